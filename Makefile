@@ -1,0 +1,61 @@
+# Every target is one line; what it does is in Python: `planogram --help`.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+USER_ID = $(if $(filter command line,$(origin USER)),$(USER),shopper-00042)
+EXTRAS := feature,scoring,policy,layout,local,training,simulator,storefront,gpu,dev
+PAGE ?= home
+SUBJECT ?=
+
+.PHONY: help setup demo demo-once up status down compose load test lint protos clean bench-%
+
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(BIN)/.installed ## Install everything into .venv (the other targets do it by themselves)
+
+$(BIN)/.installed: pyproject.toml constraints.txt $(wildcard services/*/requirements.txt services/*/*/requirements.txt */requirements.txt)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv: some minutes, once"
+	@$(BIN)/pip install --quiet --constraint constraints.txt torch
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+demo: setup ## Data, training, four services, a page: on this machine, in minutes
+	@$(BIN)/planogram demo
+
+demo-once: setup ## The same, and exit after the page
+	@$(BIN)/planogram demo --once
+
+up: setup ## Start the four services in the background
+	@$(BIN)/planogram up
+
+status: setup ## Say which services run and serve
+	@$(BIN)/planogram status
+
+down: setup ## Stop them
+	@$(BIN)/planogram down
+
+compose: setup ## Print a page: make compose USER=shopper-00042 PAGE=home [SUBJECT=kitchen]
+	@$(BIN)/planogram compose --user "$(USER_ID)" --page "$(PAGE)" --subject "$(SUBJECT)"
+
+load: setup ## Load-test ComposePage with ghz, where it is installed
+	@$(BIN)/python tests/load/run.py
+
+import-open-bandit: setup ## Turn the Open Bandit logs into this system's own, train on them, compose pages
+	@$(BIN)/planogram import open-bandit
+
+bench-%: setup ## Measure one thing against its floor: bench-page
+	@$(BIN)/planogram bench $*
+
+test: setup ## Run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## Format, lint and type-check
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy && $(BIN)/buf lint protos
+
+protos: setup ## Make the generated code
+	@$(BIN)/python protos/generate.py
+
+clean: ## Delete data and reports, not the installation
+	@rm -rf var reports
