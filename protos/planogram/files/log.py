@@ -1,0 +1,199 @@
+"""How are exposures and events laid out in Parquet, the form in which logs leave the layout service?
+
+A log is a folder of files:
+
+    <folder>/events-<anything>.parquet       one row per event, one column per field
+    <folder>/exposures-<anything>.parquet    one row per page: a few columns, and the whole
+                                             planogram.events.v1.Exposure as bytes in `payload`
+
+Rows may stand in any order and twice; readers merge, and drop all but one row of an id.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from planogram.common.v1 import context_pb2
+from planogram.events.v1 import events_pb2
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+EVENTS = pa.schema(
+    [
+        ("event_id", pa.string()),
+        ("time", _TIME),
+        ("shopper_key", pa.string()),
+        ("session_key", pa.string()),
+        ("key_epoch", pa.string()),
+        ("page_id", pa.string()),
+        ("slot_id", pa.string()),
+        ("module_id", pa.string()),
+        ("family", pa.string()),
+        ("item_id", pa.string()),
+        ("type", pa.string()),  # EventType without its prefix: "CLICK"
+        ("dwell_ms", pa.int64()),
+        ("quantity", pa.int32()),
+        ("price_micros", pa.int64()),
+        ("margin_micros", pa.int64()),
+        ("query", pa.string()),
+        ("rating", pa.float32()),
+        ("writer", pa.string()),
+        ("sequence", pa.int64()),
+    ]
+)
+
+EXPOSURES = pa.schema(
+    [
+        ("page_id", pa.string()),
+        ("time", _TIME),
+        ("shopper_key", pa.string()),
+        ("session_key", pa.string()),
+        ("page_type", pa.string()),  # PageType without its prefix: "HOME"
+        ("policy_version", pa.string()),
+        ("scoring_version", pa.string()),
+        ("payload", pa.binary()),
+    ]
+)
+
+_EVENT_PREFIX = "EVENT_TYPE_"
+_PAGE_PREFIX = "PAGE_TYPE_"
+
+
+class LogFileError(ValueError):
+    """A log file that cannot be read; the message names the file and the row or column."""
+
+
+def event_row(event: events_pb2.Event) -> dict[str, Any]:
+    """One event as a row of EVENTS."""
+    row = {name: getattr(event, name) for name in EVENTS.names}
+    row["time"] = micros(event.time)
+    row["type"] = events_pb2.EventType.Name(event.type).removeprefix(_EVENT_PREFIX)
+    return row
+
+
+def event_of(row: Mapping[str, Any]) -> events_pb2.Event:
+    """The event of a row of EVENTS; the inverse of `event_row`."""
+    fields = {
+        name: value for name, value in row.items() if value is not None and name not in ("time", "type")
+    }
+    event = events_pb2.Event(**fields, type=_EVENT_PREFIX + row["type"])
+    event.time.FromDatetime(row["time"])
+    return event
+
+
+def exposure_row(exposure: events_pb2.Exposure, payload: bytes | None = None) -> dict[str, Any]:
+    """One exposure as a row of EXPOSURES; `payload` spares serialising it again."""
+    return {
+        "page_id": exposure.page_id,
+        "time": micros(exposure.time),
+        "shopper_key": exposure.shopper_key,
+        "session_key": exposure.session_key,
+        "page_type": context_pb2.PageType.Name(exposure.context.page_type).removeprefix(_PAGE_PREFIX),
+        "policy_version": exposure.policy_version,
+        "scoring_version": exposure.scoring_version,
+        "payload": exposure.SerializeToString() if payload is None else payload,
+    }
+
+
+def write(folder: Path, kind: str, rows: Sequence[Mapping[str, Any]] | pa.Table, part: str) -> Path:
+    """Writes one file, whole or not at all.
+
+    Args:
+        kind: "events" or "exposures".
+        rows: rows of EVENTS or EXPOSURES, or a table of that schema.
+        part: distinguishes the file from the folder's others; the same part is replaced.
+    """
+    schema = {"events": EVENTS, "exposures": EXPOSURES}[kind]
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{kind}-{part}.parquet"
+    staging = folder / f".{target.name}.{os.getpid()}"
+    pq.write_table(table.cast(schema), staging, compression="zstd")
+    return staging.replace(target)
+
+
+def read_events(folder: Path) -> pa.Table:
+    """All events of a log, one row per event id, in order of time."""
+    return _read(folder, "events", EVENTS, "event_id")
+
+
+def read_exposure_table(folder: Path) -> pa.Table:
+    """All exposures of a log as rows of EXPOSURES, one per page id, in order of time."""
+    return _read(folder, "exposures", EXPOSURES, "page_id")
+
+
+def read_exposures(folder: Path) -> Iterator[events_pb2.Exposure]:
+    """All exposures of a log, one per page id, in order of time.
+
+    Raises:
+        LogFileError: where a payload is no Exposure.
+    """
+    for row, payload in enumerate(read_exposure_table(folder).column("payload").to_pylist()):
+        try:
+            yield events_pb2.Exposure.FromString(payload)
+        except Exception as error:
+            raise LogFileError(f"{folder}: exposure {row}: payload: {error}") from None
+
+
+def micros(time: Timestamp) -> int:
+    """Microseconds since 1970."""
+    return time.seconds * 1_000_000 + time.nanos // 1_000
+
+
+def timestamp(time: datetime) -> Timestamp:
+    """The wire form of an aware datetime."""
+    result = Timestamp()
+    result.FromDatetime(time)
+    return result
+
+
+def _read(folder: Path, kind: str, schema: pa.Schema, key: str) -> pa.Table:
+    paths = sorted(folder.glob(f"{kind}-*.parquet"))
+    if not paths:
+        raise LogFileError(f"{folder}: no {kind}-*.parquet in this folder")
+    table = pa.concat_tables(_read_file(path, schema) for path in paths)
+    table = table.sort_by([("time", "ascending"), (key, "ascending")])
+    return _drop_duplicates(table, key).combine_chunks()
+
+
+def _read_file(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise LogFileError(f"{path}: {error}") from None
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        raise LogFileError(f"{path}: column {missing[0]!r} is missing; want {schema.names}")
+    try:
+        return table.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise LogFileError(f"{path}: {error}") from None
+
+
+def _drop_duplicates(table: pa.Table, key: str) -> pa.Table:
+    seen: set[str] = set()
+    keep = []
+    for value in table.column(key).to_pylist():
+        keep.append(value not in seen)
+        seen.add(value)
+    return table if all(keep) else table.filter(pa.array(keep))
+
+
+def chunked(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    """Lists of at most `size` rows, for writing large logs in parts."""
+    batch: list[Mapping[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
