@@ -1,0 +1,61 @@
+"""Which verbs does the `planogram` command have?
+
+Every package with a `commands` module adds its verbs: `register(app)` gets the typer application. A
+`commands` module imports heavy things inside its functions, so that help prints at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+import typer
+
+from services.common.errors import ConfigurationError, ServiceError
+
+PACKAGES = ("services", "simulator", "storefront")
+
+
+def application() -> typer.Typer:
+    """The command line, with the verbs of every installed package."""
+    app = typer.Typer(
+        name="planogram",
+        help="Pages laid out for the shopper in front of them.",
+        no_args_is_help=True,
+        pretty_exceptions_show_locals=False,
+    )
+    for name in command_modules():
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] in PACKAGES:
+                raise
+            continue
+        module.register(app)
+    return app
+
+
+def command_modules() -> list[str]:
+    """Names of the `commands` modules that are on the path, in a stable order."""
+    found = set()
+    for package in PACKAGES:
+        spec = importlib.util.find_spec(package)
+        for location in (spec and spec.submodule_search_locations) or ():
+            for path in (*Path(location).glob("commands.py"), *Path(location).glob("*/commands.py")):
+                found.add(".".join((package, *path.relative_to(location).with_suffix("").parts)))
+    return sorted(found)
+
+
+def main() -> None:
+    """Runs the command line; errors that the user can mend are one line, without a traceback."""
+    try:
+        application()()
+    except (ConfigurationError, ServiceError) as error:
+        print(f"planogram: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""How does blocking work leave the event loop, and what happens when there is too much of it?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from services.common.errors import Overloaded
+
+T = TypeVar("T")
+
+
+class BoundedExecutor:
+    """Worker threads with a limit on the work that waits for them."""
+
+    def __init__(self, name: str, worker_count: int, queue_limit: int) -> None:
+        """
+        Args:
+            queue_limit: jobs that may wait beyond those that run.
+        """
+        self._name = name
+        self._pool = ThreadPoolExecutor(worker_count, thread_name_prefix=name)
+        self._limit = worker_count + queue_limit
+        self._held = 0
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """The result of `work(*arguments)`, run in a worker thread; raises as `submit`."""
+        return await self.submit(work, *arguments)
+
+    def submit(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """Starts `work(*arguments)` in a worker thread, from the event loop.
+
+        A job that nobody waits for any more holds its place until it ends: its thread is still busy.
+
+        Raises:
+            Overloaded: where the queue is full; the job does not run.
+        """
+        if self._held >= self._limit:
+            raise Overloaded(f"{self._name}: {self._held} jobs run or wait already, the limit")
+        self._held += 1
+        job = self._pool.submit(work, *arguments)
+        loop = asyncio.get_running_loop()
+        job.add_done_callback(lambda _: _call_soon(loop, self._release))
+        return asyncio.wrap_future(job)
+
+    def close(self) -> None:
+        """Drops what waits, and waits for what runs."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _release(self) -> None:
+        self._held -= 1
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(callback)

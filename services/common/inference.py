@@ -1,0 +1,117 @@
+"""Where does an ONNX graph run, and how is a session for it made?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import onnxruntime as ort
+
+from services.common.errors import ConfigurationError
+
+Device = Literal["cpu", "cuda"]
+Wanted = Literal["auto", "cpu", "cuda"]
+
+PACKAGES = ("onnxruntime", "onnxruntime-gpu")
+
+_PROVIDERS: dict[Device, tuple[str, ...]] = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+}
+
+# The smallest graph there is: y = Identity(x), float32 of shape (1), opset 13. Creating a session for
+# it is the one way to learn whether a provider works: the list of available providers names CUDA on
+# machines without a GPU.
+_PROBE = bytes.fromhex(
+    "080712003a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801"
+    "620f0a0179120a0a08080112040a02080142040a00100d"
+)
+
+_SILENT = 4
+_WARNINGS = 2
+
+
+def choose_device(wanted: Wanted, setting: str) -> Device:
+    """The device that really runs graphs here.
+
+    Args:
+        wanted: "auto" takes CUDA where it works and the CPU elsewhere.
+        setting: name of the setting behind `wanted`, for the message.
+
+    Raises:
+        ConfigurationError: for "cuda" where CUDA does not work, and for an environment with two ONNX
+            Runtime packages, of which either may be the one that is imported.
+    """
+    _refuse_two_packages()
+    if wanted == "cpu":
+        return "cpu"
+    if is_cuda_working():
+        return "cuda"
+    if wanted == "cuda":
+        raise ConfigurationError(
+            f"{setting}=cuda, but ONNX Runtime {ort.__version__} cannot run on CUDA here: no GPU, or no "
+            f"matching driver, CUDA or cuDNN libraries; set {setting}=auto or cpu to run on the CPU"
+        )
+    return "cpu"
+
+
+@lru_cache(maxsize=1)
+def is_cuda_working() -> bool:
+    """Whether a session that asks for CUDA gets it."""
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        return False
+    ort.set_default_logger_severity(_SILENT)  # a missing library is an answer here, no error
+    try:
+        probe = ort.InferenceSession(_PROBE, _options(1), providers=list(_PROVIDERS["cuda"]))
+        return device_of(probe) == "cuda"
+    finally:
+        ort.set_default_logger_severity(_WARNINGS)
+
+
+def open_session(model: Path, device: Device, thread_count: int = 1) -> Any:
+    """A session whose graph runs on `device`.
+
+    Raises:
+        RuntimeError: where it would run elsewhere, or the file is no graph that can run.
+    """
+    try:
+        session = ort.InferenceSession(
+            model.read_bytes(), _options(thread_count), providers=list(_PROVIDERS[device])
+        )
+    except Exception as error:  # ONNX Runtime's own exceptions share no base below Exception
+        raise RuntimeError(f"{model}: {error}") from None
+    found = device_of(session)
+    if found != device:
+        raise RuntimeError(f"{model}: runs on {found}, not on {device}")
+    return session
+
+
+def device_of(session: Any) -> Device:
+    """The device that a session really uses."""
+    return "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu"
+
+
+def _options(thread_count: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = thread_count
+    options.inter_op_num_threads = 1
+    # Threads that spin between calls take the core from the event loop beside them.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _refuse_two_packages() -> None:
+    found = []
+    for package in PACKAGES:
+        try:
+            importlib.metadata.distribution(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        found.append(package)
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(found)} are both installed, and they overwrite each other's files: "
+            "uninstall both, then install one"
+        )

@@ -1,0 +1,121 @@
+"""How do arrays cross the wire, and which encoding do they follow?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from planogram.common.v1 import tensor_pb2
+from services.common.errors import InvalidRequest
+
+_DTYPES: dict[tensor_pb2.DataType, np.dtype[Any]] = {
+    tensor_pb2.DATA_TYPE_FLOAT32: np.dtype("<f4"),
+    tensor_pb2.DATA_TYPE_INT64: np.dtype("<i8"),
+    tensor_pb2.DATA_TYPE_INT32: np.dtype("<i4"),
+    tensor_pb2.DATA_TYPE_BOOL: np.dtype("?"),
+}
+_CODES = {dtype.str: code for code, dtype in _DTYPES.items()}
+
+N = -1
+"""The item axis in a TensorSpec's shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One named input: what is in it, and how it is laid out."""
+
+    name: str
+    dtype: str
+    """numpy name: "float32", "int64", "int32" or "bool"."""
+    shape: tuple[int, ...]
+    """Length of each axis; N is the item axis."""
+    columns: tuple[str, ...] = ()
+    """Meaning of the last axis, where each place has its own."""
+    cardinality: Mapping[str, int] = field(default_factory=dict)
+    """Number of distinct ids by column, 0 included, for integer inputs."""
+
+    @property
+    def is_per_item(self) -> bool:
+        return bool(self.shape) and self.shape[0] == N
+
+
+def fingerprint(specs: Sequence[TensorSpec], revision: str = "") -> str:
+    """64 hex digits that change with any name, type, shape, column, cardinality or order.
+
+    Args:
+        revision: changes the fingerprint where values mean something new under the same names.
+    """
+    document = [{**asdict(spec), "cardinality": dict(sorted(spec.cardinality.items()))} for spec in specs]
+    text = json.dumps([revision, document], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def to_tensor(array: np.ndarray[Any, Any]) -> tensor_pb2.Tensor:
+    """The wire form of an array of a supported dtype, with one copy of its bytes."""
+    code = _CODES[array.dtype.newbyteorder("<").str]
+    return tensor_pb2.Tensor(dtype=code, shape=array.shape, data=array.tobytes())
+
+
+def from_tensor(tensor: tensor_pb2.Tensor, field_name: str = "tensor") -> np.ndarray[Any, Any]:
+    """A read-only array over the message's bytes, without a copy.
+
+    Raises:
+        InvalidRequest: for an unknown dtype, a bad shape or a size that disagrees.
+    """
+    dtype = _DTYPES.get(tensor.dtype)
+    if dtype is None:
+        raise InvalidRequest(f"{field_name}.dtype", tensor.dtype, "a known dtype")
+    shape = tuple(tensor.shape)
+    if len(shape) > 8 or any(length < 0 for length in shape):
+        raise InvalidRequest(f"{field_name}.shape", shape, "0 to 8 axes of length 0 or more")
+    count = 1
+    for length in shape:
+        count *= length
+    if len(tensor.data) != count * dtype.itemsize:
+        raise InvalidRequest(
+            f"{field_name}.data",
+            f"{len(tensor.data)} bytes",
+            f"{count * dtype.itemsize} bytes for {shape} {dtype}",
+        )
+    return np.frombuffer(tensor.data, dtype).reshape(shape)
+
+
+def check(
+    tensors: Mapping[str, tensor_pb2.Tensor], specs: Sequence[TensorSpec], count: int, field_name: str
+) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of a tensor map, held against their specs.
+
+    Args:
+        count: what N must be.
+
+    Raises:
+        InvalidRequest: names the tensor, what it is and what it must be.
+    """
+    arrays = {}
+    for spec in specs:
+        where = f"{field_name}[{spec.name}]"
+        if spec.name not in tensors:
+            raise InvalidRequest(where, "absent", f"{spec.dtype} of shape {spec.shape}")
+        array = from_tensor(tensors[spec.name], where)
+        want = tuple(count if length == N else length for length in spec.shape)
+        if array.dtype != np.dtype(spec.dtype) or array.shape != want:
+            raise InvalidRequest(where, f"{array.dtype} {array.shape}", f"{spec.dtype} {want}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InvalidRequest(where, "NaN or infinity", "finite numbers")
+        if spec.cardinality:
+            _check_ids(array, spec, where)
+        arrays[spec.name] = array
+    return arrays
+
+
+def _check_ids(array: np.ndarray[Any, Any], spec: TensorSpec, where: str) -> None:
+    limits = np.array([spec.cardinality[column] for column in spec.columns])
+    if array.size and (array.min() < 0 or (array.reshape(-1, len(limits)).max(axis=0) >= limits).any()):
+        raise InvalidRequest(
+            where, f"ids from {array.min()} to {array.max()}", f"0 to below {limits.tolist()}"
+        )

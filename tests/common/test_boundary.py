@@ -1,0 +1,126 @@
+"""Does every error leave a service as the status code that its caller can act on?"""
+
+from __future__ import annotations
+
+import json
+
+import grpc
+import pytest
+
+from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
+from services.common import boundary, callers, errors, log
+from services.common.callers import Caller, Callers, Role
+from services.common.testing import serve
+
+FULL_NAME = "planogram.policy.v1.PolicyService"
+ADD = policy_pb2_grpc.add_PolicyServiceServicer_to_server
+ROLES = {"GetPolicy": Role.PUBLIC, "PlanPage": Role.ADMIN}
+
+
+async def call(target, method="GetPolicy", **options):
+    request = policy_pb2.GetPolicyRequest() if method == "GetPolicy" else policy_pb2.PlanPageRequest()
+    async with grpc.aio.insecure_channel(target) as channel:
+        return await getattr(policy_pb2_grpc.PolicyServiceStub(channel), method)(request, **options)
+
+
+async def failure(target, **options):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(target, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidRequest("slot_count", 10_000, "1 to 40"), grpc.StatusCode.INVALID_ARGUMENT),
+        (errors.NotFound("no such version"), grpc.StatusCode.NOT_FOUND),
+        (errors.NotReady("loading"), grpc.StatusCode.UNAVAILABLE),
+        (errors.Overloaded("queue is full"), grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (errors.Incompatible("fingerprints differ"), grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.DeadlineTooShort("3 ms"), grpc.StatusCode.DEADLINE_EXCEEDED),
+    ],
+)
+async def test_service_errors_become_their_codes(echo, error, code):
+    def fail(context):
+        raise error
+
+    echo.behaviour = fail
+    async with serve(echo, ADD, FULL_NAME, ROLES) as target:
+        seen = await failure(target)
+    assert seen.code() is code
+    assert seen.details() == str(error)
+
+
+async def test_every_service_error_has_a_code():
+    assert set(boundary.CODES) == set(errors.ServiceError.__subclasses__())
+
+
+async def test_an_unexpected_error_tells_the_request_id_and_nothing_of_ours(echo):
+    def fail(context):
+        raise ValueError("secret detail")
+
+    echo.behaviour = fail
+    async with serve(echo, ADD, FULL_NAME, ROLES) as target:
+        seen = await failure(target, metadata=(("x-request-id", "req-7"),))
+    assert seen.code() is grpc.StatusCode.INTERNAL
+    assert seen.details() == "internal error; request id req-7"
+
+
+async def test_an_abort_inside_a_handler_keeps_its_code(echo):
+    echo.behaviour = lambda context: context.abort(grpc.StatusCode.OUT_OF_RANGE, "too far")
+    async with serve(echo, ADD, FULL_NAME, ROLES) as target:
+        seen = await failure(target)
+    assert (seen.code(), seen.details()) == (grpc.StatusCode.OUT_OF_RANGE, "too far")
+
+
+async def test_the_callers_request_id_is_kept_and_a_missing_one_is_made(echo):
+    seen = []
+    echo.behaviour = lambda context: seen.append(boundary.request_id())
+    async with serve(echo, ADD, FULL_NAME, ROLES) as target:
+        await call(target, metadata=(("x-request-id", "abc"),))
+        await call(target)
+    assert seen[0] == "abc"
+    assert len(seen[1]) == 32
+
+
+async def test_a_request_id_beyond_its_limit_is_refused(echo):
+    async with serve(echo, ADD, FULL_NAME, ROLES) as target:
+        seen = await failure(target, metadata=(("x-request-id", "x" * 129),))
+    assert seen.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "x-request-id" in seen.details()
+    assert "128" in seen.details()
+
+
+async def test_roles_decide_who_may_call_what(echo):
+    known = Callers(
+        {
+            callers.digest("shop"): Caller("shop", Role.PUBLIC),
+            callers.digest("root"): Caller("root", Role.ADMIN),
+        }
+    )
+
+    def bearer(token):
+        return (("authorization", f"Bearer {token}"),)
+
+    async with serve(echo, ADD, FULL_NAME, ROLES, known) as target:
+        await call(target, metadata=bearer("shop"))
+        await call(target, method="PlanPage", metadata=bearer("root"))
+        assert (await failure(target)).code() is grpc.StatusCode.UNAUTHENTICATED
+        assert (await failure(target, metadata=bearer("who"))).code() is grpc.StatusCode.UNAUTHENTICATED
+        denied = await failure(target, method="PlanPage", metadata=bearer("shop"))
+    assert denied.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert denied.details() == "role admin is needed; shop is public"
+
+
+async def test_every_call_leaves_one_log_line_with_what_its_handler_added(echo, capsys):
+    log.configure("info", "json")
+    echo.behaviour = lambda context: log.annotate(model_version="dqn-7")
+    async with serve(echo, ADD, FULL_NAME, ROLES) as target:
+        await call(target, metadata=(("x-request-id", "req-9"),))
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (line,) = [line for line in lines if line["event"] == "rpc"]
+    assert line["method"] == "GetPolicy"
+    assert line["code"] == "OK"
+    assert line["request_id"] == "req-9"
+    assert line["model_version"] == "dqn-7"
+    assert line["duration_ms"] >= 0

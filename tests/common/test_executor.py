@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from services.common.errors import Overloaded
+from services.common.executor import BoundedExecutor
+
+
+@pytest.fixture
+def gate():
+    return threading.Event()
+
+
+async def test_results_and_errors_come_back():
+    executor = BoundedExecutor("test", 1, 4)
+    assert await executor.run(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await executor.run(divmod, 7, 0)
+    executor.close()
+
+
+async def test_work_beyond_the_queue_is_refused_and_never_runs(gate):
+    executor, ran = BoundedExecutor("test", 1, 1), []
+    held = [asyncio.ensure_future(executor.run(gate.wait, 10)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded, match="test: 2 jobs"):
+        await executor.run(ran.append, 1)
+    gate.set()
+    assert await asyncio.gather(*held) == [True, True]
+    await asyncio.sleep(0)
+    await executor.run(ran.append, 2)
+    assert ran == [2]
+    executor.close()
+
+
+async def test_a_cancelled_caller_leaves_the_thread_counted_until_it_ends(gate):
+    executor = BoundedExecutor("test", 1, 0)
+    caller = asyncio.ensure_future(executor.run(gate.wait, 10))
+    await asyncio.sleep(0.05)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    with pytest.raises(Overloaded):
+        await executor.run(int)
+    gate.set()
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                assert await executor.run(int) == 0
+                break
+            except Overloaded:
+                await asyncio.sleep(0.01)
+    executor.close()

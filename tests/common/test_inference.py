@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import importlib.metadata
+
+import onnx
+import pytest
+
+from services.common import inference
+from services.common.errors import ConfigurationError
+
+
+def test_the_probe_is_the_smallest_graph():
+    model = onnx.load_from_string(inference._PROBE)
+    onnx.checker.check_model(model)
+    assert [node.op_type for node in model.graph.node] == ["Identity"]
+
+
+def test_the_device_is_what_a_session_really_uses(tmp_path):
+    path = tmp_path / "probe.onnx"
+    path.write_bytes(inference._PROBE)
+    assert inference.device_of(inference.open_session(path, "cpu")) == "cpu"
+    if not inference.is_cuda_working():
+        with pytest.raises(RuntimeError, match="runs on cpu, not on cuda"):
+            inference.open_session(path, "cuda")
+
+
+def test_a_file_that_is_no_graph_is_named(tmp_path):
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(b"bad")
+    with pytest.raises(RuntimeError, match=r"bad\.onnx"):
+        inference.open_session(path, "cpu")
+
+
+def test_cuda_where_it_does_not_work_is_refused_with_what_to_change(monkeypatch):
+    monkeypatch.setattr(inference, "is_cuda_working", lambda: False)
+    assert inference.choose_device("auto", "SETTING") == "cpu"
+    assert inference.choose_device("cpu", "SETTING") == "cpu"
+    with pytest.raises(ConfigurationError, match="SETTING=auto or cpu"):
+        inference.choose_device("cuda", "SETTING")
+
+
+def test_cuda_is_taken_where_it_works(monkeypatch):
+    monkeypatch.setattr(inference, "is_cuda_working", lambda: True)
+    assert [inference.choose_device(wanted, "S") for wanted in ("auto", "cuda", "cpu")] == [
+        "cuda",
+        "cuda",
+        "cpu",
+    ]
+
+
+def test_two_runtimes_in_one_environment_are_refused(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: name)
+    with pytest.raises(ConfigurationError, match="onnxruntime and onnxruntime-gpu are both installed"):
+        inference.choose_device("cpu", "S")

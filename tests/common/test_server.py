@@ -1,0 +1,259 @@
+"""Does a server say when it is ready, survive its clients, and stop without dropping a call?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
+from services.common import server, settings
+from services.common.errors import ConfigurationError
+from services.common.server import serving
+
+FULL_NAME = "planogram.policy.v1.PolicyService"
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def stub(channel):
+    return policy_pb2_grpc.PolicyServiceStub(channel)
+
+
+async def health(channel, name=""):
+    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name))
+    return answer.status
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+async def test_health_is_serving_only_when_the_servicer_is_open(echo_service, echo_settings, echo):
+    may_open = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def slow_open(given):
+        await may_open.wait()
+        yield echo
+
+    port = free_port()
+    slow = dataclasses.replace(echo_service, open=slow_open)
+    stop = asyncio.Event()
+
+    async def hold():
+        async with serving(slow, echo_settings(listen=f"127.0.0.1:{port}")):
+            await stop.wait()
+
+    task = asyncio.create_task(hold())
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        await channel.channel_ready()
+        assert await health(channel) == NOT_SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub(channel).GetPolicy(policy_pb2.GetPolicyRequest())
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        may_open.set()
+        for _ in range(200):
+            if await health(channel) == SERVING:
+                break
+            await asyncio.sleep(0.01)
+        assert await health(channel, FULL_NAME) == SERVING
+        await stub(channel).GetPolicy(policy_pb2.GetPolicyRequest())
+    stop.set()
+    await task
+
+
+async def test_reflection_answers_the_symbol_that_ghz_asks_for(echo_service, echo_settings):
+    async with serving(echo_service, echo_settings()) as port:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+
+            async def ask(symbol):
+                question = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
+                async for answer in reflect(iter([question])):
+                    return answer
+
+            for symbol in (FULL_NAME, f"{FULL_NAME}.PlanPage"):
+                answer = await ask(symbol)
+                assert answer.HasField("file_descriptor_response"), symbol
+                assert any(
+                    b"PlanPage" in file for file in answer.file_descriptor_response.file_descriptor_proto
+                )
+            assert (await ask(f"{FULL_NAME}.NoSuchMethod")).error_response.error_code == 5
+            assert (await ask("no.such.Service.Method")).error_response.error_code == 5
+
+
+async def test_a_stop_lets_the_call_in_flight_finish(echo_service, echo_settings, echo):
+    begun = asyncio.Event()
+
+    async def slow(context):
+        begun.set()
+        await asyncio.sleep(0.3)
+
+    echo.behaviour = slow
+    async with contextlib.AsyncExitStack() as clients:
+        async with serving(echo_service, echo_settings()) as port:
+            channel = await clients.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+            call = asyncio.ensure_future(stub(channel).GetPolicy(policy_pb2.GetPolicyRequest()))
+            await begun.wait()
+        assert await call == policy_pb2.GetPolicyResponse()
+
+
+async def test_a_taken_port_is_refused(echo_service, echo_settings):
+    async with serving(echo_service, echo_settings()) as port:
+        with pytest.raises(ConfigurationError, match="cannot bind"):
+            async with serving(echo_service, echo_settings(listen=f"127.0.0.1:{port}")):
+                pass
+
+
+@pytest.mark.slow
+async def test_a_client_that_pings_every_ten_seconds_keeps_its_connection(echo_service, echo_settings):
+    options = (
+        ("grpc.keepalive_time_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+    )
+    states = []
+    async with serving(echo_service, echo_settings()) as port:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+            await stub(channel).GetPolicy(policy_pb2.GetPolicyRequest())
+            end_s = time.monotonic() + 42
+            while time.monotonic() < end_s:
+                states.append(channel.get_state())
+                await asyncio.sleep(0.2)
+            await stub(channel).GetPolicy(policy_pb2.GetPolicyRequest())
+    assert set(states) == {grpc.ChannelConnectivity.READY}
+
+
+def certificate(name, issuer=None):
+    """A key and certificate, PEM: an authority where no issuer is given."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    issuer_key, issuer_name = issuer or (key, subject)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer_name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .sign(issuer_key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return (key, subject), private, built.public_bytes(pem)
+
+
+async def test_mutual_tls_admits_only_callers_with_a_certificate(echo_service, echo_settings, tmp_path):
+    authority, _, ca = certificate("authority")
+    _, server_key, server_cert = certificate("localhost", authority)
+    _, client_key, client_cert = certificate("caller", authority)
+    paths = {}
+    for name, content in (("ca", ca), ("key", server_key), ("cert", server_cert)):
+        paths[name] = tmp_path / f"{name}.pem"
+        paths[name].write_bytes(content)
+    secured = echo_settings(
+        tls_key_path=paths["key"], tls_cert_path=paths["cert"], tls_client_ca_path=paths["ca"]
+    )
+    server.check_exposure(secured)
+    async with serving(echo_service, secured) as port:
+        good = grpc.ssl_channel_credentials(ca, client_key, client_cert)
+        async with grpc.aio.secure_channel(f"localhost:{port}", good) as channel:
+            await stub(channel).GetPolicy(policy_pb2.GetPolicyRequest(), timeout=5)
+        for credentials in (grpc.ssl_channel_credentials(ca), None):
+            opened = (
+                grpc.aio.secure_channel(f"localhost:{port}", credentials)
+                if credentials
+                else grpc.aio.insecure_channel(f"localhost:{port}")
+            )
+            async with opened as channel:
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await stub(channel).GetPolicy(policy_pb2.GetPolicyRequest(), timeout=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, "TLS_CERT_PATH"),
+        ({"is_plaintext_allowed": True}, "TOKENS_PATH"),
+        ({"tls_cert_path": "/tmp/x.pem"}, "go together"),
+    ],
+)
+def test_listening_off_loopback_is_refused_until_it_is_safe_or_waived(echo_settings, given, named):
+    with pytest.raises(ConfigurationError, match=named):
+        server.check_exposure(echo_settings(listen="0.0.0.0:7099", **given))
+
+
+def test_listening_off_loopback_is_allowed_once_waived(echo_settings):
+    server.check_exposure(
+        echo_settings(listen="0.0.0.0:7099", is_plaintext_allowed=True, is_anonymous_allowed=True)
+    )
+
+
+def test_an_unknown_variable_with_the_services_prefix_is_an_error(echo_settings, monkeypatch):
+    monkeypatch.setenv("PLANOGRAM_ECHO_LISTNE", "x")
+    with pytest.raises(ConfigurationError, match="PLANOGRAM_ECHO_LISTNE"):
+        settings.load(echo_settings)
+
+
+def test_kubernetes_service_links_are_ignored(echo_settings, monkeypatch):
+    monkeypatch.setenv("PLANOGRAM_ECHO_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("PLANOGRAM_ECHO_PORT_7070_TCP_ADDR", "10.0.0.1")
+    monkeypatch.setenv("PLANOGRAM_ECHO_PORT", "tcp://10.0.0.1:7070")
+    settings.load(echo_settings)
+
+
+def test_a_bad_value_names_its_variable(echo_settings, monkeypatch):
+    monkeypatch.setenv("PLANOGRAM_ECHO_WORKERS", "none")
+    with pytest.raises(ConfigurationError, match="PLANOGRAM_ECHO_WORKERS"):
+        settings.load(echo_settings)
+
+
+def test_workers_share_one_port_and_end_together(tmp_path):
+    port = free_port()
+    environment = {
+        **os.environ,
+        "PLANOGRAM_LAYOUT_LISTEN": f"127.0.0.1:{port}",
+        "PLANOGRAM_LAYOUT_WORKERS": "2",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "services.layout"], cwd=tmp_path, env=environment)
+    try:
+        segments = tmp_path / "var/log/segments"
+        end_s = time.monotonic() + 30
+        while len(list(segments.glob("segment-*.sqlite"))) < 2 and time.monotonic() < end_s:
+            time.sleep(0.1)
+        assert len(list(segments.glob("segment-*.sqlite"))) == 2
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            check = health_pb2_grpc.HealthStub(channel).Check
+            request = health_pb2.HealthCheckRequest()
+            assert check(request, timeout=10, wait_for_ready=True).status == SERVING
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    finally:
+        process.kill()
+        process.wait()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
