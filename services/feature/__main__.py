@@ -1,0 +1,100 @@
+"""The feature service: `python -m services.feature`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+from planogram.feature.v1 import feature_pb2_grpc
+from services.common import pseudonyms
+from services.common.callers import Role
+from services.common.errors import ConfigurationError, NotReady
+from services.common.executor import BoundedExecutor
+from services.common.server import Service, main
+from services.feature.journal import Journal
+from services.feature.live import LiveItems, rebuild
+from services.feature.servicer import FeatureServicer
+from services.feature.settings import FeatureSettings
+from services.feature.store import PROFILE, Store
+from services.feature.updating import ProfileUpdater
+
+
+@contextlib.asynccontextmanager
+async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServicer]:
+    """The servicer with its snapshot mapped and its connections warm."""
+    if settings.workers > 1 and not settings.redis_url:
+        raise ConfigurationError("WORKERS: SQLite has one writer: set REDIS_URL, or WORKERS=1")
+    async with contextlib.AsyncExitStack() as stack:
+        store = Store(settings.state_path, settings.redis_url, timedelta(days=settings.profile_ttl_days))
+        stack.callback(store.close)
+        if not store.hold_writer_place():
+            raise ConfigurationError(
+                f"STATE_PATH: another service runs on {settings.state_path}: stop it, or set REDIS_URL"
+            )
+        journal = Journal(settings.state_path)
+        stack.callback(journal.close)
+        readers = BoundedExecutor("profile-reads", settings.reader_threads, settings.max_waiting_reads)
+        stack.callback(readers.close)
+        writer = BoundedExecutor("writes", 1, settings.max_waiting_updates)
+        stack.callback(writer.close)
+        items = LiveItems(settings.snapshots_path, store, journal, writer)
+        updater = ProfileUpdater(
+            store,
+            journal,
+            writer,
+            items.brief,
+            settings.applied_event_count,
+            settings.max_waiting_updates,
+        )
+        stack.push_async_callback(updater.close)
+        await _warm(store, readers, settings.reader_threads)
+        await _keep(stack, items.follow(settings.refresh_interval_s))
+        if settings.rebuild_interval_s:
+            await _keep(stack, rebuild(settings.rebuild_interval_s))
+        yield FeatureServicer(
+            store=store,
+            items=items,
+            updater=updater,
+            readers=readers,
+            writer=writer,
+            pseudonyms=pseudonyms.load(settings.shopper_key_path),
+            read_timeout_s=settings.profile_read_timeout_ms / 1e3,
+        )
+
+
+async def _warm(store: Store, readers: BoundedExecutor, thread_count: int) -> None:
+    """Opens a connection in each reading thread, so that no page waits for one."""
+    now = datetime.now(UTC)
+    reads = (readers.submit(store.read, PROFILE, ["warm-up"], now) for _ in range(thread_count))
+    try:
+        await asyncio.gather(*reads)
+    except NotReady as error:
+        raise ConfigurationError(f"REDIS_URL or STATE_PATH: {error}") from None
+
+
+async def _keep(stack: contextlib.AsyncExitStack, work: object) -> None:
+    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+
+    async def stop() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)
+
+
+SERVICE = Service(
+    name="feature",
+    full_name="planogram.feature.v1.FeatureService",
+    add_to_server=feature_pb2_grpc.add_FeatureServiceServicer_to_server,
+    methods=("GatherPage", "GetFeatures", "GetProfile", "UpdateProfiles", "UpdateItems", "ForgetShopper"),
+    open=open_service,
+    roles={"GetProfile": Role.ADMIN},
+    settings=FeatureSettings,
+)
+
+
+if __name__ == "__main__":
+    main(SERVICE)

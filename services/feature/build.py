@@ -1,0 +1,359 @@
+"""How does a snapshot come out of Feast? `python -m services.feature.build` makes and publishes one.
+
+A process of its own, because building inside the server ruins the tail of its latency; the server notices
+the new version and maps it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from services.common import artifacts, log
+from services.common.errors import ConfigurationError, NotFound
+from services.common.settings import load
+from services.feature import schema, search
+from services.feature.journal import Journal
+from services.feature.settings import FeatureSettings
+from services.feature.snapshot import (
+    ARTICLE,
+    KEPT_COUNT,
+    LAYOUT,
+    PRODUCT,
+    Columns,
+    RankedIndex,
+    discount_of,
+    group_by_category,
+    rank_deals,
+    relative_price_of,
+)
+from services.feature.store import ITEM_VIEWS, OFFER, Store, require_items
+
+NEIGHBOUR_COUNT = 64
+COMPANION_COUNT = 32
+
+KINDS = {"product": PRODUCT, "article": ARTICLE}
+_BLOCK = 1_024
+_SUBSTITUTE_COSINE = 0.5
+"""Items of one kind are nearer than this; things that go with each other lie below it."""
+_EXHAUSTIVE_COUNT = 30_000
+_CLICK_WORTH = 0.05
+_FRESH_HALF_LIFE_DAYS = 30.0
+
+
+def build(store: Store, journal: Journal, root: Path, now: datetime) -> str:
+    """Builds a snapshot from Feast's offline sources and pushed items, and makes it current.
+
+    Returns:
+        The version.
+
+    Raises:
+        NotFound: where the pipeline has not run yet.
+    """
+    require_items(store)
+    # First the number, then the values: what is pushed in between is laid over the snapshot again.
+    sequence = journal.sequence()
+    tables = {name: store.pull_latest(name, now) for name in ITEM_VIEWS}
+    values = _align(tables)
+    _merge_pushed(values, store, [offer.item_id for offer in journal.offers()])
+    arrays, vocabularies = _arrays(values, now)
+    version = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    manifest = {
+        "layout": LAYOUT,
+        "schema_fingerprint": schema.FINGERPRINT,
+        "built_s": time.time(),
+        "sequence": sequence,
+        "item_count": len(arrays["ids"]),
+    }
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".building-") as folder:
+        for name, array in arrays.items():
+            np.save(Path(folder, f"{name}.npy"), array, allow_pickle=False)
+        Path(folder, "vocabularies.json").write_text(json.dumps(vocabularies, ensure_ascii=False))
+        artifacts.publish(root, version, Path(folder), manifest, is_current=False)
+    artifacts.point(root, version)
+    artifacts.prune(root, KEPT_COUNT)
+    return version
+
+
+def main() -> int:
+    try:
+        settings = load(FeatureSettings)
+        log.configure(settings.log_level, settings.log_format)
+        store = Store(settings.state_path, settings.redis_url, timedelta(days=settings.profile_ttl_days))
+        journal = Journal(settings.state_path)
+        version = build(store, journal, settings.snapshots_path, datetime.now(UTC))
+    except (ConfigurationError, NotFound) as error:
+        print(f"planogram feature build: {error}", file=sys.stderr)
+        return 2
+    print(version)
+    return 0
+
+
+def _align(tables: dict[str, pa.Table]) -> dict[str, NDArray[Any] | list[Any]]:
+    """Every feature of every view by item of the attributes view; None or NaN where a view has no row."""
+    attributes = tables[ITEM_VIEWS[0]]
+    ids = attributes.column("item_id").to_pylist()
+    values: dict[str, NDArray[Any] | list[Any]] = {"item_id": ids}
+    for table in tables.values():
+        key = table.column("item_id").to_pylist()
+        place = {item_id: row for row, item_id in enumerate(key)}
+        rows = pa.array([place.get(item_id) for item_id in ids], pa.int64())
+        for column in table.column_names:
+            if column not in ("item_id", "event_timestamp"):
+                values[column] = table.column(column).combine_chunks().take(rows).to_pylist()
+    return values
+
+
+def _merge_pushed(values: dict[str, Any], store: Store, pushed_ids: Sequence[str]) -> None:
+    """Replaces offers by those that were pushed into Feast since, item by item, the later one wins."""
+    place = {item_id: row for row, item_id in enumerate(values["item_id"])}
+    known = [item_id for item_id in pushed_ids if item_id in place]
+    if not known:
+        return
+    for found in store.read(OFFER, known, as_writer=True):
+        if found is None:
+            continue
+        row = place[found.key]
+        if found.values["changed_us"] > (values["changed_us"][row] or 0):
+            for name in ("price_micros", "stock", "is_active", "changed_us"):
+                values[name][row] = found.values[name]
+
+
+def _arrays(values: dict[str, Any], now: datetime) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
+    ids: list[str] = values["item_id"]
+    count = len(ids)
+    numbers: dict[str, NDArray[Any]] = {
+        name: np.array([default if one is None else one for one in values[name]], dtype)
+        for name, dtype, default in (
+            ("price_micros", np.int64, 0),
+            ("list_price_micros", np.int64, 0),
+            ("cost_micros", np.int64, 0),
+            ("stock", np.int32, 0),
+            ("is_active", np.bool_, False),
+            ("changed_us", np.int64, 0),
+            ("age_rating", np.int32, 0),
+            ("bid_micros", np.int64, 0),
+            ("quality", np.float32, 0.5),
+            ("first_seen_unix_s", np.int64, 0),
+            ("impression_count", np.float32, 0),
+            ("click_rate", np.float32, 0),
+            ("purchase_rate", np.float32, 0),
+            ("recent_clicks", np.float32, 0),
+            ("recent_purchases", np.float32, 0),
+            ("trend", np.float32, 0),
+        )
+    }
+    texts = {
+        name: [one or "" for one in values[name]] for name in ("title", "kind", "category", "brand", "seller")
+    }
+    codes, vocabularies = {}, {}
+    for name, plural in (("category", "categories"), ("brand", "brands"), ("seller", "sellers")):
+        vocabularies[plural], codes[name] = encode_vocabulary(texts[name])
+    kind = np.array([KINDS.get(text, 0) for text in texts["kind"]], np.int8)
+    vectors = np.zeros((count, schema.VECTOR_WIDTH), np.float32)
+    for row, vector in enumerate(values["vector"]):
+        if vector is not None:
+            vectors[row] = vector
+    category_count = len(vocabularies["categories"])
+    log_median, percentile = price_levels(numbers["price_micros"], kind, codes["category"], category_count)
+    relative = relative_price_of(numbers["price_micros"], codes["category"], log_median)
+    discount = discount_of(numbers["price_micros"], numbers["list_price_micros"])
+    item_ids, item_numbers = schema.encode_items(
+        item_ids=ids,
+        categories=texts["category"],
+        brands=texts["brand"],
+        kinds=texts["kind"],
+        relative_price=relative,
+        discount=discount,
+        **{
+            name: numbers[name]
+            for name in (
+                *("price_micros", "quality", "impression_count", "click_rate"),
+                *("purchase_rate", "trend", "bid_micros"),
+            )
+        },
+    )
+    similar = _neighbours(vectors, kind, codes["category"])
+    titles = [text.encode() for text in texts["title"]]
+    postings = search.index(
+        texts["title"],
+        [f"{a} {b}" for a, b in zip(texts["category"], texts["brand"], strict=True)],
+    )
+    columns = {
+        **numbers,
+        **codes,
+        "ids": np.array([item_id.encode() for item_id in ids], np.bytes_),
+        "item_ids": item_ids,
+        "item_numbers": item_numbers,
+        "item_vector": vectors,
+        "kind": kind,
+        "relative_price": relative,
+        "price_percentile": percentile,
+        "similar": similar,
+        "companions": _companions(values, vectors, kind, codes["category"], similar),
+        "title_offsets": np.concatenate(([0], np.cumsum([len(title) for title in titles], dtype=np.int64))),
+        "title_bytes": np.frombuffer(b"".join(titles), np.uint8),
+    }
+    arrays = {field.name: columns[field.name] for field in fields(Columns)}
+    for name, index in _ranked(numbers, kind, discount, codes["category"], category_count, now).items():
+        arrays[f"{name}_offsets"], arrays[f"{name}_rows"] = index.offsets, index.rows
+    arrays["category_log_median"] = log_median
+    arrays["search_offsets"] = postings.offsets
+    arrays["search_rows"] = postings.rows
+    arrays["search_weights"] = postings.weights
+    vocabularies["words"] = list(postings.words)
+    return arrays, vocabularies
+
+
+def encode_vocabulary(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
+    vocabulary = sorted(set(texts))
+    place = {text: code for code, text in enumerate(vocabulary)}
+    return vocabulary, np.array([place[text] for text in texts], np.int32)
+
+
+def price_levels(
+    price: NDArray[np.int64], kind: NDArray[np.int8], category: NDArray[np.int32], category_count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Log of the median price by category, and each item's percentile among its category's products."""
+    log_median = np.zeros(category_count, np.float64)
+    percentile = np.full(len(price), np.nan, np.float32)
+    is_priced = (kind == PRODUCT) & (price > 0)
+    for code in range(category_count):
+        rows = np.flatnonzero(is_priced & (category == code))
+        if len(rows):
+            ordered = np.sort(price[rows])
+            log_median[code] = np.log(np.median(ordered))
+            percentile[rows] = np.searchsorted(ordered, price[rows], side="right") / len(rows)
+    return log_median, percentile
+
+
+def _ranked(
+    numbers: dict[str, NDArray[Any]],
+    kind: NDArray[np.int8],
+    discount: NDArray[np.float32],
+    category: NDArray[np.int32],
+    category_count: int,
+    now: datetime,
+) -> dict[str, RankedIndex]:
+    clicks, purchases, rate = (
+        numbers["recent_clicks"],
+        numbers["recent_purchases"],
+        numbers["click_rate"],
+    )
+    age_days = np.maximum(now.timestamp() - numbers["first_seen_unix_s"], 0) / 86_400
+    # Where nothing sold yet, the click rate expected of an item's quality decides.
+    sales = purchases + _CLICK_WORTH * clicks + 1e-3 * rate
+    rise = numbers["trend"] + 0.5 * rate / max(float(rate.mean()), 1e-9) * 0.5 ** (
+        age_days / _FRESH_HALF_LIFE_DAYS
+    )
+    is_product = kind == PRODUCT
+    scored = {
+        "bestsellers": (is_product, sales),
+        "trending": (is_product, rise),
+        "new_arrivals": (is_product, numbers["first_seen_unix_s"]),
+        "sponsored": (is_product & (numbers["bid_micros"] > 0), numbers["bid_micros"] * rate),
+        "articles": (kind == ARTICLE, rate),
+    }
+    result = {}
+    for name, (is_in, score) in scored.items():
+        rows = np.flatnonzero(is_in)
+        order = np.lexsort((rows, -score[rows].astype(np.float64)))
+        result[name] = group_by_category(rows[order].astype(np.int32), category, category_count)
+    deals = rank_deals(kind, discount, rate)
+    result["deals"] = group_by_category(deals, category, category_count)
+    return result
+
+
+def _neighbours(
+    vectors: NDArray[np.float32], kind: NDArray[np.int8], category: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """(N, K) nearest products by cosine, exact; within the category where all pairs would be too many."""
+    result = np.full((len(vectors), NEIGHBOUR_COUNT), -1, np.int32)
+    products = np.flatnonzero((kind == PRODUCT) & (np.abs(vectors).sum(axis=1) > 0))
+    if len(vectors) <= _EXHAUSTIVE_COUNT:
+        _fill_nearest(result, vectors, np.arange(len(vectors)), products)
+    else:
+        for code in np.unique(category):
+            _fill_nearest(
+                result, vectors, np.flatnonzero(category == code), products[category[products] == code]
+            )
+    return result
+
+
+def _fill_nearest(
+    result: NDArray[np.int32],
+    vectors: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    candidates: NDArray[np.int64],
+    below: float = np.inf,
+) -> None:
+    """Writes the nearest candidates of each row into result[row], best first, never the row itself.
+
+    Args:
+        below: candidates at this cosine or above are passed over.
+    """
+    width = min(result.shape[1], len(candidates))
+    if not width:
+        return
+    targets = np.ascontiguousarray(vectors[candidates].T)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        scores = vectors[block] @ targets
+        scores[(block[:, None] == candidates[None, :]) | (scores >= below)] = -np.inf
+        top = np.argpartition(scores, -width, axis=1)[:, -width:]
+        found = np.take_along_axis(scores, top, axis=1)
+        # Among equals the lower row first, so that a build can be repeated.
+        order = np.lexsort((candidates[top], -found), axis=1)
+        top, found = np.take_along_axis(top, order, axis=1), np.take_along_axis(found, order, axis=1)
+        result[block, :width] = np.where(np.isfinite(found), candidates[top], -1)
+
+
+def _companions(
+    values: dict[str, Any],
+    vectors: NDArray[np.float32],
+    kind: NDArray[np.int8],
+    category: NDArray[np.int32],
+    similar: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """(N, K) what is bought together, then what goes with it by content, then what is similar.
+
+    By content an item goes with what is nearest in its category without being a substitute for it.
+    """
+    count = len(vectors)
+    result = np.full((count, COMPANION_COUNT), -1, np.int32)
+    place = {item_id: row for row, item_id in enumerate(values["item_id"])}
+    products = np.flatnonzero((kind == PRODUCT) & (np.abs(vectors).sum(axis=1) > 0))
+    complements = np.full_like(result, -1)
+    for code in np.unique(category):
+        _fill_nearest(
+            complements,
+            vectors,
+            np.flatnonzero(category == code),
+            products[category[products] == code],
+            below=_SUBSTITUTE_COSINE,
+        )
+    for row, bought in enumerate(values["companions"]):
+        rows = [place[item_id] for item_id in bought or () if item_id in place]
+        rows += complements[row].tolist()
+        if len(rows) < COMPANION_COUNT or -1 in rows:
+            rows += similar[row].tolist()
+        ordered = list(dict.fromkeys(other for other in rows if other >= 0 and other != row))
+        result[row, : min(len(ordered), COMPANION_COUNT)] = ordered[:COMPANION_COUNT]
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""Which items could stand in a module, source by source?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planogram.feature.v1 import feature_pb2
+from services.feature.snapshot import PRODUCT, Generation
+
+Rows = NDArray[np.int32]
+
+_NONE: Rows = np.zeros(0, np.int32)
+_POPULARITY_SHARE = 0.1
+_MEMO_COUNT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleQuery:
+    """What one module asks for."""
+
+    module_id: str
+    source: int
+    limit: int
+    category: str = ""
+    item_ids: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What candidates depend on besides the module: the page and the shopper. D width."""
+
+    now_s: float
+    item_row: int = -1
+    cart_rows: Sequence[int] = ()
+    query: str = ""
+    recent_rows: Sequence[int] = ()
+    """Items looked at, newest first; -1 where unknown."""
+    bought_rows: Sequence[int] = ()
+    """Items bought and kept, last bought first, known ones only."""
+    taste: NDArray[np.float32] | None = None
+    """(D,) unit length; None where nothing is known."""
+    category_affinities: Mapping[str, float] = field(default_factory=dict)
+    """Strongest first."""
+
+
+def candidates(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+    """Rows of a module's candidates, best first, at most its limit, none twice.
+
+    Only items that are active, in stock and in the catalogue by the time of the page; only products,
+    except for the sources of articles and of the caller's list.
+    """
+    # The same for every shopper, as long as no item is still to come: most modules of most pages.
+    is_shared = query.source in _SHARED and visit.now_s >= generation.newest_s
+    key = (query.source, query.category, query.limit)
+    if is_shared and key in generation.memo:
+        return generation.memo[key]
+    found = _select(generation, _SOURCES[query.source](generation, query, visit), query, visit)
+    if is_shared and len(generation.memo) < _MEMO_COUNT:
+        generation.memo[key] = found
+    return found
+
+
+def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit) -> Rows:
+    """The first rows that may be shown, looking no further than needed."""
+    place = None
+    if query.category:
+        place = generation.category_place.get(query.category)
+        if place is None:
+            return _NONE
+    columns, start = generation.columns, 0
+    # Most rows pass, so a little more than the limit is nearly always enough.
+    end = 2 * query.limit
+    chosen: list[Rows] = []
+    missing = query.limit
+    while missing > 0 and start < len(rows):
+        part = rows[start:end]
+        keep = generation.is_shown[part] & (columns.first_seen_unix_s[part] <= visit.now_s)
+        if place is not None:
+            keep &= columns.category[part] == place
+        kept = part[keep][:missing]
+        chosen.append(kept)
+        missing -= len(kept)
+        start, end = end, 4 * end
+    if len(chosen) == 1:
+        return chosen[0]
+    return np.concatenate(chosen) if chosen else _NONE
+
+
+def _ranked(name: str) -> Callable[[Generation, ModuleQuery, Visit], Rows]:
+    def of(generation: Generation, query: ModuleQuery, _: Visit) -> Rows:
+        if not query.category:
+            return generation.ranked[name].of(0)
+        place = generation.category_place.get(query.category)
+        return _NONE if place is None else generation.ranked[name].of(place + 1)
+
+    return of
+
+
+def _deals(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+    rows = _ranked("deals")(generation, query, visit)
+    return rows[generation.discount[rows] > 0]
+
+
+def _recently_viewed(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
+    return _products(generation, (row for row in visit.recent_rows if row != visit.item_row))
+
+
+def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
+    return _products(generation, visit.bought_rows)
+
+
+def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+    if visit.taste is None:
+        return _trending_by_affinity(generation, query, visit)
+    columns = generation.columns
+    scores = columns.item_vector @ visit.taste
+    scores += _POPULARITY_SHARE * generation.appeal
+    scores[list(visit.bought_rows)] = -np.inf  # what was bought has a module of its own
+    if query.category and query.category in generation.category_place:
+        scores[columns.category != generation.category_place[query.category]] = -np.inf
+    count = min(len(scores), 4 * query.limit)
+    top = np.argpartition(scores, -count)[-count:] if count else np.zeros(0, np.int64)
+    top = top[np.isfinite(scores[top])]
+    ordered: Rows = top[np.argsort(-scores[top], kind="stable")].astype(np.int32)
+    return ordered
+
+
+def _trending_by_affinity(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+    """Trending items of the categories liked, in turns; without any, the bestsellers of each category."""
+    names = [name for name in visit.category_affinities if name in generation.category_place]
+    if query.category:
+        return _ranked("trending" if names else "bestsellers")(generation, query, visit)
+    index = generation.ranked["trending" if names else "bestsellers"]
+    places = [generation.category_place[name] for name in names] or range(len(generation.categories))
+    return _in_turns([index.of(place + 1)[: 4 * query.limit].tolist() for place in places])
+
+
+def _similar(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
+    if visit.item_row < 0:
+        return _NONE
+    rows: Rows = generation.columns.similar[visit.item_row]
+    return rows[rows >= 0]
+
+
+def _bought_together(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
+    anchors = list(dict.fromkeys(row for row in (visit.item_row, *visit.cart_rows) if row >= 0))
+    taken = set(anchors)
+    lists = [generation.columns.companions[row].tolist() for row in anchors]
+    return np.array([row for row in _in_turns(lists).tolist() if row >= 0 and row not in taken], np.int32)
+
+
+def _search(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
+    if not visit.query:
+        return _NONE
+    rows = generation.search.search(visit.query)
+    products: Rows = rows[generation.columns.kind[rows] == PRODUCT]
+    return products
+
+
+def _list(generation: Generation, query: ModuleQuery, _: Visit) -> Rows:
+    rows = generation.rows_of(list(dict.fromkeys(query.item_ids)))
+    known: Rows = rows[rows >= 0]
+    return known
+
+
+def _products(generation: Generation, rows: Iterable[int]) -> Rows:
+    distinct: Rows = np.array([row for row in dict.fromkeys(rows) if row >= 0], np.int32)
+    products: Rows = distinct[generation.columns.kind[distinct] == PRODUCT]
+    return products
+
+
+def _in_turns(lists: Sequence[Sequence[int]]) -> Rows:
+    merged = chain.from_iterable(zip_longest(*lists, fillvalue=-1))
+    return np.array(list(dict.fromkeys(row for row in merged if row >= 0)), np.int32)
+
+
+_SHARED = frozenset(
+    (
+        feature_pb2.CANDIDATE_SOURCE_BESTSELLERS,
+        feature_pb2.CANDIDATE_SOURCE_TRENDING,
+        feature_pb2.CANDIDATE_SOURCE_NEW_ARRIVALS,
+        feature_pb2.CANDIDATE_SOURCE_DEALS,
+        feature_pb2.CANDIDATE_SOURCE_SPONSORED,
+        feature_pb2.CANDIDATE_SOURCE_ARTICLES,
+    )
+)
+_SOURCES: Mapping[int, Callable[[Generation, ModuleQuery, Visit], Rows]] = {
+    feature_pb2.CANDIDATE_SOURCE_RECENTLY_VIEWED: _recently_viewed,
+    feature_pb2.CANDIDATE_SOURCE_FOR_YOU: _for_you,
+    feature_pb2.CANDIDATE_SOURCE_SIMILAR: _similar,
+    feature_pb2.CANDIDATE_SOURCE_BOUGHT_TOGETHER: _bought_together,
+    feature_pb2.CANDIDATE_SOURCE_BESTSELLERS: _ranked("bestsellers"),
+    feature_pb2.CANDIDATE_SOURCE_TRENDING: _ranked("trending"),
+    feature_pb2.CANDIDATE_SOURCE_NEW_ARRIVALS: _ranked("new_arrivals"),
+    feature_pb2.CANDIDATE_SOURCE_DEALS: _deals,
+    feature_pb2.CANDIDATE_SOURCE_BUY_AGAIN: _buy_again,
+    feature_pb2.CANDIDATE_SOURCE_SEARCH: _search,
+    feature_pb2.CANDIDATE_SOURCE_SPONSORED: _ranked("sponsored"),
+    feature_pb2.CANDIDATE_SOURCE_ARTICLES: _ranked("articles"),
+    feature_pb2.CANDIDATE_SOURCE_LIST: _list,
+}

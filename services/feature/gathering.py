@@ -1,0 +1,84 @@
+"""What does one page need: whose candidates, with which features, for a shopper in which state?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.feature import schema
+from services.feature.candidates import ModuleQuery, Visit, candidates
+from services.feature.profile import Profile, SessionView, bought_before, recently_viewed, view
+from services.feature.snapshot import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """One page view, and the modules that want candidates."""
+
+    session_key: str
+    page_type: int
+    device: int
+    now: datetime
+    modules: Sequence[ModuleQuery]
+    query: str = ""
+    item_id: str = ""
+    cart_item_ids: Sequence[str] = ()
+    has_tensors: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """One page's candidates and features. N distinct items."""
+
+    rows: NDArray[np.int64]
+    """(N,) rows of the generation."""
+    module_rows: Sequence[NDArray[np.int64]]
+    """Per module, positions in `rows`, best first."""
+    item_tensors: Mapping[str, NDArray[Any]]
+    shopper_tensors: Mapping[str, NDArray[Any]]
+    session: SessionView
+
+
+def gather(generation: Generation, profile: Profile | None, query: PageQuery) -> Gathered:
+    """Everything that one page needs, from one generation and one profile; None is no profile."""
+    known = profile or Profile()
+    session = view(profile, query.session_key)
+    vectors = generation.vectors(generation.rows_of(known.recent.item_ids))
+    taste = schema.taste(known, vectors, query.now.timestamp() * 1e6)
+    visit = Visit(
+        now_s=query.now.timestamp(),
+        item_row=generation.row_of(query.item_id),
+        cart_rows=generation.rows_of(query.cart_item_ids).tolist(),
+        query=query.query,
+        recent_rows=generation.rows_of(recently_viewed(known)).tolist(),
+        bought_rows=[row for row in generation.rows_of(bought_before(known)).tolist() if row >= 0],
+        taste=taste if taste.any() else None,
+        category_affinities=session.category_affinities,
+    )
+    found = [candidates(generation, module, visit) for module in query.modules]
+    rows, positions = _distinct(found)
+    if not query.has_tensors:
+        return Gathered(rows, positions, {}, {}, session)
+    return Gathered(
+        rows,
+        positions,
+        generation.item_tensors(rows, query.now),
+        schema.encode_shopper(
+            known, session, taste, page_type=query.page_type, device=query.device, now=query.now
+        ),
+        session,
+    )
+
+
+def _distinct(found: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+    """Distinct rows over all modules, and each module's positions among them."""
+    joined = np.concatenate([np.zeros(0, np.int32), *found])
+    rows, inverse = np.unique(joined, return_inverse=True)
+    ends = accumulate((len(part) for part in found), initial=0)
+    return rows.astype(np.int64), [inverse[start:end] for start, end in pairwise(ends)]

@@ -1,0 +1,240 @@
+"""What do the rows of a shop's file say, field by field?
+
+Files are CSV or Parquet. Every cell is checked; what cannot be used is told with file, row and field. Rows
+count from 1, a CSV header not included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from services.common.errors import ConfigurationError
+from services.feature.importing.mapping import FileMapping, Source
+
+_UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0}
+_TRUE, _FALSE = ("1", "true", "yes", "y", "1.0"), ("0", "false", "no", "n", "0.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What an import wants to know of each row."""
+
+    name: str
+    kind: str = "text"
+    """text, number, integer, flag or time (microseconds since 1970)."""
+    is_required: bool = False
+    """Whether it needs a source, and a value in every row."""
+    is_complete: bool = False
+    """Whether it needs a value in every row, where it has a source."""
+    low: float = -math.inf
+    high: float = math.inf
+    max_bytes: int = 1_000_000
+
+    @property
+    def wanted(self) -> str:
+        bounds = "" if math.isinf(self.low) else f" from {self.low:g}"
+        bounds += "" if math.isinf(self.high) else f" up to {self.high:g}"
+        return {
+            "text": f"1 to {self.max_bytes} bytes",
+            "number": "a number" + bounds,
+            "integer": "a whole number" + bounds,
+            "flag": "1 or 0, true or false, yes or no",
+            "time": "an ISO 8601 time, such as 2026-01-31T12:00:00Z, or a mapping with unit: s, ms or us",
+        }[self.kind]
+
+
+def read(path: Path, mapping: FileMapping, fields: Sequence[Field], mapped_by: str) -> dict[str, list[Any]]:
+    """The values of each field that has a source; None where a cell that may be empty is.
+
+    A field without a source in the mapping is read from the column of its own name, where there is one.
+
+    Args:
+        mapped_by: name of the mapping file, for messages.
+
+    Raises:
+        ConfigurationError: for a file that cannot be read, a missing column, or a value that cannot be used.
+    """
+    names = _columns_of(path)
+    known = {field.name for field in fields}
+    unknown = [name for name in mapping.columns if name not in known]
+    if unknown:
+        raise ConfigurationError(f"{mapped_by}: columns.{unknown[0]}: no such field; known: {sorted(known)}")
+    sources = {}
+    for field in fields:
+        source = mapping.columns.get(field.name)
+        if source is None and field.name in names:
+            source = Source(column=field.name)
+        if source is not None:
+            sources[field.name] = source
+        elif field.is_required:
+            raise ConfigurationError(
+                f"{path}: {field.name}: no column of that name, and no source under `columns` in "
+                f"{mapped_by}; found columns {names}"
+            )
+    for name, source in sources.items():
+        missing = [column for column in source.names if column not in names]
+        if missing:
+            raise ConfigurationError(
+                f"{path}: {name}: column {missing[0]!r} is missing ({mapped_by} wants it); found {names}"
+            )
+    wanted = list(dict.fromkeys(column for source in sources.values() for column in source.names))
+    table = _load(path, wanted)
+    if not table.num_rows:
+        raise ConfigurationError(f"{path}: no row")
+    return {
+        field.name: _values(path, table, field, sources[field.name])
+        for field in fields
+        if field.name in sources
+    }
+
+
+def _columns_of(path: Path) -> list[str]:
+    try:
+        if path.suffix == ".csv":
+            with pyarrow.csv.open_csv(path) as reader:
+                return list(reader.schema.names)
+        if path.suffix == ".parquet":
+            return list(pq.read_schema(path).names)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    raise ConfigurationError(f"{path}: want a file that ends in .csv or .parquet")
+
+
+def _load(path: Path, columns: list[str]) -> pa.Table:
+    try:
+        if path.suffix == ".parquet":
+            table = pq.read_table(path, columns=columns or None)
+            for name, kind in zip(table.column_names, table.schema.types, strict=True):
+                if pa.types.is_nested(kind):
+                    raise ConfigurationError(f"{path}: column {name!r}: got {kind}, want one value a cell")
+            return table
+        # As text: a column's type guessed from its first rows is a mistake in a later one.
+        options = pyarrow.csv.ConvertOptions(
+            include_columns=columns,
+            column_types={name: pa.string() for name in columns},
+            strings_can_be_null=False,
+        )
+        parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
+        return pyarrow.csv.read_csv(path, convert_options=options, parse_options=parsing)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _values(path: Path, table: pa.Table, field: Field, source: Source) -> list[Any]:
+    parse = _PARSERS[field.kind]
+    result: list[Any] = []
+    remembered: dict[Any, Any] = {}
+    for row, cell in enumerate(_cells(table, source)):
+        # Few distinct cells stand in most columns, and parsing is what takes the time.
+        value = remembered.get(cell, _NEW)
+        if value is _NEW:
+            value = _parsed(path, row, cell, field, source, parse)
+            if len(remembered) < 100_000:
+                remembered[cell] = value
+        result.append(value)
+    return result
+
+
+_NEW = object()
+
+
+def _cells(table: pa.Table, source: Source) -> Sequence[Any]:
+    if source.value is not None:
+        return [source.value] * table.num_rows
+    if source.column:
+        cells: list[Any] = table.column(source.column).to_pylist()
+        return cells
+    columns = [table.column(name).to_pylist() for name in source.columns]
+    return [
+        source.separator.join(str(cell) for cell in cells if cell not in (None, ""))
+        for cells in zip(*columns, strict=True)
+    ]
+
+
+def _parsed(
+    path: Path, row: int, cell: Any, field: Field, source: Source, parse: Callable[[Any, Source], Any]
+) -> Any:
+    found = cell.strip() if isinstance(cell, str) else cell
+    if found is None or found == "" or found != found:
+        found = source.default
+    elif source.values:
+        found = source.values.get(str(found), found)
+    value = None
+    if found is not None:
+        try:
+            value = parse(found, source)
+        except (ValueError, OverflowError):
+            raise _refused(path, row, cell, field, source) from None
+    if value is None:
+        if field.is_required or field.is_complete:
+            raise _refused(path, row, cell, field, source)
+        return None
+    is_long = field.kind == "text" and not 1 <= len(value.encode()) <= field.max_bytes
+    if is_long or (field.kind in ("number", "integer") and not field.low <= value <= field.high):
+        raise _refused(path, row, cell, field, source)
+    return value
+
+
+def _refused(path: Path, row: int, cell: Any, field: Field, source: Source) -> ConfigurationError:
+    names = f" (column {', '.join(source.names)})" if source.names else " (value of the mapping)"
+    shown = repr(cell) if len(repr(cell)) <= 60 else f"{cell!r:.60}..."
+    known = f", or one of {sorted(source.values)}" if source.values else ""
+    return ConfigurationError(
+        f"{path}: row {row + 1}: {field.name}{names}: got {shown}, want {field.wanted}{known}"
+    )
+
+
+def _text(cell: Any, source: Source) -> str:
+    return f"{source.prefix}{cell}"
+
+
+def _number(cell: Any, source: Source) -> float:
+    value = float(cell) * source.times
+    if not math.isfinite(value):
+        raise ValueError(cell)
+    return value
+
+
+def _integer(cell: Any, source: Source) -> int:
+    value = _number(cell, source)
+    # A price of 19.99 times a million is a whole number but for rounding.
+    if abs(value - round(value)) > 1e-3:
+        raise ValueError(cell)
+    return round(value)
+
+
+def _flag(cell: Any, source: Source) -> bool:
+    text = str(cell).lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError(cell)
+
+
+def _time(cell: Any, source: Source) -> int:
+    if source.unit != "iso" and not isinstance(cell, datetime):
+        return round(float(cell) * _UNITS_US[source.unit])
+    moment = cell if isinstance(cell, datetime) else datetime.fromisoformat(str(cell))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round((moment - _EPOCH).total_seconds() * 1e6)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PARSERS: Mapping[str, Callable[[Any, Source], Any]] = {
+    "text": _text,
+    "number": _number,
+    "integer": _integer,
+    "flag": _flag,
+    "time": _time,
+}

@@ -1,0 +1,250 @@
+"""How are shoppers and items encoded as tensors for the click model?
+
+The scoring service declares the same specs; the fingerprint of both travels with every tensor, so a
+change on one side alone is refused and never scored.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.common.tensors import N, TensorSpec, fingerprint
+from services.feature.profile import POSITIVE_WEIGHTS, RECENT_COUNT, Profile, SessionView, price_level
+
+VECTOR_WIDTH = 16
+
+SPECS = (
+    TensorSpec(
+        "item_ids",
+        "int64",
+        (N, 4),
+        ("item", "category", "brand", "kind"),
+        {"item": 16384, "category": 256, "brand": 1024, "kind": 4},
+    ),
+    TensorSpec(
+        "item_numbers",
+        "float32",
+        (N, 10),
+        (
+            "log_price",
+            "relative_price",
+            "discount",
+            "quality",
+            "age_log_days",
+            "log_impressions",
+            "click_rate",
+            "purchase_rate",
+            "trend",
+            "is_sponsored",
+        ),
+    ),
+    TensorSpec("item_vector", "float32", (N, 16)),
+    TensorSpec(
+        "history_ids",
+        "int64",
+        (50, 4),
+        ("item", "category", "brand", "event"),
+        {"item": 16384, "category": 256, "brand": 1024, "event": 16},
+    ),
+    TensorSpec("history_numbers", "float32", (50, 2), ("log_age_hours", "relative_price")),
+    TensorSpec(
+        "shopper_numbers",
+        "float32",
+        (8,),
+        (
+            "log_events",
+            "log_clicks",
+            "log_purchases",
+            "price_level",
+            "session_pages",
+            "session_clicks",
+            "pages_without_click",
+            "is_known",
+        ),
+    ),
+    TensorSpec("shopper_vector", "float32", (16,)),
+    TensorSpec("category_affinity", "float32", (256,)),
+    TensorSpec(
+        "context_ids",
+        "int64",
+        (5,),
+        ("page_type", "device", "hour", "weekday", "segment"),
+        {"page_type": 8, "device": 4, "hour": 25, "weekday": 8, "segment": 64},
+    ),
+)
+REVISION = "1"
+FINGERPRINT = fingerprint(SPECS, REVISION)
+
+AGE_COLUMN = 4
+"""Place of age_log_days in item_numbers: the one number that depends on when the page is asked for."""
+
+_ITEM, _CATEGORY, _BRAND, _SEGMENT = 16384, 256, 1024, 64
+_KINDS = {"product": 1, "article": 2}
+_DESKTOP = 1
+_S_PER_DAY = 86_400.0
+_US_PER_HOUR = 3.6e9
+_TASTE_HALF_LIFE_DAYS = 7.0
+
+
+def encode_items(
+    *,
+    item_ids: list[str],
+    categories: list[str],
+    brands: list[str],
+    kinds: list[str],
+    price_micros: NDArray[np.int64],
+    relative_price: NDArray[np.float32],
+    discount: NDArray[np.float32],
+    quality: NDArray[np.float32],
+    impression_count: NDArray[np.float32],
+    click_rate: NDArray[np.float32],
+    purchase_rate: NDArray[np.float32],
+    trend: NDArray[np.float32],
+    bid_micros: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """item_ids (N, 4) and item_numbers (N, 10) of the catalogue; age_log_days is left at 0.
+
+    Missing numbers (NaN) become the value of an average item.
+    """
+    ids = np.empty((len(item_ids), 4), np.int64)
+    ids[:, 0] = [hashed(text, _ITEM) for text in item_ids]
+    ids[:, 1] = [hashed(text, _CATEGORY) for text in categories]
+    ids[:, 2] = [hashed(text, _BRAND) for text in brands]
+    ids[:, 3] = [_KINDS.get(kind, 0) for kind in kinds]
+    numbers = np.zeros((len(item_ids), 10), np.float32)
+    numbers[:, 0] = log_price(price_micros)
+    numbers[:, 1] = np.clip(relative_price, -3, 3)
+    numbers[:, 2] = discount
+    numbers[:, 3] = 2 * np.nan_to_num(quality, nan=0.5) - 1
+    numbers[:, 5] = np.log1p(impression_count) / 4
+    numbers[:, 6] = click_rate
+    numbers[:, 7] = purchase_rate
+    numbers[:, 8] = np.clip(trend, -3, 3)
+    numbers[:, 9] = bid_micros > 0
+    return ids, np.nan_to_num(numbers)
+
+
+def log_price(price_micros: Any) -> Any:
+    """log_price of item_numbers, 0 near the price of 19 and where there is none."""
+    price = np.asarray(price_micros, np.float64) / 1e6
+    return np.where(price > 0, np.clip(np.log1p(price) - 3, -3, 3), 0.0)
+
+
+def age_log_days(now_s: float, first_seen_s: NDArray[np.int64]) -> NDArray[np.float64]:
+    """age_log_days of item_numbers at a moment, in seconds since 1970."""
+    days = np.maximum(now_s - first_seen_s, 0) / _S_PER_DAY
+    result: NDArray[np.float64] = np.minimum(np.log1p(days) / 2, 3.0)
+    return result
+
+
+def encode_shopper(
+    profile: Profile,
+    session: SessionView,
+    shopper_vector: NDArray[np.float32],
+    *,
+    page_type: int,
+    device: int,
+    now: datetime,
+) -> Mapping[str, NDArray[Any]]:
+    """The shopper tensors by name.
+
+    Args:
+        shopper_vector: (D,) as `taste` makes it.
+        now: time of the page, aware.
+    """
+    now_us = now.timestamp() * 1e6
+    recent = profile.recent
+    count = min(len(recent.item_ids), RECENT_COUNT)
+    ids = np.zeros((RECENT_COUNT, 4), np.int64)
+    numbers = np.zeros((RECENT_COUNT, 2), np.float32)
+    if count:
+        ids[:count, 0] = [hashed(text, _ITEM) for text in recent.item_ids]
+        ids[:count, 1] = [hashed_category(text) for text in recent.categories]
+        ids[:count, 2] = [_hashed_brand(text) for text in recent.brands]
+        ids[:count, 3] = recent.events
+        age_hours = np.maximum(now_us - np.array(recent.times_us, np.float64), 0) / _US_PER_HOUR
+        numbers[:count, 0] = np.minimum(np.log1p(age_hours) / 3, 3)
+        numbers[:count, 1] = np.clip(recent.relative_prices, -3, 3)
+    return {
+        "history_ids": ids,
+        "history_numbers": numbers,
+        "shopper_numbers": _shopper_numbers(profile, session),
+        "shopper_vector": shopper_vector,
+        "category_affinity": _category_affinity(session.category_affinities),
+        "context_ids": np.array(
+            [
+                page_type if 0 < page_type < 8 else 0,
+                device if 0 < device < 4 else _DESKTOP,
+                now.hour + 1,
+                now.isoweekday(),
+                hashed(session.segment, _SEGMENT),
+            ],
+            np.int64,
+        ),
+    }
+
+
+def taste(profile: Profile, recent_vectors: NDArray[np.float32], now_us: float) -> NDArray[np.float32]:
+    """Decayed mean of the vectors of recent positive events: (D,), unit length or zeros.
+
+    Args:
+        recent_vectors: (L, D) vectors of the profile's L recent items, zeros where unknown.
+    """
+    recent = profile.recent
+    if not recent.item_ids:
+        return np.zeros(VECTOR_WIDTH, np.float32)
+    weights = np.array([POSITIVE_WEIGHTS.get(event, 0.0) for event in recent.events])
+    age_days = np.maximum(now_us - np.array(recent.times_us, np.float64), 0) / (24 * _US_PER_HOUR)
+    mean = (weights * 0.5 ** (age_days / _TASTE_HALF_LIFE_DAYS)) @ recent_vectors
+    length = float(np.linalg.norm(mean))
+    # Far enough from nothing that the direction is no rounding error.
+    return (mean / length if length > 1e-12 else np.zeros(VECTOR_WIDTH)).astype(np.float32)
+
+
+def hashed(text: str, cardinality: int) -> int:
+    """The id of a text: 0 for none, else 1 to cardinality - 1."""
+    return 1 + zlib.crc32(text.encode()) % (cardinality - 1) if text else 0
+
+
+@lru_cache(maxsize=4096)
+def hashed_category(text: str) -> int:
+    """The category id of a text; kept, because few categories return often."""
+    return hashed(text, _CATEGORY)
+
+
+@lru_cache(maxsize=16_384)
+def _hashed_brand(text: str) -> int:
+    return hashed(text, _BRAND)
+
+
+def _shopper_numbers(profile: Profile, session: SessionView) -> NDArray[np.float32]:
+    counts = np.array(
+        [
+            profile.event_count,
+            profile.click_count,
+            profile.purchase_count,
+            session.page_index,
+            session.click_count,
+            session.pages_without_click,
+        ],
+        np.float64,
+    )
+    logs = np.minimum(np.log1p(counts), 9.0)
+    level = 2 * price_level(profile) - 1
+    return np.array(
+        [logs[0] / 3, logs[1] / 2, logs[2], level, logs[3], logs[4], logs[5], session.is_known], np.float32
+    )
+
+
+def _category_affinity(affinities: Mapping[str, float]) -> NDArray[np.float32]:
+    result = np.zeros(_CATEGORY, np.float32)
+    for category, share in affinities.items():
+        result[hashed_category(category)] += share
+    return result

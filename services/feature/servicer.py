@@ -1,0 +1,349 @@
+"""How do FeatureService's messages become questions to the core, and its answers messages?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planogram.common.v1 import context_pb2
+from planogram.events.v1 import events_pb2
+from planogram.feature.v1 import feature_pb2
+from services.common import log
+from services.common.errors import Incompatible, InvalidRequest, NotFound
+from services.common.executor import BoundedExecutor
+from services.common.pseudonyms import Pseudonyms
+from services.common.tensors import to_tensor
+from services.feature import checks, schema
+from services.feature.candidates import ModuleQuery
+from services.feature.columns import ITEM_FEATURES, SHOPPER_FEATURES, Value, default_like
+from services.feature.gathering import Gathered, PageQuery, gather
+from services.feature.live import ItemChange, LiveItems
+from services.feature.portrait import portrait
+from services.feature.profile import Profile, SessionView, ShopperEvent, recently_viewed, view
+from services.feature.snapshot import Generation
+from services.feature.store import PROFILE, Row, Store
+from services.feature.updating import ProfileUpdater, profile_of
+
+FINGERPRINTS = (schema.FINGERPRINT,)
+"""Encodings that are served; a new one is added here before any model wants it."""
+
+
+class FeatureServicer:
+    """FeatureService over a store, the items that serve and the updater of profiles."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        items: LiveItems,
+        updater: ProfileUpdater,
+        readers: BoundedExecutor,
+        writer: BoundedExecutor,
+        pseudonyms: Pseudonyms,
+        read_timeout_s: float,
+    ) -> None:
+        self._store = store
+        self._items = items
+        self._updater = updater
+        self._readers = readers
+        self._writer = writer
+        self._pseudonyms = pseudonyms
+        self._read_timeout_s = read_timeout_s
+
+    async def GatherPage(
+        self, request: feature_pb2.GatherPageRequest, context: Any
+    ) -> feature_pb2.GatherPageResponse:
+        checks.check_page(request)
+        wanted = served_fingerprints(request.schema_fingerprints)
+        now = checks.page_time(request.context)
+        profile, is_stale = await self._profile_for_page(request.shopper, now, self._patience_s(context))
+        generation = self._items.current
+        gathered = gather(generation, profile, self._page_query(request, now, bool(wanted)))
+        log.annotate(snapshot=generation.version, items=len(gathered.rows), stale_profile=is_stale)
+        response = feature_pb2.GatherPageResponse(
+            session=session_message(gathered.session),
+            item_facts=_facts(generation, gathered.rows),
+            snapshot_version=generation.version,
+            snapshot_age_s=max(time.time() - generation.built_s, 0.0),
+            is_profile_stale=is_stale,
+        )
+        response.item_ids.extend(generation.columns.ids[gathered.rows].tolist())
+        for module, rows in zip(request.modules, gathered.module_rows, strict=True):
+            response.modules.add(module_id=module.module_id, rows=rows.tolist())
+        for fingerprint in wanted:
+            _add_feature_set(response, fingerprint, gathered)
+        return response
+
+    async def GetFeatures(
+        self, request: feature_pb2.GetFeaturesRequest, context: Any
+    ) -> feature_pb2.GetFeaturesResponse:
+        if request.entity == feature_pb2.ENTITY_ITEM:
+            checks.check_features(request, tuple(ITEM_FEATURES))
+            return self._item_features(request)
+        if request.entity == feature_pb2.ENTITY_SHOPPER:
+            checks.check_features(request, tuple(SHOPPER_FEATURES))
+            return await self._shopper_features(request)
+        raise InvalidRequest("entity", request.entity, "ENTITY_SHOPPER or ENTITY_ITEM")
+
+    async def GetProfile(
+        self, request: feature_pb2.GetProfileRequest, context: Any
+    ) -> feature_pb2.GetProfileResponse:
+        checks.check_user(request.user_id)
+        key = self._pseudonyms.of("shopper", request.user_id)
+        profile = profile_of((await self._read([key]))[0])
+        if profile is None:
+            raise NotFound("no profile is stored for this user_id")
+        response = feature_pb2.GetProfileResponse(
+            session=session_message(view(profile, profile.session.key)),
+            recent_item_ids=recently_viewed(profile),
+        )
+        response.updated.FromMicroseconds(profile.updated_us)
+        for line in portrait(profile):
+            response.lines.add(
+                subject=line.subject, text=line.text, value=line.value, evidence_count=line.evidence_count
+            )
+        return response
+
+    async def UpdateProfiles(
+        self, request: feature_pb2.UpdateProfilesRequest, context: Any
+    ) -> feature_pb2.UpdateProfilesResponse:
+        checks.check_events(request.events)
+        by_shopper: dict[str, list[ShopperEvent]] = defaultdict(list)
+        for event in request.events:
+            if event.shopper_key:
+                by_shopper[event.shopper_key].append(_event(event))
+        ignored = sum(not event.shopper_key for event in request.events)
+        if not by_shopper:
+            return feature_pb2.UpdateProfilesResponse(ignored_count=ignored)
+        counts = await self._updater.update(by_shopper)
+        log.annotate(applied=counts.applied, duplicates=counts.duplicate)
+        return feature_pb2.UpdateProfilesResponse(
+            applied_count=counts.applied,
+            duplicate_count=counts.duplicate,
+            ignored_count=ignored + counts.ignored,
+        )
+
+    async def UpdateItems(
+        self, request: feature_pb2.UpdateItemsRequest, context: Any
+    ) -> feature_pb2.UpdateItemsResponse:
+        checks.check_items(request.items)
+        changes = [
+            ItemChange(
+                item.item_id,
+                item.price_micros if item.HasField("price_micros") else None,
+                item.stock if item.HasField("stock") else None,
+                item.is_active if item.HasField("is_active") else None,
+            )
+            for item in request.items
+        ]
+        applied = await self._writer.submit(self._items.update, changes, time.time_ns() // 1_000)
+        return feature_pb2.UpdateItemsResponse(
+            applied_count=applied.count,
+            unknown_item_ids=applied.unknown_ids,
+            snapshot_version=applied.version,
+        )
+
+    async def ForgetShopper(
+        self, request: feature_pb2.ForgetShopperRequest, context: Any
+    ) -> feature_pb2.ForgetShopperResponse:
+        checks.check_user(request.user_id)
+        key = self._pseudonyms.of("shopper", request.user_id)
+        was_present = await self._updater.forget(key)
+        return feature_pb2.ForgetShopperResponse(was_present=was_present)
+
+    def _patience_s(self, context: Any) -> float:
+        """How long to wait for a profile: half of the call's time at most, so that an answer is in time."""
+        remaining_s = context.time_remaining()
+        return self._read_timeout_s if remaining_s is None else min(self._read_timeout_s, remaining_s / 2)
+
+    async def _profile_for_page(
+        self, shopper: context_pb2.Shopper, now: datetime, patience_s: float
+    ) -> tuple[Profile | None, bool]:
+        """The profile, where consent allows one; and whether reading it failed or took too long."""
+        if shopper.consent != context_pb2.CONSENT_GRANTED or not shopper.user_id:
+            return None, False
+        key = self._pseudonyms.of("shopper", shopper.user_id)
+        read = self._readers.submit(self._store.read, PROFILE, [key], now)
+        done, _ = await asyncio.wait({read}, timeout=patience_s)
+        if not done:
+            # The read keeps its place in the executor until it ends; its answer is not wanted any more.
+            read.add_done_callback(_ignore)
+            return None, True
+        if read.exception() is not None:
+            log.annotate(profile_problem=type(read.exception()).__name__)
+            return None, True
+        return profile_of(read.result()[0]), False
+
+    async def _read(self, keys: Sequence[str]) -> Sequence[Row | None]:
+        return await self._readers.submit(self._store.read, PROFILE, keys, datetime.now(UTC))
+
+    def _page_query(
+        self, request: feature_pb2.GatherPageRequest, now: datetime, has_tensors: bool
+    ) -> PageQuery:
+        page = request.context
+        return PageQuery(
+            session_key=self._pseudonyms.of("session", request.shopper.session_id),
+            page_type=page.page_type,
+            device=page.device,
+            now=now,
+            modules=[
+                ModuleQuery(
+                    module.module_id,
+                    module.source,
+                    module.limit or checks.DEFAULT_LIMIT,
+                    module.category,
+                    module.item_ids,
+                )
+                for module in request.modules
+            ],
+            query=page.query,
+            item_id=page.item_id,
+            cart_item_ids=page.cart_item_ids,
+            has_tensors=has_tensors,
+        )
+
+    def _item_features(self, request: feature_pb2.GetFeaturesRequest) -> feature_pb2.GetFeaturesResponse:
+        generation = self._items.current
+        names = list(request.features) or list(ITEM_FEATURES)
+        response = feature_pb2.GetFeaturesResponse(features=names)
+        for item_id, row in zip(request.ids, generation.rows_of(request.ids).tolist(), strict=True):
+            values = (
+                [ITEM_FEATURES[name](generation, max(row, 0)) for name in names] if generation.count else []
+            )
+            _add_row(response, item_id, row >= 0, values)
+        return response
+
+    async def _shopper_features(
+        self, request: feature_pb2.GetFeaturesRequest
+    ) -> feature_pb2.GetFeaturesResponse:
+        names = list(request.features) or list(SHOPPER_FEATURES)
+        response = feature_pb2.GetFeaturesResponse(features=names)
+        keys = [self._pseudonyms.of("shopper", user_id) for user_id in request.ids]
+        for user_id, row in zip(request.ids, await self._read(keys), strict=True):
+            profile = profile_of(row)
+            values = [SHOPPER_FEATURES[name](profile or Profile()) for name in names]
+            _add_row(response, user_id, profile is not None, values)
+        return response
+
+
+def served_fingerprints(wanted: Sequence[str]) -> list[str]:
+    """The wanted encodings that are served.
+
+    Raises:
+        Incompatible: where some are wanted and none is served.
+    """
+    served = [fingerprint for fingerprint in dict.fromkeys(wanted) if fingerprint in FINGERPRINTS]
+    if wanted and not served:
+        raise Incompatible(
+            f"schema_fingerprints: none of {', '.join(wanted)} is served; served: {', '.join(FINGERPRINTS)}"
+        )
+    return served
+
+
+def session_message(session: SessionView) -> context_pb2.SessionState:
+    """The wire form of a session."""
+    return context_pb2.SessionState(
+        segment=session.segment,
+        is_known=session.is_known,
+        page_index=session.page_index,
+        click_count=session.click_count,
+        dwell_count=session.dwell_count,
+        cart_count=session.cart_count,
+        purchase_count=session.purchase_count,
+        pages_without_click=session.pages_without_click,
+        last_outcome=_outcome(session.last_outcome),
+        category_click_counts=session.category_click_counts,
+        category_dwell_counts=session.category_dwell_counts,
+        family_click_counts=session.family_click_counts,
+        family_stop_counts=session.family_stop_counts,
+        module_unclicked_counts=session.module_unclicked_counts,
+        category_affinities=session.category_affinities,
+        lifetime_event_count=session.lifetime_event_count,
+        price_level=session.price_level,
+    )
+
+
+def _outcome(number: int) -> context_pb2.Outcome:
+    return cast(context_pb2.Outcome, number)
+
+
+def _facts(generation: Generation, rows: NDArray[np.int64]) -> feature_pb2.ItemFacts:
+    columns = generation.columns
+    price = columns.price_micros[rows]
+
+    def words(vocabulary: Sequence[str], codes: NDArray[np.int32]) -> list[str]:
+        return list(map(vocabulary.__getitem__, codes[rows].tolist()))
+
+    return feature_pb2.ItemFacts(
+        brand=words(generation.brands, columns.brand),
+        seller=words(generation.sellers, columns.seller),
+        category=words(generation.categories, columns.category),
+        price_micros=price.tolist(),
+        margin_micros=(price - columns.cost_micros[rows]).tolist(),
+        stock=columns.stock[rows].tolist(),
+        age_rating=columns.age_rating[rows].tolist(),
+        bid_micros=columns.bid_micros[rows].tolist(),
+        first_seen_unix_s=columns.first_seen_unix_s[rows].tolist(),
+        popularity=columns.click_rate[rows].tolist(),
+        discount=generation.discount[rows].tolist(),
+    )
+
+
+def _add_feature_set(response: feature_pb2.GatherPageResponse, fingerprint: str, gathered: Gathered) -> None:
+    features = response.feature_sets.add(schema_fingerprint=fingerprint)
+    tensors: tuple[tuple[Any, Mapping[str, NDArray[Any]]], ...] = (
+        (features.shopper_tensors, gathered.shopper_tensors),
+        (features.item_tensors, gathered.item_tensors),
+    )
+    for target, arrays in tensors:
+        for name, array in arrays.items():
+            target[name].CopyFrom(to_tensor(array))
+
+
+def _add_row(
+    response: feature_pb2.GetFeaturesResponse, identifier: str, is_present: bool, values: Sequence[Value]
+) -> None:
+    row = response.rows.add(id=identifier, is_present=is_present)
+    for value in values:
+        shown = value if is_present else default_like(value)
+        row.values.append(_feature_value(shown, like=value))
+
+
+def _feature_value(value: Value, like: Value) -> feature_pb2.FeatureValue:
+    if isinstance(value, str):
+        return feature_pb2.FeatureValue(text=value)
+    if isinstance(value, int):
+        return feature_pb2.FeatureValue(integer=value)
+    if isinstance(value, float):
+        return feature_pb2.FeatureValue(number=value)
+    # An empty list of texts and one of numbers look alike; `like` says which it is.
+    if any(isinstance(one, str) for one in (*value, *(like if isinstance(like, list) else ()))):
+        return feature_pb2.FeatureValue(texts=feature_pb2.TextList(values=[str(one) for one in value]))
+    return feature_pb2.FeatureValue(numbers=feature_pb2.NumberList(values=[float(one) for one in value]))
+
+
+def _event(event: events_pb2.Event) -> ShopperEvent:
+    return ShopperEvent(
+        event.event_id,
+        event.time.ToMicroseconds(),
+        event.type,
+        event.session_key,
+        event.page_id,
+        event.module_id,
+        event.family,
+        event.item_id,
+        event.rating,
+        event.sequence,
+    )
+
+
+def _ignore(read: asyncio.Future[Any]) -> None:
+    if not read.cancelled():
+        read.exception()

