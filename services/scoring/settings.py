@@ -1,0 +1,32 @@
+"""What can be configured in the scoring service?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.common.inference import Wanted
+from services.common.settings import ServiceSettings
+
+
+class ScoringSettings(ServiceSettings):
+    """Settings of the scoring service; each field is `PLANOGRAM_SCORING_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="PLANOGRAM_SCORING_")
+
+    listen: str = "127.0.0.1:7072"
+    """Address of the gRPC server, host:port; port 0 takes a free one."""
+    models_path: Path = Path("var/models/click")
+    """Store of click models; while nothing is published there, smoothed popularity answers."""
+    device: Wanted = "auto"
+    """cpu, cuda, or auto: CUDA where it works. cuda where it does not fails at start."""
+    worker_count: int = Field(2, ge=1, le=64)
+    """Threads that run models, each with one thread inside the model."""
+    queue_limit: int = Field(32, ge=0)
+    """Calls that may wait for a worker thread; more are refused with RESOURCE_EXHAUSTED."""
+    watch_period_s: float = Field(2.0, gt=0)
+    """Time between looks at the store's pointer."""
+    explain_permutation_count: int = Field(16, ge=1, le=1_000)
+    """Orders in which ExplainScores adds features; more are slower and less noisy."""
