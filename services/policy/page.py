@@ -1,0 +1,396 @@
+"""What is on offer for a page, and what is left of it after the slots above?
+
+`decode` turns a plan request into arrays, once a page; `Progress` is what the slots above took away.
+The planner masks by them, `space` encodes them, and training replays logged pages through both.
+
+Symbols: N items, M modules, R rows of the longest module, A actions (a module in one of its templates,
+in the order of the request), S slots, G capped groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from planogram.policy.v1 import policy_pb2
+from services.common.errors import InvalidRequest
+from services.common.tensors import from_tensor
+
+Array = np.ndarray[Any, Any]
+
+MAX_ITEM_COUNT = 2_000
+MAX_MODULE_COUNT = 64
+MAX_SLOT_COUNT = 40
+MAX_TEMPLATE_COUNT = 8
+MAX_ID_BYTES = 64
+MAX_SHOWN_COUNT = 100
+
+SHAPE_LIMIT = 1_024
+"""Shapes that are remembered; a shop has a handful per page type, a caller who varies ids has many."""
+
+_NONE = -1
+_shapes: dict[Any, Shape] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class SlotShape:
+    """One slot, as masks over actions."""
+
+    slot_id: str
+    allowed: Array
+    """(A,) true where module and template may stand here."""
+    pinned: Array
+    """(A,) true for the pinned module in the templates that the slot takes; all false without a pin."""
+    kept: Array
+    """(A,) true for modules that a slot below is pinned to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """Modules, templates and slots of a page without its items and shopper: many pages share one."""
+
+    module_ids: tuple[str, ...]
+    families: tuple[str, ...]
+    sources: tuple[str, ...]
+    categories: tuple[str, ...]
+    template_ids: tuple[str, ...]
+    """(A,)"""
+    module: Array
+    """(A,) index of the action's module."""
+    template: Array
+    """(A,) index of the action's template within its module."""
+    first_action: Array
+    """(M,) index of each module's first action."""
+    min_count: Array
+    """(A,) least items the action can stand with."""
+    max_count: Array
+    """(A,) most items the action shows."""
+    is_filler: Array
+    """(A,) true where the action's module is a filler."""
+    slots: tuple[SlotShape, ...]
+    draw_rank: Array
+    """(A,) place of the action by module and template id: draws do not depend on the request's order."""
+
+    @property
+    def action_count(self) -> int:
+        return len(self.module)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One plan request as arrays."""
+
+    request: policy_pb2.PlanPageRequest
+    shape: Shape
+    click: Array
+    """(N,) P(click | examined)."""
+    purchase: Array
+    """(N,) P(purchase | examined)."""
+    margin: Array
+    """(N,) margin of a sale, in units of the currency."""
+    freshness: Array
+    """(N,) exp(-age / 30 days)."""
+    rows: Array
+    """(M, R) items of each module, best first; 0 beyond its end."""
+    is_row: Array
+    """(M, R) false beyond a module's end."""
+    can_fill: Array
+    """(A,) true for fillers with enough rows to stand whatever stands above."""
+    group: Array
+    """(N,) index of the item's capped group; G where no cap applies."""
+    group_limit: Array
+    """(G,) most items of the group on the page."""
+    same_group: Array | None
+    """(M, R, R) 1 where the second row stands at or before the first, in the same capped group; None
+    where nothing is capped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What each action could show now."""
+
+    shown: Array
+    """(A, R) rows of its module that the action would show."""
+    count: Array
+    """(A,) how many they are."""
+    is_enough: Array
+    """(A,) true where they reach the action's minimum."""
+
+
+class Progress:
+    """What the slots above took: items, modules and room under caps."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.is_seen = np.zeros(len(facts.click), bool)
+        self.is_placed = np.zeros(len(facts.rows), bool)
+        self.group_left = facts.group_limit.copy()
+        self.actions: list[int] = []
+        """Actions of the slots above, top-down."""
+
+    def copy(self) -> Progress:
+        other = object.__new__(Progress)
+        other.facts = self.facts
+        other.is_seen = self.is_seen.copy()
+        other.is_placed = self.is_placed.copy()
+        other.group_left = self.group_left.copy()
+        other.actions = self.actions.copy()
+        return other
+
+    def offer(self) -> Offer:
+        """What each action could show below what stands already.
+
+        Modules show what was not shown above, within caps. A filler that falls below its minimum so
+        repeats items, and where caps alone starve it, it goes over them: a filler that has enough rows
+        at all can always stand.
+        """
+        facts, shape = self.facts, self.facts.shape
+        available = self._within_caps(facts.is_row & ~self.is_seen[facts.rows])[shape.module]
+        total = available.sum(axis=1)
+        for action in np.flatnonzero((total < shape.min_count) & shape.is_filler):
+            module = shape.module[action]
+            for wider in (self._within_caps(facts.is_row)[module], facts.is_row[module]):
+                available[action] = wider
+                total[action] = wider.sum()
+                if total[action] >= shape.min_count[action]:
+                    break
+        shown = available & (np.cumsum(available, axis=1) <= shape.max_count[:, None])
+        return Offer(shown, np.minimum(total, shape.max_count), total >= shape.min_count)
+
+    def rows_of(self, offer: Offer, action: int) -> Array:
+        """Items that an action would show, in order."""
+        rows: Array = self.facts.rows[self.facts.shape.module[action], offer.shown[action]]
+        return rows
+
+    def place(self, action: int, rows: Array) -> None:
+        """Puts an action into the next slot, where it shows these items."""
+        self.is_seen[rows] = True
+        self.is_placed[self.facts.shape.module[action]] = True
+        if len(self.group_left):
+            group = self.facts.group[rows]
+            counts = np.bincount(group, minlength=len(self.group_left) + 1)
+            self.group_left = self.group_left - counts[:-1]
+        self.actions.append(action)
+
+    def _within_caps(self, rows: Array) -> Array:
+        facts = self.facts
+        if facts.same_group is None:
+            return rows
+        in_group = np.einsum("mrq,mq->mr", facts.same_group, rows.astype(np.float32))
+        left = np.append(np.maximum(self.group_left, 0), np.iinfo(np.int32).max)
+        within: Array = rows & (in_group <= left[facts.group[facts.rows]])
+        return within
+
+
+def decode(request: policy_pb2.PlanPageRequest) -> Facts:
+    """The facts of a request.
+
+    Raises:
+        InvalidRequest: names the field, its value and the limit.
+    """
+    columns = {
+        name: _column(request, name) for name in ("click_probability", "purchase_probability", "margin")
+    }
+    item_count = len(columns["click_probability"])
+    freshness = _column(request, "freshness")
+    for name, column in (*columns.items(), ("freshness", freshness)):
+        if len(column) != item_count:
+            raise InvalidRequest(f"items.{name}.shape", column.shape, f"({item_count},)")
+    shape = _shape(request)
+    rows, is_row = _rows(request, item_count)
+    group, group_limit = _groups(request, item_count)
+    return Facts(
+        request=request,
+        shape=shape,
+        click=columns["click_probability"],
+        purchase=columns["purchase_probability"],
+        margin=columns["margin"],
+        freshness=freshness,
+        rows=rows,
+        is_row=is_row,
+        can_fill=shape.is_filler & (is_row.sum(axis=1)[shape.module] >= shape.min_count),
+        group=group,
+        group_limit=group_limit,
+        same_group=_same_group(group[rows], is_row, len(group_limit)) if len(group_limit) else None,
+    )
+
+
+def _shape(request: policy_pb2.PlanPageRequest) -> Shape:
+    """The page's shape; pages of one blueprint find it ready."""
+    key = (
+        tuple(
+            (
+                module.module_id,
+                module.family,
+                module.source,
+                module.category,
+                module.is_filler,
+                *(template.SerializeToString() for template in module.templates),
+            )
+            for module in request.modules
+        ),
+        tuple(slot.SerializeToString() for slot in request.slots),
+    )
+    shape = _shapes.get(key)
+    if shape is None:
+        shape = _make_shape(request)
+        if len(_shapes) >= SHAPE_LIMIT:
+            _shapes.clear()
+        _shapes[key] = shape
+    return shape
+
+
+def _make_shape(request: policy_pb2.PlanPageRequest) -> Shape:
+    modules = request.modules
+    _check_ids("modules", [module.module_id for module in modules], MAX_MODULE_COUNT)
+    _check_ids("slots", [slot.slot_id for slot in request.slots], MAX_SLOT_COUNT)
+    module, template, min_count, max_count = _actions(request)
+    template_ids = tuple(template.template_id for entry in modules for template in entry.templates)
+    return Shape(
+        module_ids=tuple(entry.module_id for entry in modules),
+        families=tuple(entry.family for entry in modules),
+        sources=tuple(entry.source for entry in modules),
+        categories=tuple(entry.category for entry in modules),
+        template_ids=template_ids,
+        module=module,
+        template=template,
+        first_action=np.searchsorted(module, np.arange(len(modules))),
+        min_count=min_count,
+        max_count=max_count,
+        is_filler=np.array([entry.is_filler for entry in modules], bool)[module],
+        slots=_slots(request, module, template_ids),
+        draw_rank=_draw_rank(request),
+    )
+
+
+def _column(request: policy_pb2.PlanPageRequest, name: str) -> Array:
+    field = f"items.{name}"
+    array = from_tensor(getattr(request.items, name), field)
+    if array.dtype != np.float32 or array.ndim != 1 or len(array) > MAX_ITEM_COUNT:
+        raise InvalidRequest(
+            field, f"{array.dtype} {array.shape}", f"float32 of shape (N), N up to {MAX_ITEM_COUNT}"
+        )
+    if not np.isfinite(array).all():
+        raise InvalidRequest(field, "NaN or infinity", "finite numbers")
+    if name != "margin" and len(array) and not (array.min() >= 0 and array.max() <= 1):
+        raise InvalidRequest(field, f"{array.min()} to {array.max()}", "0 to 1")
+    return array
+
+
+def _check_ids(field: str, ids: Sequence[str], limit: int) -> None:
+    if not 1 <= len(ids) <= limit:
+        raise InvalidRequest(field, f"{len(ids)} entries", f"1 to {limit}")
+    name = {"modules": "module_id", "slots": "slot_id"}.get(field, "template_id")
+    seen = set()
+    for index, text in enumerate(ids):
+        if not 1 <= len(text.encode()) <= MAX_ID_BYTES:
+            raise InvalidRequest(f"{field}[{index}].{name}", text, f"1 to {MAX_ID_BYTES} bytes")
+        if text in seen:
+            raise InvalidRequest(f"{field}[{index}].{name}", text, "an id that stands once")
+        seen.add(text)
+
+
+def _rows(request: policy_pb2.PlanPageRequest, item_count: int) -> tuple[Array, Array]:
+    lengths = np.array([len(module.rows) for module in request.modules])
+    width = max(int(lengths.max()), 1)
+    is_row = np.arange(width) < lengths[:, None]
+    flat = np.array([row for module in request.modules for row in module.rows], np.int64)
+    rows = np.zeros(is_row.shape, np.int64)
+    rows[is_row] = flat
+    if len(flat) and not (flat.min() >= 0 and flat.max() < item_count):
+        index = int(np.argmax(((rows < 0) | (rows >= item_count)).any(axis=1)))
+        raise InvalidRequest(
+            f"modules[{index}].rows", request.modules[index].rows, f"0 to below {item_count}"
+        )
+    # Rows beyond a module's end differ from each other and from all items, so they are no repeats.
+    ordered = np.sort(np.where(is_row, rows, item_count + np.arange(width)), axis=1)
+    repeats = (np.diff(ordered, axis=1) == 0).any(axis=1)
+    if repeats.any():
+        index = int(np.argmax(repeats))
+        raise InvalidRequest(f"modules[{index}].rows", request.modules[index].rows, "distinct rows")
+    return rows, is_row
+
+
+def _actions(request: policy_pb2.PlanPageRequest) -> tuple[Array, Array, Array, Array]:
+    columns = []
+    for index, module in enumerate(request.modules):
+        where = f"modules[{index}].templates"
+        _check_ids(where, [template.template_id for template in module.templates], MAX_TEMPLATE_COUNT)
+        for position, template in enumerate(module.templates):
+            least, most = template.min_item_count, template.max_item_count
+            if not 0 <= least <= most <= MAX_SHOWN_COUNT:
+                raise InvalidRequest(
+                    f"{where}[{position}]",
+                    f"min_item_count {least}, max_item_count {most}",
+                    f"0 <= min_item_count <= max_item_count <= {MAX_SHOWN_COUNT}",
+                )
+            columns.append((index, position, least, most))
+    module_index, template_index, min_count, max_count = np.array(columns, np.int64).T
+    return module_index, template_index, min_count, max_count
+
+
+def _slots(
+    request: policy_pb2.PlanPageRequest, module: Array, template_ids: Sequence[str]
+) -> tuple[SlotShape, ...]:
+    index_of = {entry.module_id: index for index, entry in enumerate(request.modules)}
+    everything = np.ones(len(module), bool)
+    slots = []
+    for slot in request.slots:
+        templates = everything
+        if slot.allowed_template_ids:
+            wanted = set(slot.allowed_template_ids)
+            templates = np.array([template_id in wanted for template_id in template_ids])
+        allowed = templates
+        if slot.allowed_module_ids:
+            # Ids of modules that the page does not have are no mistake: a source may have been empty.
+            wanted_modules = [index_of[name] for name in slot.allowed_module_ids if name in index_of]
+            allowed = templates & np.isin(module, wanted_modules)
+        # A pin stands whatever the slot allows, but not in a template that the slot cannot hold.
+        pinned = templates & (module == index_of.get(slot.pinned_module_id, _NONE))
+        slots.append((slot.slot_id, allowed | pinned, pinned))
+    kept = np.zeros(len(module), bool)
+    shapes = []
+    for slot_id, allowed, pinned in reversed(slots):
+        shapes.append(SlotShape(slot_id, allowed, pinned, kept))
+        kept = kept | np.isin(module, module[pinned])
+    return tuple(reversed(shapes))
+
+
+def _groups(request: policy_pb2.PlanPageRequest, item_count: int) -> tuple[Array, Array]:
+    limits: dict[int, int] = {}
+    for index, limit in enumerate(request.group_limits):
+        where = f"group_limits[{index}]"
+        if limit.group_id < 0 or limit.group_id in limits:
+            raise InvalidRequest(f"{where}.group_id", limit.group_id, "0 or more, and once")
+        if limit.max_item_count < 0:
+            raise InvalidRequest(f"{where}.max_item_count", limit.max_item_count, "0 or more")
+        limits[limit.group_id] = limit.max_item_count
+    if not limits:
+        return np.zeros(item_count, np.int64), np.zeros(0, np.int64)
+    ids = from_tensor(request.items.group_id, "items.group_id")
+    if ids.dtype != np.int32 or ids.shape != (item_count,):
+        raise InvalidRequest("items.group_id", f"{ids.dtype} {ids.shape}", f"int32 of shape ({item_count},)")
+    capped = np.array(sorted(limits))
+    place = np.minimum(np.searchsorted(capped, ids), len(capped) - 1)
+    group = np.where(capped[place] == ids, place, len(capped))
+    return group, np.array([limits[int(identity)] for identity in capped])
+
+
+def _same_group(group: Array, is_row: Array, uncapped: int) -> Array:
+    is_capped = is_row & (group != uncapped)
+    same = (group[:, :, None] == group[:, None, :]) & is_capped[:, :, None] & is_capped[:, None, :]
+    at_or_before = np.tri(group.shape[1], dtype=bool)
+    result: Array = (same & at_or_before).astype(np.float32)
+    return result
+
+
+def _draw_rank(request: policy_pb2.PlanPageRequest) -> Array:
+    names = [
+        (entry.module_id, template.template_id) for entry in request.modules for template in entry.templates
+    ]
+    rank = np.empty(len(names), np.int64)
+    rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    return rank

@@ -1,0 +1,106 @@
+"""Which policies are loaded, and which artifacts are refused?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from services.common import inference, log
+from services.common.artifacts import Artifact
+from services.common.errors import Incompatible
+from services.common.watching import Versions
+from services.policy import space
+from services.policy.page import Array, Facts, Offer, Progress
+from services.policy.planner import Values, uniform_values
+
+MODEL_FILE = "model.onnx"
+INPUTS = ("state", "actions", "allowed")
+OUTPUT = "q_values"
+
+_WARM_UP_COUNTS = (1, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One loaded version."""
+
+    version: str
+    values: Callable[[Facts], Values]
+    """Makes the value function of one page."""
+    space_fingerprint: str = ""
+    """Names the encoding of states and actions; empty for a policy that encodes nothing."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    trained: datetime | None = None
+
+
+UNIFORM = Policy("uniform-0", lambda facts: uniform_values)
+"""Equal values for all: what serves until a policy is trained. Exploration then draws uniformly."""
+
+
+def open_registry(root: Path) -> Versions[Policy]:
+    """The policies of a store, read for the first time; blocks.
+
+    Raises:
+        ConfigurationError: for an environment with two ONNX Runtime packages.
+    """
+    inference.choose_device("cpu", "device")
+    versions = Versions(root, open_policy, UNIFORM, log.logger("policy"))
+    versions.refresh()
+    return versions
+
+
+def open_policy(artifact: Artifact) -> Policy:
+    """A warm policy of a verified artifact.
+
+    Raises:
+        Incompatible: where it was trained for another encoding, or its graph does not run.
+    """
+    where = f"{artifact.path}"
+    try:
+        fingerprint = str(artifact.manifest["space_fingerprint"])
+        trained = datetime.fromisoformat(artifact.manifest["trained"])
+        metrics = {name: float(value) for name, value in artifact.manifest["metrics"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Incompatible(f"{where}: manifest: {type(error).__name__}: {error}") from None
+    if fingerprint != space.FINGERPRINT:
+        raise Incompatible(
+            f"{where}: space_fingerprint is {fingerprint}, this service encodes {space.FINGERPRINT}"
+        )
+    try:
+        # A network this small is faster on the CPU than the way to a GPU and back.
+        session = inference.open_session(artifact.file(MODEL_FILE), "cpu")
+        for count in _WARM_UP_COUNTS:
+            found = q_values(
+                session,
+                np.zeros(len(space.STATE), np.float32),
+                np.zeros((count, len(space.ACTION)), np.float32),
+            )
+            if found.shape != (count,) or not np.isfinite(found).all():
+                raise Incompatible(f"{where}: does not answer one finite value per action")
+    except Incompatible:
+        raise
+    except Exception as error:  # ONNX Runtime's own exceptions share no base below Exception
+        raise Incompatible(f"{where}: {error}") from None
+    return Policy(artifact.version, lambda facts: _page_values(session, facts), fingerprint, metrics, trained)
+
+
+def q_values(session: Any, state: Array, actions: Array) -> Array:
+    """(a,) values of feasible actions (a, D) in a state (D,)."""
+    allowed = np.ones((1, len(actions)), bool)
+    inputs = dict(zip(INPUTS, (state[None], actions[None], allowed), strict=True))
+    found: Array = session.run((OUTPUT,), inputs)[0][0]
+    return found
+
+
+def _page_values(session: Any, facts: Facts) -> Values:
+    encoder = space.PageEncoder(facts)
+
+    def values(progress: Progress, offer: Offer, actions: Array) -> Array:
+        return q_values(session, encoder.state(progress), encoder.actions(progress, offer, actions))
+
+    return values

@@ -1,0 +1,135 @@
+"""PolicyService: proto in, proto out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from planogram.policy.v1 import policy_pb2
+from services.common import log
+from services.common.errors import InvalidRequest
+from services.common.executor import BoundedExecutor
+from services.common.watching import Versions
+from services.policy import page, planner
+from services.policy.exploration import Exploration, Mode
+from services.policy.page import Shape
+from services.policy.planner import Choice, Mask
+from services.policy.registry import Policy
+
+MAX_TEMPERATURE = 100.0
+
+_MODES = {
+    policy_pb2.EXPLORATION_MODE_GREEDY: Mode.GREEDY,
+    policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY: Mode.EPSILON_GREEDY,
+    policy_pb2.EXPLORATION_MODE_SOFTMAX: Mode.SOFTMAX,
+}
+_REASONS = {
+    Mask.NOT_ALLOWED: policy_pb2.MASK_REASON_NOT_ALLOWED,
+    Mask.PLACED: policy_pb2.MASK_REASON_PLACED,
+    Mask.TOO_FEW_ITEMS: policy_pb2.MASK_REASON_TOO_FEW_ITEMS,
+    Mask.PINNED: policy_pb2.MASK_REASON_PINNED,
+    Mask.RESERVED: policy_pb2.MASK_REASON_RESERVED,
+}
+_MODE_CODES = {mode: code for code, mode in _MODES.items()}
+
+
+class PolicyServicer:
+    """Answers for the loaded policies; the work runs in worker threads."""
+
+    def __init__(self, policies: Versions[Policy], executor: BoundedExecutor, defaults: Exploration) -> None:
+        self._policies = policies
+        self._executor = executor
+        self._defaults = defaults
+
+    async def PlanPage(
+        self, request: policy_pb2.PlanPageRequest, context: Any
+    ) -> policy_pb2.PlanPageResponse:
+        policy = self._policies.get(request.policy_version if request.HasField("policy_version") else None)
+        exploration = exploration_of(request.exploration, self._defaults)
+        log.annotate(policy_version=policy.version, exploration=exploration.mode.value)
+        return await self._executor.run(answer, request, policy, exploration)
+
+    async def GetPolicy(
+        self, request: policy_pb2.GetPolicyRequest, context: Any
+    ) -> policy_pb2.GetPolicyResponse:
+        current = self._policies.current
+        log.annotate(policy_version=current.version)
+        return policy_pb2.GetPolicyResponse(
+            policies=[_policy_message(policy, policy is current) for policy in self._policies.loaded]
+        )
+
+
+def answer(
+    request: policy_pb2.PlanPageRequest, policy: Policy, exploration: Exploration
+) -> policy_pb2.PlanPageResponse:
+    """Decodes, plans and encodes; blocks for a millisecond or two."""
+    facts = page.decode(request)
+    choices = planner.plan(facts, policy.values(facts), exploration, request.seed)
+    return policy_pb2.PlanPageResponse(
+        slots=[
+            _decision(facts.shape, slot.slot_id, choice)
+            for slot, choice in zip(facts.shape.slots, choices, strict=True)
+        ],
+        policy_version=policy.version,
+        exploration=policy_pb2.Exploration(
+            mode=_MODE_CODES[exploration.mode],
+            epsilon=exploration.epsilon,
+            temperature=exploration.temperature,
+        ),
+    )
+
+
+def exploration_of(message: policy_pb2.Exploration, defaults: Exploration) -> Exploration:
+    """What a request asks for, defaults filled in.
+
+    Raises:
+        InvalidRequest: for a number out of range.
+    """
+    epsilon = message.epsilon if message.HasField("epsilon") else defaults.epsilon
+    if not 0.0 <= epsilon <= 1.0:
+        raise InvalidRequest("exploration.epsilon", epsilon, "0 to 1")
+    temperature = message.temperature if message.HasField("temperature") else defaults.temperature
+    if not (math.isfinite(temperature) and 0.0 < temperature <= MAX_TEMPERATURE):
+        raise InvalidRequest("exploration.temperature", temperature, f"above 0, to {MAX_TEMPERATURE:g}")
+    return Exploration(_MODES.get(message.mode, defaults.mode), epsilon, temperature)
+
+
+def _decision(shape: Shape, slot_id: str, choice: Choice) -> policy_pb2.SlotDecision:
+    feasible = choice.feasible
+    return policy_pb2.SlotDecision(
+        slot_id=slot_id,
+        module_id=shape.module_ids[shape.module[choice.action]],
+        template_id=shape.template_ids[choice.action],
+        rows=choice.rows.tolist(),
+        q_value=choice.value,
+        propensity=choice.propensity,
+        is_explored=choice.is_explored,
+        feasible=[
+            policy_pb2.FeasibleAction(
+                module_index=module, template_index=template, propensity=propensity, q_value=value
+            )
+            for module, template, propensity, value in zip(
+                shape.module[feasible].tolist(),
+                shape.template[feasible].tolist(),
+                choice.feasible_propensities.tolist(),
+                choice.feasible_values.tolist(),
+                strict=True,
+            )
+        ],
+        masked=[
+            policy_pb2.MaskedModule(module_index=module, reason=_REASONS[mask])
+            for module, mask in choice.masked
+        ],
+    )
+
+
+def _policy_message(policy: Policy, is_current: bool) -> policy_pb2.Policy:
+    message = policy_pb2.Policy(
+        version=policy.version,
+        is_current=is_current,
+        space_fingerprint=policy.space_fingerprint,
+        metrics=policy.metrics,
+    )
+    if policy.trained is not None:
+        message.trained.FromDatetime(policy.trained)
+    return message

@@ -1,0 +1,327 @@
+"""How are a page so far and a choice for its next slot turned into numbers?
+
+The one place that encodes a PlanPageRequest: serving and training both call it, and its fingerprint is
+part of every policy. Names below are the columns, in order; counts go in as log(1 + n), probabilities as
+log(p + floor), categories and families as what the shopper did with them, so that a module that nobody
+trained on is described like any other.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from planogram.common.v1 import context_pb2
+from services.common.tensors import N, TensorSpec, fingerprint
+from services.policy.page import Array, Facts, Offer, Progress, Shape
+
+FAMILIES = ("promotion", "discovery", "deep")
+TEMPLATES = ("banner", "carousel", "grid", "list", "strip")
+SOURCES = (
+    "recently_viewed",
+    "for_you",
+    "similar",
+    "bought_together",
+    "bestsellers",
+    "trending",
+    "new_arrivals",
+    "deals",
+    "buy_again",
+    "search",
+    "sponsored",
+    "articles",
+    "list",
+)
+SEGMENT_BUCKET_COUNT = 8
+REVISION = "1"
+
+# In the order of their enums, from number 1.
+_PAGE_TYPES = ("home", "category", "product", "search", "cart")
+_DEVICES = ("desktop", "phone", "tablet")
+_OUTCOMES = ("click", "purchase", "stop")
+_COUNTERS = (
+    "page_index",
+    "click_count",
+    "dwell_count",
+    "cart_count",
+    "purchase_count",
+    "pages_without_click",
+    "lifetime_event_count",
+)
+
+STATE = (
+    *(f"page_type_{name}" for name in _PAGE_TYPES),
+    *(f"device_{name}" for name in _DEVICES),
+    "hour_sin",
+    "hour_cos",
+    "is_weekend",
+    *(f"segment_{bucket}" for bucket in range(SEGMENT_BUCKET_COUNT)),
+    "is_known",
+    *_COUNTERS,
+    *(f"last_outcome_{name}" for name in _OUTCOMES),
+    *(f"{family}_clicks" for family in FAMILIES),
+    *(f"{family}_stops" for family in FAMILIES),
+    "top_category_share",  # of this session's clicks and dwells
+    "top_affinity",
+    "price_level",
+    # The page so far.
+    "slot_index",
+    "slots_left",
+    *(f"{family}_above" for family in FAMILIES),
+    *(f"{template}_above" for template in TEMPLATES),
+    "items_above",
+    "miss_above",  # log of the chance that none of the items above is clicked
+)
+ACTION = (
+    *(f"family_{name}" for name in FAMILIES),
+    *(f"template_{name}" for name in TEMPLATES),
+    *(f"source_{name}" for name in SOURCES),
+    "is_filler",
+    "has_category",
+    "is_context_category",
+    "category_clicks",
+    "category_dwells",
+    "category_share",  # of this session's clicks and dwells
+    "category_affinity",
+    "family_clicks",
+    "family_stops",
+    "module_unclicked",
+    "category_above",
+    "family_above",
+    "item_count",
+    "fill",  # items shown / most that the template shows
+    "click_max",
+    "click_mean",
+    "click_any",  # log of the chance that one of the items is clicked
+    "purchase_max",
+    "purchase_mean",
+    "margin_sum",  # expected margin of the items: sum of P(purchase) times margin
+    "margin_max",
+    "freshness_mean",
+)
+
+SPECS = (
+    TensorSpec("state", "float32", (len(STATE),), STATE),
+    TensorSpec("actions", "float32", (N, len(ACTION)), ACTION),
+)
+FINGERPRINT = fingerprint(SPECS, REVISION)
+
+# Of the three columns of clicks and the two of purchases.
+_FLOORS = np.array([1e-3, 1e-3, 1e-3, 1e-4, 1e-4])[:, None]
+_SESSION_START = ACTION.index("category_clicks")
+_CATEGORY_START = ACTION.index("category_above")
+_ITEM_START = ACTION.index("item_count")
+_PREFIX_START = STATE.index("slot_index")
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What a page's shape says about its actions, whoever the shopper is."""
+
+    family: Array
+    """(M,) place in FAMILIES, -1 for others."""
+    template: Array
+    """(A,) place in TEMPLATES, -1 for others."""
+    category: Array
+    """(M,) place in `categories`."""
+    categories: tuple[str, ...]
+    has_category: Array
+    """(M,) 1 where the module has a category."""
+    fixed: Array
+    """(A, columns of ACTION before category_clicks)"""
+
+
+class PageEncoder:
+    """Encodes the slots of one page; what does not change from slot to slot is encoded once."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._described = _describe(facts.shape)
+        self._state = np.zeros(len(STATE), np.float32)
+        self._state[:_PREFIX_START] = _page_state(facts)
+        self._actions = np.zeros((facts.shape.action_count, len(ACTION)), np.float32)
+        self._actions[:, :_SESSION_START] = self._described.fixed
+        per_module = _module_features(facts, self._described)
+        self._actions[:, _SESSION_START - 1 : _CATEGORY_START] = per_module[facts.shape.module]
+        # What each item brings; the first three are also looked at for their best.
+        columns = np.stack(
+            [
+                facts.click,
+                facts.purchase,
+                facts.purchase * np.maximum(facts.margin, 0),
+                np.log1p(-np.minimum(facts.click, 0.999)),
+                facts.freshness,
+            ]
+        )
+        # (5, R, M): numpy reduces a first axis several times as fast as a short last one.
+        self._items = columns[:, facts.rows.T]
+
+    def state(self, progress: Progress) -> Array:
+        """(len(STATE),) float32: the session, the page view and the page so far."""
+        facts, above = self._facts, progress.actions
+        state = self._state.copy()
+        state[_PREFIX_START] = math.log1p(len(above))
+        state[_PREFIX_START + 1] = math.log1p(len(facts.shape.slots) - len(above))
+        start = _PREFIX_START + 2
+        for action in above:
+            family = self._described.family[facts.shape.module[action]]
+            template = self._described.template[action]
+            if family >= 0:
+                state[start + family] += 1
+            if template >= 0:
+                state[start + len(FAMILIES) + template] += 1
+        seen = progress.is_seen
+        state[-2] = math.log1p(int(np.count_nonzero(seen)))
+        state[-1] = np.log1p(-np.minimum(facts.click[seen], 0.999)).sum()
+        return state
+
+    def actions(self, progress: Progress, offer: Offer, actions: Array) -> Array:
+        """(a, len(ACTION)) float32: what each of these actions would put into the next slot."""
+        shape, described = self._facts.shape, self._described
+        module = shape.module[actions]
+        result = self._actions[actions]
+        if progress.actions:
+            above = shape.module[progress.actions]
+            category, family = described.category, described.family
+            by_category = np.bincount(category[above], minlength=len(described.categories))
+            by_family = np.bincount(family[above] + 1, minlength=len(FAMILIES) + 1)
+            result[:, _CATEGORY_START] = (by_category[category] * described.has_category)[module]
+            result[:, _CATEGORY_START + 1] = by_family[family + 1][module]
+        count = offer.count[actions]
+        shown = np.take(self._items, module, axis=2)
+        shown *= offer.shown[actions].T
+        click, purchase, margin, miss, freshness = shown.sum(axis=1)
+        best_click, best_purchase, best_margin = shown[:3].max(axis=1)
+        per_item = 1.0 / np.maximum(count, 1)
+        chances = (best_click, click * per_item, -np.expm1(miss), best_purchase, purchase * per_item)
+        result[:, _ITEM_START:] = np.stack(
+            [
+                np.log1p(count),
+                count / np.maximum(shape.max_count[actions], 1),
+                *np.log(np.stack(chances) + _FLOORS),
+                *np.log1p(np.stack((margin, best_margin))),
+                freshness * per_item,
+            ],
+            axis=1,
+        )
+        return result
+
+
+@lru_cache(maxsize=1_024)
+def _describe(shape: Shape) -> _Described:
+    module_count = len(shape.module_ids)
+    family = np.array([_index(FAMILIES, name) for name in shape.families])
+    template = np.array([_index(TEMPLATES, name) for name in shape.template_ids])
+    categories = tuple(dict.fromkeys(shape.categories))
+    has_category = np.array([float(bool(name)) for name in shape.categories])
+    sources = np.array([_one_hot(SOURCES, name.lower()) for name in shape.sources])
+    families = np.array([_one_hot(FAMILIES, name) for name in shape.families])
+    templates = np.array([_one_hot(TEMPLATES, name) for name in shape.template_ids])
+    context_match = np.zeros((len(shape.module), 1))  # depends on the page, filled there
+    fixed = np.concatenate(
+        [
+            families[shape.module],
+            templates,
+            sources[shape.module],
+            shape.is_filler[:, None],
+            has_category[shape.module, None],
+            context_match,
+        ],
+        axis=1,
+    )
+    assert fixed.shape[1] == _SESSION_START and len(family) == module_count
+    category = np.array([categories.index(name) for name in shape.categories])
+    return _Described(family, template, category, categories, has_category, fixed.astype(np.float32))
+
+
+def _module_features(facts: Facts, described: _Described) -> Array:
+    """(M, 8) what the shopper did with each module's category and family: is_context_category on."""
+    session = facts.request.session
+    # A look-up in a message's map costs ten times as much as one in a dictionary.
+    clicks, dwells = dict(session.category_click_counts), dict(session.category_dwell_counts)
+    affinities, unclicked = dict(session.category_affinities), dict(session.module_unclicked_counts)
+    family_clicks, family_stops = dict(session.family_click_counts), dict(session.family_stop_counts)
+    looked = max(sum(clicks.values()) + sum(dwells.values()), 1)
+    by_category = np.array(
+        [
+            (
+                float(name == facts.request.context.category),
+                _log_count(clicks.get(name, 0)),
+                _log_count(dwells.get(name, 0)),
+                (clicks.get(name, 0) + dwells.get(name, 0)) / looked,
+                affinities.get(name, 0.0),
+            )
+            if name
+            else (0.0,) * 5
+            for name in described.categories
+        ]
+    )
+    by_family = np.array(
+        [(_log_count(family_clicks.get(name, 0)), _log_count(family_stops.get(name, 0))) for name in FAMILIES]
+        + [(0.0, 0.0)]  # the place of families that are none of these, -1
+    )
+    features = np.zeros((len(described.category), 8))
+    features[:, :5] = by_category[described.category]
+    features[:, 5:7] = by_family[described.family]
+    if unclicked:
+        features[:, 7] = [_log_count(unclicked.get(name, 0)) for name in facts.shape.module_ids]
+    return features
+
+
+def _page_state(facts: Facts) -> list[float]:
+    session, context = facts.request.session, facts.request.context
+    moment = context.time.seconds
+    hour = 2 * math.pi * (moment % 86_400) / 86_400
+    # 1970 began on a Thursday: days 2 and 3 of each week of the epoch are Saturday and Sunday.
+    is_weekend = moment // 86_400 % 7 in (2, 3)
+    looked = _added(session.category_click_counts, session.category_dwell_counts)
+    segment = zlib.crc32(session.segment.encode()) % SEGMENT_BUCKET_COUNT if session.segment else -1
+    return [
+        *_flags(len(_PAGE_TYPES), context.page_type - context_pb2.PAGE_TYPE_HOME),
+        *_flags(len(_DEVICES), max(context.device - context_pb2.DEVICE_DESKTOP, 0)),
+        math.sin(hour),
+        math.cos(hour),
+        float(is_weekend),
+        *_flags(SEGMENT_BUCKET_COUNT, segment),
+        float(session.is_known),
+        *(_log_count(getattr(session, name)) for name in _COUNTERS),
+        *_flags(len(_OUTCOMES), session.last_outcome - context_pb2.OUTCOME_CLICK),
+        *(_log_count(session.family_click_counts.get(family, 0)) for family in FAMILIES),
+        *(_log_count(session.family_stop_counts.get(family, 0)) for family in FAMILIES),
+        max(looked.values()) / max(sum(looked.values()), 1) if looked else 0.0,
+        max(session.category_affinities.values(), default=0.0),
+        session.price_level,
+    ]
+
+
+def _added(*counts: Mapping[str, int]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for mapping in counts:
+        for name, count in mapping.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def _one_hot(names: tuple[str, ...], name: str) -> list[float]:
+    return _flags(len(names), _index(names, name))
+
+
+def _flags(count: int, place: int) -> list[float]:
+    """1 at the place, 0 elsewhere; all 0 for a place outside, such as an enum value of a newer caller."""
+    flags = [0.0] * count
+    if 0 <= place < count:
+        flags[place] = 1.0
+    return flags
+
+
+def _index(names: tuple[str, ...], name: str) -> int:
+    return names.index(name) if name in names else -1
+
+
+def _log_count(count: int) -> float:
+    return math.log1p(max(count, 0))

@@ -1,0 +1,219 @@
+"""Which decisions does a log hold, and what followed each?
+
+A decision is a slot that a policy filled and a shopper examined. Shoppers examine slots top-down: a slot
+is examined where it, or one below it, was in view. What followed is the next slot, where it was examined
+too and nothing was clicked here; else the first slot of the session's next page; else the session's end.
+Slots that nobody examined are no decisions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from planogram.events.v1 import events_pb2
+from planogram.files import log as files
+from planogram.policy.v1 import policy_pb2
+from services.common.errors import InvalidRequest
+from services.policy import page, space
+from services.policy.page import Array
+from services.policy.training.rewards import Rewards
+
+TERMINAL = -1
+PAGE_DISCOUNT = 0.97
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """T decisions in order of session and time; D and E are the widths of state and action.
+
+    The feasible actions of decision t are rows offsets[t] to offsets[t + 1] of `actions`.
+    """
+
+    states: Array
+    """(T, D) float32."""
+    actions: Array
+    """(sum of A, E) float16: half the memory, and exact enough for what are logarithms and flags."""
+    offsets: Array
+    """(T + 1,)"""
+    chosen: Array
+    """(T,) index among the decision's feasible actions."""
+    rewards: Array
+    """(T,) float32, of what the shopper did in the slot."""
+    following: Array
+    """(T,) index of the next decision; TERMINAL where the session ended."""
+    discounts: Array
+    """(T,) float32: 1 within a page, PAGE_DISCOUNT to the next page, 0 at the end."""
+    propensities: Array
+    """(T,) probability with which the action was served."""
+    times: Array
+    """(T,) when the page was served, microseconds since 1970."""
+    page_count: int
+    skipped_count: int
+    """Pages that hold no decision: no policy decided, nothing in view, or not shown as planned."""
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def returns(self) -> Array:
+        """(T,) discounted sums of rewards to the session's end: the Monte-Carlo targets."""
+        result = self.rewards.astype(np.float64)
+        # A decision's successor stands behind it, so one pass from the end sees it finished.
+        for index in range(len(self) - 1, -1, -1):
+            if self.following[index] != TERMINAL:
+                result[index] += self.discounts[index] * result[self.following[index]]
+        return result.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a shopper did on a page."""
+
+    lowest: int
+    """Lowest slot in view."""
+    clicked: frozenset[int]
+    rewards: tuple[float, ...]
+    """By slot."""
+
+
+def read(folder: Path, rewards: Rewards, progress: Callable[[int, int], None] | None = None) -> Transitions:
+    """The decisions of a log.
+
+    Args:
+        progress: called with pages read and pages in all.
+
+    Raises:
+        planogram.files.log.LogFileError: for a file that cannot be read.
+        ValueError: where the log holds no decision.
+    """
+    acts = _acts(folder)
+    table = files.read_exposure_table(folder).select(["session_key", "page_id", "payload"])
+    total = table.num_rows
+    builder = _Builder()
+    for index, (session, page_id, payload) in enumerate(zip(*table.to_pydict().values(), strict=True)):
+        if progress is not None and index % 500 == 0:
+            progress(index, total)
+        builder.page_count += 1
+        if page_id not in acts:
+            builder.skipped_count += 1
+            continue
+        try:
+            exposure = events_pb2.Exposure.FromString(payload)
+        except Exception as error:  # protobuf's DecodeError is no public name in every runtime
+            raise files.LogFileError(f"{folder}: exposure of page {page_id}: payload: {error}") from None
+        builder.add(session, exposure, _seen(exposure, acts[page_id], rewards))
+    if not builder.states:
+        raise ValueError(f"{folder}: none of {total} pages holds a decision that a shopper examined")
+    return builder.build()
+
+
+class _Builder:
+    """Collects decisions page by page, in order of time, and links them by session."""
+
+    def __init__(self) -> None:
+        self.states: list[Array] = []
+        self.page_count = self.skipped_count = 0
+        self._actions: list[Array] = []
+        self._scalars: list[tuple[int, float, int, float, float, int]] = []
+        # Decisions of each session that wait for its next page.
+        self._waiting: dict[str, list[int]] = defaultdict(list)
+
+    def add(self, session: str, exposure: events_pb2.Exposure, seen: _Seen) -> None:
+        examined = exposure.slots[: seen.lowest + 1]
+        if (
+            not examined
+            or not exposure.plan_request
+            or exposure.is_propensity_void
+            or any(slot.module_index < 0 for slot in exposure.slots)
+        ):
+            self.skipped_count += 1
+            return
+        try:
+            facts = page.decode(policy_pb2.PlanPageRequest.FromString(exposure.plan_request))
+        except InvalidRequest as error:
+            raise files.LogFileError(f"page {exposure.page_id}: plan_request: {error}") from None
+        first = len(self.states)
+        for waiting in self._waiting.pop(session, ()):
+            self._link(waiting, first, PAGE_DISCOUNT)
+        moment = files.micros(exposure.time)
+        action_of = {
+            pair: action for action, pair in enumerate(_pairs(facts.shape.module, facts.shape.template))
+        }
+        encoder, above = space.PageEncoder(facts), page.Progress(facts)
+        for index, slot in enumerate(examined):
+            try:
+                feasible = [action_of[choice.module_index, choice.template_index] for choice in slot.feasible]
+                action = action_of[slot.module_index, slot.template_index]
+                place = feasible.index(action)
+            except (KeyError, ValueError):
+                raise files.LogFileError(
+                    f"page {exposure.page_id}: slot {slot.slot_id}: feasible: want choices of the plan "
+                    "request, the served one among them"
+                ) from None
+            self.states.append(encoder.state(above))
+            described = encoder.actions(above, above.offer(), np.array(feasible))
+            self._actions.append(described.astype(np.float16))
+            here = len(self._scalars)
+            self._scalars.append((place, seen.rewards[index], TERMINAL, 0.0, slot.propensity, moment))
+            if index == len(examined) - 1 or index in seen.clicked:
+                self._waiting[session].append(here)
+            else:
+                self._link(here, here + 1, 1.0)
+            rows = [item.plan_row for item in slot.items if item.plan_row >= 0]
+            above.place(action, np.array(rows, np.int64))
+
+    def build(self) -> Transitions:
+        chosen, rewards, following, discounts, propensities, times = zip(*self._scalars, strict=True)
+        lengths = [len(actions) for actions in self._actions]
+        return Transitions(
+            states=np.stack(self.states),
+            actions=np.concatenate(self._actions),
+            offsets=np.concatenate([[0], np.cumsum(lengths)]),
+            chosen=np.array(chosen),
+            rewards=np.array(rewards, np.float32),
+            following=np.array(following),
+            discounts=np.array(discounts, np.float32),
+            propensities=np.array(propensities),
+            times=np.array(times),
+            page_count=self.page_count,
+            skipped_count=self.skipped_count,
+        )
+
+    def _link(self, index: int, following: int, discount: float) -> None:
+        place, reward, _, _, propensity, moment = self._scalars[index]
+        self._scalars[index] = (place, reward, following, discount, propensity, moment)
+
+
+def _acts(folder: Path) -> dict[str, list[tuple[str, str, int, int]]]:
+    """(type, slot_id, margin_micros, quantity) of every event by page."""
+    events = files.read_events(folder).select(["page_id", "type", "slot_id", "margin_micros", "quantity"])
+    acts: dict[str, list[tuple[str, str, int, int]]] = defaultdict(list)
+    rows: Iterable[Any] = zip(*events.to_pydict().values(), strict=True)
+    for page_id, kind, slot_id, margin, quantity in rows:
+        if page_id and slot_id:
+            acts[page_id].append((kind, slot_id, margin or 0, quantity or 0))
+    return acts
+
+
+def _seen(exposure: events_pb2.Exposure, acts: list[tuple[str, str, int, int]], rewards: Rewards) -> _Seen:
+    index_of = {slot.slot_id: index for index, slot in enumerate(exposure.slots)}
+    lowest, clicked, worth = -1, set(), [0.0] * len(exposure.slots)
+    for kind, slot_id, margin, quantity in acts:
+        index = index_of.get(slot_id)
+        if index is None:
+            continue
+        worth[index] += rewards.of_event(kind, margin, quantity)
+        if kind in ("IMPRESSION", "CLICK"):
+            lowest = max(lowest, index)
+        if kind == "CLICK":
+            clicked.add(index)
+    return _Seen(lowest, frozenset(clicked), tuple(worth))
+
+
+def _pairs(modules: Array, templates: Array) -> list[tuple[int, int]]:
+    return list(zip(modules.tolist(), templates.tolist(), strict=True))

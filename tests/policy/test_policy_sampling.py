@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+
+from services.policy import page, planner
+from services.policy.exploration import Exploration, Mode
+
+PAGE_COUNT = 100_000
+
+
+@pytest.mark.slow
+def test_choices_come_as_often_as_their_propensities_say(build):
+    """Five modules that share items, three slots, values that depend on what stands above."""
+    module, slot = build.module, build.slot
+    two = [("grid", 2, 2), ("list", 1, 1)]
+    facts = page.decode(
+        build(
+            [
+                module("a", [0, 1, 2], two),
+                module("b", [1, 2, 3]),
+                module("c", [3, 4], [("grid", 2, 2)]),
+                module("d", [5, 0], two),
+                module("e", [6, 1, 3], is_filler=True),
+            ],
+            [slot("top"), slot("middle", ["a", "b", "c", "e"]), slot("low")],
+        )
+    )
+    worth = np.random.default_rng(3).normal(size=(3, facts.shape.action_count))
+
+    def values(progress, offer, actions):
+        return worth[len(progress.actions), actions] + 0.1 * offer.count[actions]
+
+    exploration = Exploration(Mode.SOFTMAX, 0.2, 1.5)
+    found: Counter[tuple[int, ...]] = Counter()
+    propensity: dict[tuple[int, ...], set[float]] = defaultdict(set)
+    sums = []
+    for seed in range(PAGE_COUNT):
+        choices = planner.plan(facts, values, exploration, seed)
+        shown = tuple(choice.action for choice in choices)
+        found[shown] += 1
+        propensity[shown].add(float(np.prod([choice.propensity for choice in choices])))
+        sums += [choice.feasible_propensities.sum() for choice in choices]
+
+    assert np.abs(np.array(sums) - 1).max() < 1e-9
+    assert all(len(logged) == 1 for logged in propensity.values())
+    expected = {shown: PAGE_COUNT * logged.pop() for shown, logged in propensity.items()}
+    # Every page that has a chance was seen, or the pages that were not are rare together.
+    assert sum(expected.values()) == pytest.approx(PAGE_COUNT, rel=1e-3)
+    common = [shown for shown, count in expected.items() if count >= 5]
+    statistic = sum((found[shown] - expected[shown]) ** 2 / expected[shown] for shown in common)
+    freedom = len(common) - 1
+    assert freedom > 50
+    # Chi-square has mean `freedom` and variance twice that; five deviations either way.
+    assert abs(statistic - freedom) < 5 * np.sqrt(2 * freedom)

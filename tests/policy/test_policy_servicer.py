@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+
+import grpc
+import numpy as np
+import pytest
+
+from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
+from services.common.client import GrpcUpstream, UpstreamError
+from services.common.executor import BoundedExecutor
+from services.common.server import serving
+from services.common.tensors import to_tensor
+from services.common.testing import serve
+from services.common.watching import Versions
+from services.policy import space
+from services.policy.__main__ import SERVICE
+from services.policy.exploration import Exploration, Mode
+from services.policy.planner import uniform_values
+from services.policy.registry import Policy
+from services.policy.servicer import PolicyServicer
+from services.policy.settings import PolicySettings
+
+GREEDY = policy_pb2.Exploration(mode=policy_pb2.EXPLORATION_MODE_GREEDY)
+
+
+@contextlib.asynccontextmanager
+async def running(**settings):
+    async with serving(SERVICE, PolicySettings(listen="127.0.0.1:0", **settings)) as port:
+        upstream = GrpcUpstream("policy", f"127.0.0.1:{port}", policy_pb2_grpc.PolicyServiceStub)
+        yield upstream
+        await upstream.close()
+
+
+@pytest.fixture
+async def day_zero(tmp_path):
+    async with running(models_path=tmp_path / "policy") as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def trained(outcome):
+    async with running(models_path=outcome.artifact.path.parent) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def plan_request(shop):
+    return shop.request(np.random.default_rng(4), {"pages": 0, "clicks": 0})
+
+
+async def refused(upstream, request, code):
+    with pytest.raises(UpstreamError) as caught:
+        await upstream.call("PlanPage", request, 5)
+    assert caught.value.code is code, caught.value
+    return caught.value.details
+
+
+async def test_day_zero_chooses_uniformly_among_what_is_feasible(day_zero, plan_request):
+    answer = await day_zero.call("PlanPage", plan_request, 5)
+    assert answer.policy_version == "uniform-0"
+    assert [slot.slot_id for slot in answer.slots] == ["s0", "s1", "s2"]
+    for slot in answer.slots:
+        propensities = [choice.propensity for choice in slot.feasible]
+        assert propensities == pytest.approx([1 / len(propensities)] * len(propensities))
+    assert answer.exploration.mode == policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY
+    assert answer.exploration.epsilon == pytest.approx(0.1)
+
+
+async def test_day_zero_without_exploration_takes_modules_in_their_order(day_zero, plan_request):
+    plan_request.exploration.CopyFrom(GREEDY)
+    answer = await day_zero.call("PlanPage", plan_request, 5)
+    assert [slot.module_id for slot in answer.slots] == ["m0", "m1", "m2"]
+    assert [slot.propensity for slot in answer.slots] == [1.0] * 3
+
+
+@pytest.mark.parametrize("mode", [1, 2, 3])
+async def test_a_trained_policy_answers_a_distribution_for_every_slot(trained, plan_request, mode, outcome):
+    plan_request.exploration.mode = mode
+    plan_request.exploration.temperature = 0.5
+    answer = await trained.call("PlanPage", plan_request, 5)
+    assert answer.policy_version == outcome.artifact.version
+    assert answer.exploration.temperature == 0.5
+    for slot in answer.slots:
+        assert abs(sum(choice.propensity for choice in slot.feasible) - 1) < 1e-9
+        modules = plan_request.modules
+        (chosen,) = (
+            choice
+            for choice in slot.feasible
+            if modules[choice.module_index].module_id == slot.module_id
+            and modules[choice.module_index].templates[choice.template_index].template_id == slot.template_id
+        )
+        assert (chosen.propensity, chosen.q_value) == (slot.propensity, slot.q_value)
+        best = max(choice.q_value for choice in slot.feasible)
+        assert slot.is_explored == (slot.q_value < best)
+        assert len({choice.q_value for choice in slot.feasible}) > 1
+
+
+async def test_the_same_request_has_the_same_answer(trained, plan_request):
+    first, second = [await trained.call("PlanPage", plan_request, 5) for _ in range(2)]
+    assert first == second
+
+
+async def test_a_request_may_name_a_loaded_version(trained, plan_request):
+    plan_request.policy_version = "uniform-0"
+    assert (await trained.call("PlanPage", plan_request, 5)).policy_version == "uniform-0"
+    plan_request.policy_version = "gone"
+    assert "uniform-0" in await refused(trained, plan_request, grpc.StatusCode.NOT_FOUND)
+
+
+async def test_masked_modules_are_answered_with_their_reason(day_zero, plan_request):
+    plan_request.slots[0].pinned_module_id = "m2"
+    plan_request.slots[1].allowed_module_ids.extend(["m0", "m1"])
+    answer = await day_zero.call("PlanPage", plan_request, 5)
+    assert answer.slots[0].module_id == "m2"
+    assert {masked.reason for masked in answer.slots[0].masked} == {policy_pb2.MASK_REASON_PINNED}
+    reasons = {masked.module_index: masked.reason for masked in answer.slots[1].masked}
+    assert reasons[3] == policy_pb2.MASK_REASON_NOT_ALLOWED
+
+
+async def test_the_policies_describe_themselves(trained, outcome):
+    answer = await trained.call("GetPolicy", policy_pb2.GetPolicyRequest(), 5)
+    learned, uniform = answer.policies
+    assert learned.version == outcome.artifact.version and learned.is_current
+    assert learned.space_fingerprint == space.FINGERPRINT and learned.HasField("trained")
+    assert learned.metrics["mean_q"] == outcome.metrics["mean_q"]
+    assert (uniform.version, uniform.is_current, uniform.space_fingerprint) == ("uniform-0", False, "")
+
+
+def change(path):
+    """A function that changes one thing of a request."""
+    names = {
+        "no modules": lambda r: r.ClearField("modules"),
+        "no slots": lambda r: r.ClearField("slots"),
+        "too many slots": lambda r: [r.slots.add(slot_id=f"x{index}") for index in range(40)],
+        "module twice": lambda r: r.modules.append(r.modules[0]),
+        "slot twice": lambda r: r.slots.append(r.slots[0]),
+        "long id": lambda r: setattr(r.slots[0], "slot_id", "x" * 65),
+        "empty id": lambda r: setattr(r.modules[1], "module_id", ""),
+        "no template": lambda r: r.modules[1].ClearField("templates"),
+        "bad counts": lambda r: setattr(r.modules[1].templates[0], "min_item_count", 9),
+        "row beyond": lambda r: r.modules[1].rows.append(40),
+        "row below": lambda r: r.modules[1].rows.append(-1),
+        "row twice": lambda r: r.modules[1].rows.append(r.modules[1].rows[0]),
+        "short column": lambda r: r.items.margin.CopyFrom(to_tensor(np.zeros(3, np.float32))),
+        "no column": lambda r: r.items.ClearField("freshness"),
+        "bad chance": lambda r: r.items.click_probability.CopyFrom(to_tensor(np.full(40, 2, np.float32))),
+        "nan": lambda r: r.items.margin.CopyFrom(to_tensor(np.full(40, np.nan, np.float32))),
+        "no groups": lambda r: r.group_limits.add(group_id=1, max_item_count=1),
+        "bad group": lambda r: r.group_limits.add(group_id=-1),
+        "epsilon": lambda r: setattr(r.exploration, "epsilon", 1.5),
+        "temperature": lambda r: setattr(r.exploration, "temperature", 0.0),
+    }
+    return names[path]
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("no modules", "modules: got '0 entries', want 1 to 64"),
+        ("no slots", "slots: got '0 entries', want 1 to 40"),
+        ("too many slots", "slots: got '43 entries'"),
+        ("module twice", "modules[6].module_id"),
+        ("slot twice", "slots[3].slot_id"),
+        ("long id", "slots[0].slot_id"),
+        ("empty id", "modules[1].module_id"),
+        ("no template", "modules[1].templates"),
+        ("bad counts", "modules[1].templates[0]"),
+        ("row beyond", "modules[1].rows"),
+        ("row below", "modules[1].rows"),
+        ("row twice", "distinct rows"),
+        ("short column", "items.margin.shape"),
+        ("no column", "items.freshness"),
+        ("bad chance", "items.click_probability"),
+        ("nan", "items.margin"),
+        ("no groups", "items.group_id"),
+        ("bad group", "group_limits[0].group_id"),
+        ("epsilon", "exploration.epsilon"),
+        ("temperature", "exploration.temperature"),
+    ],
+)
+async def test_a_bad_field_is_named(day_zero, plan_request, what, said):
+    change(what)(plan_request)
+    assert said in await refused(day_zero, plan_request, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+async def test_a_page_that_cannot_be_filled_is_a_failed_precondition(day_zero, build):
+    module, slot = build.module, build.slot
+    request = build([module("a", [0])], [slot("top"), slot("below")])
+    details = await refused(day_zero, request, grpc.StatusCode.FAILED_PRECONDITION)
+    assert "'below'" in details and "filler" in details
+
+
+async def test_the_services_settings_are_the_defaults(tmp_path, plan_request):
+    async with running(
+        models_path=tmp_path, exploration_mode="softmax", epsilon=0.02, temperature=0.3
+    ) as upstream:
+        answer = await upstream.call("PlanPage", plan_request, 5)
+    assert answer.exploration.mode == policy_pb2.EXPLORATION_MODE_SOFTMAX
+    assert answer.exploration.epsilon == pytest.approx(0.02)
+    assert answer.exploration.temperature == pytest.approx(0.3)
+
+
+async def test_a_full_queue_sheds_load(tmp_path, plan_request):
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow(facts):
+        started.set()
+        assert go_on.wait(10)
+        return uniform_values
+
+    policy = Policy("slow-1", slow)
+    executor = BoundedExecutor("policy", 1, 0)
+    servicer = PolicyServicer(
+        Versions(tmp_path, lambda artifact: policy, policy, None),
+        executor,
+        Exploration(Mode.EPSILON_GREEDY, 0.1, 0.2),
+    )
+    add = policy_pb2_grpc.add_PolicyServiceServicer_to_server
+    async with serve(servicer, add, SERVICE.full_name) as target:
+        upstream = GrpcUpstream("policy", target, policy_pb2_grpc.PolicyServiceStub)
+        first = asyncio.ensure_future(upstream.call("PlanPage", plan_request, 10))
+        await asyncio.to_thread(started.wait, 5)
+        await refused(upstream, plan_request, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        await upstream.call("GetPolicy", policy_pb2.GetPolicyRequest(), 2)
+        go_on.set()
+        assert (await first).policy_version == "slow-1"
+        await upstream.close()
+    executor.close()

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from services.common import artifacts
+from services.common.errors import Incompatible
+from services.policy import page, planner, registry, space
+from services.policy.exploration import Exploration, Mode
+from services.policy.training import export, rewards, train, transitions
+from services.policy.training.dqn import Recipe
+from services.policy.training.qnet import QNetwork
+
+
+def republish(outcome, store, version, **changes):
+    manifest = {
+        name: value
+        for name, value in outcome.artifact.manifest.items()
+        if name not in ("files", "published", "version")
+    }
+    source = store.parent / f"source-{version}"
+    source.mkdir()
+    shutil.copy(outcome.artifact.file(registry.MODEL_FILE), source)
+    return artifacts.publish(store, version, source, {**manifest, **changes})
+
+
+def test_the_policy_learns_what_shoppers_like(shop, outcome):
+    """Shoppers of this shop click deep modules in grids most: greedy first slots show them."""
+    policy = registry.open_policy(outcome.artifact)
+    generator = np.random.default_rng(99)
+    liked = 0
+    for _ in range(60):
+        request = shop.request(generator, {"pages": 1, "clicks": 0})
+        facts = page.decode(request)
+        choice = planner.plan(facts, policy.values(facts), Exploration(Mode.GREEDY, 0, 1), 0)[0]
+        shape = facts.shape
+        liked += (
+            shape.template_ids[choice.action] == "grid"
+            and shape.families[shape.module[choice.action]] == "deep"
+        )
+    assert liked > 45  # of 60, where uniform choice gives 10
+
+
+def test_values_are_in_the_unit_of_returns(outcome):
+    """Q is of the best choices from there on, and the log's were uniform: above its returns, not far."""
+    found = outcome.metrics
+    assert 0.8 < found["mean_q"] / found["mean_return"] < 3.0
+    assert found["return_rmse"] < 1.3 * found["return_rmse_of_mean"]
+
+
+def test_held_out_decisions_are_the_latest(log_folder):
+    data = transitions.read(log_folder, rewards.load())
+    learned, held_out = train.split(data)
+    assert len(learned) + len(held_out) == len(data)
+    assert data.times[learned].max() < data.times[held_out].min()
+
+
+def test_the_manifest_says_where_a_policy_comes_from(outcome):
+    manifest = json.loads((outcome.artifact.path / artifacts.MANIFEST).read_text())
+    assert manifest["space_fingerprint"] == space.FINGERPRINT
+    assert manifest["rewards"]["click"] == rewards.load().click
+    assert manifest["seed"] == 0 and len(manifest["data_window"]) == 2
+    assert manifest["metrics"]["export_difference"] < export.TOLERANCE
+
+
+def test_the_graph_says_what_the_network_says(log_folder, tmp_path):
+    torch.manual_seed(1)
+    data = transitions.read(log_folder, rewards.load())
+    network = QNetwork(len(space.STATE), len(space.ACTION))
+    network.fit_scaling(
+        torch.from_numpy(data.states), torch.from_numpy(data.actions).float(), torch.from_numpy(data.rewards)
+    )
+    path = tmp_path / registry.MODEL_FILE
+    export.export(network, path)
+    assert export.compare(network, path, data) < export.TOLERANCE
+    with torch.no_grad():
+        network.value.bias += 0.01
+    with pytest.raises(export.ExportError, match="differ"):
+        export.compare(network, path, data)
+
+
+def test_a_policy_of_another_space_is_refused(outcome, tmp_path):
+    artifact = republish(outcome, tmp_path / "store", "other", space_fingerprint="0" * 64)
+    with pytest.raises(Incompatible, match="space_fingerprint"):
+        registry.open_policy(artifact)
+
+
+def test_a_bad_policy_leaves_the_old_one_serving(outcome, tmp_path):
+    store = tmp_path / "store"
+    republish(outcome, store, "good")
+    policies = registry.open_registry(store)
+    assert policies.current.version == "good"
+    bad = republish(outcome, store, "bad")
+    bad.file(registry.MODEL_FILE).write_bytes(b"no graph")
+    assert not policies.refresh()
+    assert policies.current.version == "good"
+    republish(outcome, store, "next")
+    assert policies.refresh()
+    assert [policy.version for policy in policies.loaded] == ["next", "good", "uniform-0"]
+
+
+def test_a_file_that_is_no_graph_is_refused(outcome, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / registry.MODEL_FILE).write_bytes(b"no graph")
+    manifest = {
+        name: value
+        for name, value in outcome.artifact.manifest.items()
+        if name not in ("files", "published", "version")
+    }
+    artifact = artifacts.publish(tmp_path / "store", "bad", source, manifest)
+    with pytest.raises(Incompatible, match=r"model\.onnx"):
+        registry.open_policy(artifact)
+
+
+def test_the_same_seed_trains_the_same_policy(shop, tmp_path):
+    folder = shop.write(tmp_path / "log", 120)
+    recipe = Recipe(step_count=10)
+    first, second = (train.train(folder, tmp_path / name, recipe) for name in ("a", "b"))
+    assert first.metrics == second.metrics
