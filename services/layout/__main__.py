@@ -1,0 +1,77 @@
+"""How is the layout service put together? `python -m services.layout` runs it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from planogram.layout.v1 import layout_pb2_grpc
+from services.common import pseudonyms
+from services.common.callers import Role
+from services.common.server import Service, main
+from services.layout import blueprint, experiments, rules, upstreams
+from services.layout.admission import Admission
+from services.layout.composer import Composer
+from services.layout.event_log import EventLog
+from services.layout.fallback import LastGood
+from services.layout.relay import Relay
+from services.layout.servicer import LayoutServicer
+from services.layout.settings import LayoutSettings
+from services.layout.tokens import Signer
+from services.layout.upstreams import ModelDirectory
+
+
+@contextlib.asynccontextmanager
+async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutServicer]:
+    """A servicer with its configuration read, its log open and its upstreams connected."""
+    admission = Admission(
+        blueprints=blueprint.load(settings.config_path),
+        experiments=experiments.load(settings.config_path),
+        signer=Signer(pseudonyms.load_secret(settings.signing_key_path)),
+        pseudonyms=pseudonyms.load(settings.shopper_key_path),
+        token_ttl_s=settings.token_ttl_s,
+    )
+    item_rules = rules.load(settings.config_path)
+    services = upstreams.connect(settings)
+    event_log = EventLog(settings.log_path, settings.exposure_queue_size)
+    models = ModelDirectory(services.scoring)
+    relay = Relay(event_log, services.feature)
+    await models.update()
+    composer = Composer(
+        admission=admission,
+        rules=item_rules,
+        services=services,
+        models=models,
+        last_good=LastGood(settings.last_good_path),
+        event_log=event_log,
+        configuration_version=blueprint.version(settings.config_path),
+    )
+    try:
+        yield LayoutServicer(
+            composer, relay, settings.default_deadline_ms / 1e3, settings.profile_wait_ms / 1e3
+        )
+    finally:
+        await relay.close()
+        await models.close()
+        event_log.close()
+        for upstream in (services.feature, services.scoring, services.policy):
+            await upstream.close()
+
+
+SERVICE = Service(
+    name="layout",
+    full_name="planogram.layout.v1.LayoutService",
+    add_to_server=layout_pb2_grpc.add_LayoutServiceServicer_to_server,
+    methods=("ComposePage", "RecordEvents", "ForgetShopper", "ExplainPage"),
+    open=open_servicer,
+    roles={
+        "ComposePage": Role.PUBLIC,
+        "RecordEvents": Role.PUBLIC,
+        "ForgetShopper": Role.ADMIN,
+        "ExplainPage": Role.ADMIN,
+    },
+    settings=LayoutSettings,
+)
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,264 @@
+"""Is a request well-formed, and what page does it ask for?"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from planogram.common.v1 import context_pb2
+from planogram.feature.v1 import feature_pb2
+from planogram.layout.v1 import layout_pb2, token_pb2
+from services.common.callers import Caller, Role, require
+from services.common.errors import InvalidRequest, NotFound
+from services.common.pseudonyms import Pseudonyms
+from services.layout.blueprint import CONTEXT, Blueprint, Blueprints, Module, Slot
+from services.layout.experiments import Assignment, Experiments
+from services.layout.tokens import Signer
+
+MAX_SLOTS = 40
+MAX_CALLER_MODULES = 8
+MAX_CALLER_ITEMS = 200
+MAX_CART_ITEMS = 200
+MAX_AGE_S = 30 * 86_400
+MAX_AHEAD_S = 60
+
+_MODULE_ID = re.compile(r"[a-z0-9_-]{1,64}")
+_LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """One admitted page view: everything that the later stages need, checked and derived."""
+
+    page_id: str
+    request_id: str
+    blueprint: Blueprint
+    modules: tuple[Module, ...]
+    slots: tuple[Slot, ...]
+    shopper: context_pb2.Shopper
+    context: context_pb2.PageContext
+    time_s: float
+    shopper_key: str
+    session_key: str
+    is_greedy: bool
+    seed: int
+    assignment: Assignment
+    scoring_version: str
+    policy_version: str
+    shown_module_ids: frozenset[str]
+    shown_item_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What requests are held against."""
+
+    blueprints: Blueprints
+    experiments: Experiments
+    signer: Signer
+    pseudonyms: Pseudonyms
+    token_ttl_s: float
+
+    def admit(self, request: layout_pb2.ComposePageRequest, request_id: str, caller: Caller) -> PageRequest:
+        """The page that a request asks for.
+
+        Raises:
+            InvalidRequest: names the field, the value and the limit.
+            NotFound: where no blueprint has the name.
+            Forbidden: where overrides come without the admin role.
+        """
+        now_s = time.time()
+        if not request.HasField("shopper"):
+            raise InvalidRequest("shopper", "absent", "a shopper with a session_id")
+        if not request.HasField("context"):
+            raise InvalidRequest("context", "absent", "a context with a page_type")
+        check_shopper(request.shopper)
+        context = self._context(request.context, now_s)
+        blueprint = self._blueprint(request.blueprint, context.page_type)
+        cursor = token_pb2.PageCursor()
+        if request.cursor:
+            cursor = self.signer.open(
+                "cursor", request.cursor, token_pb2.PageCursor, "cursor", now_s, self.token_ttl_s
+            )
+            blueprint = self.blueprints.by_name.get(cursor.blueprint, blueprint)
+        if request.HasField("overrides"):
+            require(caller, Role.ADMIN)
+        has_consent = request.shopper.consent == context_pb2.CONSENT_GRANTED
+        known = request.shopper if has_consent else context_pb2.Shopper()
+        shopper_key = self.pseudonyms.of("shopper", known.user_id)
+        assignment = self.experiments.assign(shopper_key)
+        content = request.SerializeToString(deterministic=True)
+        parts = (caller.name.encode(), request_id.encode())
+        return PageRequest(
+            page_id=self.signer.derive("page", *parts, content).hex()[:32],
+            request_id=request_id,
+            blueprint=blueprint,
+            modules=_modules(blueprint, request.modules, context, self.blueprints, cursor),
+            slots=_slots(blueprint, request, is_continued=bool(request.cursor)),
+            shopper=_outgoing_shopper(request.shopper, has_consent),
+            context=context,
+            time_s=context.time.seconds + context.time.nanos / 1e9,
+            shopper_key=shopper_key,
+            session_key=self.pseudonyms.of("session", known.session_id),
+            is_greedy=not has_consent or assignment.is_greedy or request.overrides.is_greedy,
+            seed=int.from_bytes(self.signer.derive("seed", *parts)[:8], "big") >> 1,
+            assignment=assignment,
+            scoring_version=request.overrides.scoring_version or assignment.scoring_version,
+            policy_version=request.overrides.policy_version or assignment.policy_version,
+            shown_module_ids=frozenset(cursor.module_ids),
+            shown_item_ids=frozenset(cursor.item_ids),
+        )
+
+    def _context(self, given: context_pb2.PageContext, now_s: float) -> context_pb2.PageContext:
+        context = context_pb2.PageContext()
+        context.CopyFrom(given)
+        if given.page_type not in context_pb2.PageType.values() or not given.page_type:
+            names = ", ".join(context_pb2.PageType.keys()[1:])
+            raise InvalidRequest("context.page_type", given.page_type, f"one of {names}")
+        if given.device not in context_pb2.Device.values() or not given.device:
+            context.device = context_pb2.DEVICE_DESKTOP
+        if given.locale and not _LOCALE.fullmatch(given.locale):
+            raise InvalidRequest(
+                "context.locale", given.locale, 'a language tag such as "en-GB", at most 35 bytes'
+            )
+        context.locale = given.locale or "en"
+        copy_time("context.time", given, context, now_s)
+        check_text("context.query", given.query, int(given.page_type == context_pb2.PAGE_TYPE_SEARCH), 256)
+        check_text(
+            "context.category", given.category, int(given.page_type == context_pb2.PAGE_TYPE_CATEGORY), 128
+        )
+        check_text(
+            "context.item_id", given.item_id, int(given.page_type == context_pb2.PAGE_TYPE_PRODUCT), 128
+        )
+        if len(given.cart_item_ids) > MAX_CART_ITEMS:
+            raise InvalidRequest(
+                "context.cart_item_ids", f"{len(given.cart_item_ids)} ids", f"at most {MAX_CART_ITEMS} ids"
+            )
+        for index, item_id in enumerate(given.cart_item_ids):
+            check_text(f"context.cart_item_ids[{index}]", item_id, 1, 128)
+        return context
+
+    def _blueprint(self, name: str, page_type: context_pb2.PageType) -> Blueprint:
+        if not name:
+            return self.blueprints.by_page_type[page_type]
+        check_text("blueprint", name, 1, 64)
+        found = self.blueprints.by_name.get(name)
+        if found is None:
+            raise NotFound(f"blueprint {name!r} does not exist; there are {sorted(self.blueprints.by_name)}")
+        if found.page_type != page_type:
+            raise InvalidRequest("blueprint", name, "a blueprint of the context's page_type")
+        return found
+
+
+def check_text(field: str, value: str, low: int, high: int) -> None:
+    """Raises InvalidRequest unless the text has low to high bytes and no control characters."""
+    size = len(value.encode())
+    if not low <= size <= high:
+        raise InvalidRequest(field, value, f"{low} to {high} bytes")
+    if not value.isprintable() and any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise InvalidRequest(field, value, "text without control characters")
+
+
+def check_shopper(shopper: context_pb2.Shopper, field: str = "shopper") -> None:
+    """Raises InvalidRequest for ids that are too long, empty or hold control characters."""
+    check_text(f"{field}.user_id", shopper.user_id, 0, 128)
+    check_text(f"{field}.session_id", shopper.session_id, 1, 128)
+
+
+def copy_time(field: str, given: Any, target: Any, now_s: float) -> None:
+    """Copies the time where it is given and plausible; takes the clock's where it is not given.
+
+    Raises:
+        InvalidRequest: for a time too far from the clock.
+    """
+    if not given.HasField("time"):
+        target.time.FromNanoseconds(int(now_s * 1e6) * 1_000)
+        return
+    distance_s = given.time.seconds + given.time.nanos / 1e9 - now_s
+    if not -MAX_AGE_S <= distance_s <= MAX_AHEAD_S or not 0 <= given.time.nanos < 10**9:
+        raise InvalidRequest(
+            field,
+            f"{given.time.seconds} s",
+            f"at most {MAX_AGE_S} s before the clock and {MAX_AHEAD_S} s after it",
+        )
+    target.time.CopyFrom(given.time)
+
+
+def _outgoing_shopper(shopper: context_pb2.Shopper, has_consent: bool) -> context_pb2.Shopper:
+    """What the feature service is told: without consent, nothing that tells shoppers apart."""
+    if has_consent:
+        return shopper
+    return context_pb2.Shopper(session_id="-", consent=context_pb2.CONSENT_REFUSED)
+
+
+def _modules(
+    blueprint: Blueprint,
+    given: Sequence[layout_pb2.CallerModule],
+    context: context_pb2.PageContext,
+    blueprints: Blueprints,
+    cursor: token_pb2.PageCursor,
+) -> tuple[Module, ...]:
+    """The blueprint's modules with the context's category, and the caller's own."""
+    modules = []
+    for module in blueprint.modules:
+        if module.module_id in cursor.module_ids and module.module_id != blueprint.filler_id:
+            continue
+        if module.category != CONTEXT:
+            modules.append(module)
+        elif context.category:
+            modules.append(replace(module, category=context.category))
+    if len(given) > MAX_CALLER_MODULES:
+        raise InvalidRequest("modules", f"{len(given)} modules", f"at most {MAX_CALLER_MODULES} modules")
+    templates = tuple(
+        blueprints.templates[name] for name in ("carousel", "grid") if name in blueprints.templates
+    )
+    taken = {module.module_id for module in blueprint.modules}
+    for index, entry in enumerate(given):
+        field = f"modules[{index}]"
+        if not _MODULE_ID.fullmatch(entry.module_id):
+            raise InvalidRequest(f"{field}.module_id", entry.module_id, "1 to 64 of a-z, 0-9, - and _")
+        if entry.module_id in taken:
+            raise InvalidRequest(f"{field}.module_id", entry.module_id, "an id that no other module has")
+        taken.add(entry.module_id)
+        check_text(f"{field}.title", entry.title, 0, 128)
+        if not 1 <= len(entry.item_ids) <= MAX_CALLER_ITEMS:
+            raise InvalidRequest(
+                f"{field}.item_ids", f"{len(entry.item_ids)} ids", f"1 to {MAX_CALLER_ITEMS} ids"
+            )
+        for place, item_id in enumerate(entry.item_ids):
+            check_text(f"{field}.item_ids[{place}]", item_id, 1, 128)
+        if len(set(entry.item_ids)) != len(entry.item_ids):
+            raise InvalidRequest(f"{field}.item_ids", "an id twice", "distinct ids")
+        modules.append(
+            Module(
+                module_id=entry.module_id,
+                family="discovery",
+                source=feature_pb2.CANDIDATE_SOURCE_LIST,
+                source_name="list",
+                category="",
+                order="source",
+                candidate_count=len(entry.item_ids),
+                templates=templates,
+                titles={"en": entry.title},
+                item_ids=tuple(entry.item_ids),
+            )
+        )
+    return tuple(modules)
+
+
+def _slots(
+    blueprint: Blueprint, request: layout_pb2.ComposePageRequest, is_continued: bool
+) -> tuple[Slot, ...]:
+    """The blueprint's slots, cut or continued to the number asked for."""
+    slots = list(blueprint.slots)
+    if is_continued:
+        slots = [Slot(f"more-{index + 1}") for index in range(len(slots))]
+    if request.HasField("slot_count"):
+        count = request.slot_count
+        if not 1 <= count <= MAX_SLOTS:
+            raise InvalidRequest("slot_count", count, f"1 to {MAX_SLOTS}")
+        slots = slots[:count] + [Slot(f"slot-{index + 1}") for index in range(len(slots), count)]
+    return tuple(slots)

@@ -1,0 +1,270 @@
+"""How does a page come about? `Composer.compose` is the drawing of the system, read top to bottom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from planogram.common.v1 import context_pb2
+from planogram.feature.v1 import feature_pb2
+from planogram.layout.v1 import layout_pb2
+from planogram.policy.v1 import policy_pb2
+from services.common import log
+from services.common.callers import Caller
+from services.common.client import UpstreamError
+from services.common.tensors import to_tensor
+from services.layout import fallback, metrics, page, ranking, upstreams
+from services.layout.admission import Admission, PageRequest
+from services.layout.deadline import Deadline
+from services.layout.event_log import EventLog
+from services.layout.fallback import LastGood
+from services.layout.ranking import Predictions, Ranked, Shelf
+from services.layout.rules import Rules
+from services.layout.upstreams import ModelDirectory, Upstreams
+
+_Fallback = layout_pb2.Fallback
+
+
+@dataclass(slots=True)
+class Progress:
+    """What became of one page so far: versions behind it, and what did not answer."""
+
+    deadline: Deadline
+    versions: layout_pb2.Versions
+    degraded: list[layout_pb2.Degradation] = field(default_factory=list)
+
+    def degrade(self, error: UpstreamError, instead: layout_pb2.Fallback) -> None:
+        """Notes that an upstream did not answer, and what the page used instead."""
+        self.degraded.append(
+            layout_pb2.Degradation(upstream=error.upstream, reason=error.reason, fallback=instead)
+        )
+        metrics.DEGRADED_PAGES.labels(error.upstream, _Fallback.Name(instead)).inc()
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Makes pages out of three services, a configuration and a log."""
+
+    admission: Admission
+    rules: Rules
+    services: Upstreams
+    models: ModelDirectory
+    last_good: LastGood
+    event_log: EventLog
+    configuration_version: str
+
+    async def compose(
+        self, message: layout_pb2.ComposePageRequest, request_id: str, caller: Caller, remaining_s: float
+    ) -> layout_pb2.Page:
+        """One page view, from the backend's question to its answer.
+
+        Raises:
+            ServiceError: for what is the caller's mistake; failures of other services never raise.
+        """
+        progress = Progress(
+            Deadline.after(remaining_s), layout_pb2.Versions(blueprint=self.configuration_version)
+        )
+        request = self.admission.admit(message, request_id, caller)
+        gathered = await self._gather(request, progress)
+        expected = await self._score(request, gathered, progress)
+        ranked = self._rank(request, gathered, expected)
+        decided = await self._plan(request, gathered, ranked, progress)
+        answered = page.answer(decided, self.admission.signer, self.admission.blueprints.category_names)
+        self._record(decided, answered)
+        return answered
+
+    async def _gather(self, request: PageRequest, progress: Progress) -> feature_pb2.GatherPageResponse:
+        """Candidates, features and session; an earlier page's candidates where there is no answer."""
+        wanted = self.models.fingerprint(request.scoring_version)
+        question = feature_pb2.GatherPageRequest(
+            shopper=request.shopper,
+            context=request.context,
+            modules=[
+                feature_pb2.ModuleRequest(
+                    module_id=module.module_id,
+                    source=module.source,
+                    limit=module.candidate_count,
+                    category=module.category,
+                    item_ids=module.item_ids,
+                )
+                for module in request.modules
+            ],
+            schema_fingerprints=[wanted] if wanted else [],
+        )
+        try:
+            response = await upstreams.gather(
+                self.services.feature, question, progress.deadline.timeout_s("gather")
+            )
+        except UpstreamError as error:
+            kept = self.last_good.find(request)
+            instead = _Fallback.FALLBACK_STATIC_PAGE if kept is None else _Fallback.FALLBACK_CACHED_CANDIDATES
+            progress.degrade(error, instead)
+            response = kept or feature_pb2.GatherPageResponse()
+        else:
+            self.last_good.keep(request, response)
+        progress.versions.snapshot = response.snapshot_version
+        return response
+
+    async def _score(
+        self, request: PageRequest, gathered: feature_pb2.GatherPageResponse, progress: Progress
+    ) -> Predictions:
+        """What the click model expects of every candidate; popularity where there is no answer."""
+        click = purchase = None
+        if gathered.item_ids:
+            try:
+                scores = await upstreams.score(
+                    self.services.scoring,
+                    upstreams.features_for_scoring(gathered),
+                    len(gathered.item_ids),
+                    request.scoring_version,
+                    progress.deadline.timeout_s("score"),
+                )
+                click, purchase = scores.click, scores.purchase
+                progress.versions.scoring = scores.model_version
+            except UpstreamError as error:
+                progress.degrade(error, _Fallback.FALLBACK_POPULAR_ORDER)
+                self.models.refresh()
+        return ranking.predictions(gathered.item_facts, request.time_s, click, purchase)
+
+    def _rank(
+        self, request: PageRequest, gathered: feature_pb2.GatherPageResponse, expected: Predictions
+    ) -> Ranked:
+        """Every module's items, filtered and in order; after this, only the plan chooses."""
+        rows = {module.module_id: module.rows for module in gathered.modules}
+        candidates = [
+            np.fromiter(rows.get(module.module_id, ()), np.int32, len(rows.get(module.module_id, ())))
+            for module in request.modules
+        ]
+        return ranking.rank(
+            list(request.modules),
+            candidates,
+            list(gathered.item_ids),
+            gathered.item_facts,
+            expected,
+            request.context,
+            self.rules,
+            set(request.shown_item_ids),
+        )
+
+    async def _plan(
+        self,
+        request: PageRequest,
+        gathered: feature_pb2.GatherPageResponse,
+        ranked: Ranked,
+        progress: Progress,
+    ) -> page.Decided:
+        """A module, a template and items for every slot; the shop's own order where there is no answer."""
+        question = _plan_request(request, gathered.session, ranked)
+        decisions: list[policy_pb2.SlotDecision] = []
+        if any(shelf.rows.size for shelf in ranked.shelves):
+            try:
+                response = await upstreams.plan(
+                    self.services.policy, question, progress.deadline.timeout_s("plan")
+                )
+                decisions = list(response.slots)
+                progress.versions.policy = response.policy_version
+            except UpstreamError as error:
+                progress.degrade(error, _Fallback.FALLBACK_EDITORIAL_ORDER)
+                decisions = fallback.editorial_plan(question)
+        is_static = not decisions
+        features = gathered.feature_sets[0] if gathered.feature_sets and not is_static else None
+        return page.Decided(
+            request=request,
+            decisions=fallback.static_plan(request) if is_static else decisions,
+            item_ids=gathered.item_ids,
+            predictions=None if is_static else ranked.predictions,
+            session=gathered.session,
+            plan_request=question if progress.versions.policy else None,
+            features=features,
+            versions=progress.versions,
+            degraded=progress.degraded,
+            key_epoch=self.admission.pseudonyms.epoch,
+        )
+
+    def _record(self, decided: page.Decided, answered: layout_pb2.Page) -> None:
+        """Logs the exposure without waiting for the disk."""
+        answered.is_exposure_unlogged = not self.event_log.offer(page.exposure(decided))
+        log.annotate(
+            page_id=answered.page_id,
+            scoring=answered.versions.scoring,
+            policy=answered.versions.policy,
+            degraded=[f"{entry.upstream}: {entry.reason}" for entry in answered.degraded],
+        )
+        if answered.is_exposure_unlogged:
+            metrics.UNLOGGED_EXPOSURES.inc()
+
+
+def _plan_request(
+    request: PageRequest, session: context_pb2.SessionState, ranked: Ranked
+) -> policy_pb2.PlanPageRequest:
+    """The page's facts for the policy; queries and ids, which it does not read, are left out."""
+    expected = ranked.predictions
+    items = policy_pb2.ItemPredictions(
+        click_probability=to_tensor(expected.click),
+        purchase_probability=to_tensor(expected.purchase),
+        margin=to_tensor(expected.margin),
+        freshness=to_tensor(expected.freshness),
+    )
+    limits = []
+    standing_count = sum(_can_stand(shelf) for shelf in ranked.shelves)
+    if ranked.groups is not None:
+        items.group_id.CopyFrom(to_tensor(ranked.groups.group_id))
+        limits = [
+            policy_pb2.GroupLimit(group_id=group, max_item_count=limit)
+            for group, limit in ranked.groups.limits.items()
+        ]
+    mode = (
+        policy_pb2.EXPLORATION_MODE_GREEDY if request.is_greedy else policy_pb2.EXPLORATION_MODE_UNSPECIFIED
+    )
+    given = request.context
+    return policy_pb2.PlanPageRequest(
+        session=session,
+        context=context_pb2.PageContext(
+            page_type=given.page_type,
+            device=given.device,
+            locale=given.locale,
+            time=given.time,
+            category=given.category,
+        ),
+        items=items,
+        modules=[_plan_module(shelf, request.blueprint.filler_id) for shelf in ranked.shelves],
+        slots=[
+            policy_pb2.Slot(
+                slot_id=slot.slot_id,
+                allowed_module_ids=slot.allowed_module_ids,
+                allowed_template_ids=slot.allowed_template_ids,
+                pinned_module_id=slot.pinned_module_id,
+            )
+            # More slots than modules could only repeat the filler.
+            for slot in request.slots[:standing_count]
+        ],
+        exploration=policy_pb2.Exploration(mode=mode),
+        seed=request.seed,
+        policy_version=request.policy_version or None,
+        group_limits=limits,
+    )
+
+
+def _can_stand(shelf: Shelf) -> bool:
+    return shelf.rows.size >= min(template.min_item_count for template in shelf.module.templates)
+
+
+def _plan_module(shelf: Shelf, filler_id: str) -> policy_pb2.Module:
+    module = shelf.module
+    return policy_pb2.Module(
+        module_id=module.module_id,
+        family=module.family,
+        source=module.source_name,
+        category=module.category,
+        templates=[
+            policy_pb2.Template(
+                template_id=template.template_id,
+                min_item_count=template.min_item_count,
+                max_item_count=template.max_item_count,
+            )
+            for template in module.templates
+        ],
+        rows=shelf.rows.tolist(),
+        is_filler=module.module_id == filler_id,
+    )

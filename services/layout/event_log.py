@@ -1,0 +1,325 @@
+"""Where do exposures and events live from the moment that they are acknowledged?
+
+Each process appends to a SQLite segment of its own; one thread writes it, and commits what has
+queued up in one go. WAL with synchronous=FULL: what is committed survives kill -9 and power loss.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import queue
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from planogram.events.v1 import events_pb2
+from services.common import log
+from services.common.errors import ConfigurationError, NotReady
+
+R = TypeVar("R")
+
+COMMIT_WINDOW_S = 0.015
+"""Time that exposures wait for company before they are committed."""
+MAX_COMMIT_ROWS = 1_000
+MAX_SEGMENTS = 256
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS exposures (
+    sequence INTEGER PRIMARY KEY, page_id TEXT NOT NULL, shopper_key TEXT NOT NULL, payload BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS exposures_by_page ON exposures (page_id);
+CREATE INDEX IF NOT EXISTS exposures_by_shopper ON exposures (shopper_key) WHERE shopper_key != '';
+CREATE TABLE IF NOT EXISTS events (
+    sequence INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, shopper_key TEXT NOT NULL,
+    payload BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS events_by_shopper ON events (shopper_key) WHERE shopper_key != '';
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a batch of events."""
+
+    stored_count: int
+    duplicate_count: int
+    last_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One thing for the writer: rows to insert, or a function to call inside the transaction."""
+
+    run: Callable[[sqlite3.Connection], Any]
+    done: Callable[[Any, BaseException | None], None] | None
+    is_exposure: bool = False
+
+
+class EventLog:
+    """The log of this process, and read access to the segments of all."""
+
+    def __init__(self, folder: Path, queue_size: int) -> None:
+        """Takes the first segment of the folder that no living process holds.
+
+        Raises:
+            ConfigurationError: where the folder cannot be written.
+        """
+        self.folder = folder
+        self._queue_size = queue_size
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._pending_exposure_count = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.path, self._lock = _take_segment(folder)
+            connection = _connect(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(f"LOG_PATH: cannot write the event log in {folder}: {error}") from None
+        self.writer = f"{socket.gethostname()}/{self.path.stem}"
+        self._sequence = _counter(connection, "reserved")
+        self.delivered_sequence = _counter(connection, "delivered")
+        self._thread = threading.Thread(target=self._write, args=(connection,), name="event-log", daemon=True)
+        self._thread.start()
+
+    def next_sequence(self) -> int:
+        """The next number of this writer; numbers that never reach the disk show as gaps."""
+        self._sequence += 1
+        return self._sequence
+
+    def offer(self, exposure: events_pb2.Exposure) -> bool:
+        """Queues an exposure without waiting; False where the queue is full and it was dropped."""
+        if self._pending_exposure_count >= self._queue_size:
+            return False
+        exposure.writer, exposure.sequence = self.writer, self.next_sequence()
+        row = (exposure.sequence, exposure.page_id, exposure.shopper_key, exposure.SerializeToString())
+        self._pending_exposure_count += 1
+        self._jobs.put(
+            _Job(lambda db: db.execute("INSERT INTO exposures VALUES (?, ?, ?, ?)", row), None, True)
+        )
+        return True
+
+    async def append(self, events: Sequence[events_pb2.Event]) -> Stored:
+        """Stores events; returns when they are on disk.
+
+        Raises:
+            NotReady: where the disk refused; nothing of the batch is stored.
+        """
+        rows = []
+        for event in events:
+            event.writer, event.sequence = self.writer, self.next_sequence()
+            rows.append((event.sequence, event.event_id, event.shopper_key, event.SerializeToString()))
+
+        def insert(db: sqlite3.Connection) -> Stored:
+            before = db.total_changes
+            db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", rows)
+            count = db.total_changes - before
+            (last,) = db.execute("SELECT max(sequence) FROM events").fetchone()
+            _set_counter(db, "removed", _counter(db, "removed") + len(rows) - count)
+            return Stored(count, len(rows) - count, last or 0)
+
+        return await self._submit(insert)
+
+    async def mark_delivered(self, sequence: int) -> None:
+        """Remembers, durably, that events up to `sequence` reached the profiles."""
+        self.delivered_sequence = sequence
+        await self._submit(lambda db: _set_counter(db, "delivered", sequence))
+
+    async def undelivered(self, limit: int) -> list[events_pb2.Event]:
+        """Events after the delivered ones, oldest first."""
+        after = self.delivered_sequence
+
+        def read() -> list[events_pb2.Event]:
+            with contextlib.closing(_connect_read_only(self.path)) as db:
+                rows = db.execute(
+                    "SELECT payload FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
+                ).fetchall()
+            return [events_pb2.Event.FromString(row[0]) for row in rows]
+
+        return await asyncio.to_thread(read)
+
+    async def find_exposure(self, page_id: str) -> events_pb2.Exposure | None:
+        """The exposure of a page, from whichever segment holds it."""
+        return await asyncio.to_thread(find_exposure, self.folder, page_id)
+
+    async def forget(self, shopper_key: str) -> int:
+        """Deletes a shopper's rows from all segments, WAL included; returns how many there were."""
+        await self._submit(lambda db: None)  # whatever is queued gets written first
+        return await asyncio.to_thread(_forget, self.folder, shopper_key)
+
+    def close(self) -> None:
+        """Writes what is queued, then lets go of the segment."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._lock.close()
+
+    async def _submit(self, run: Callable[[sqlite3.Connection], R]) -> R:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+
+        def resolve(result: Any, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(NotReady(f"the event log cannot write: {error}"))
+
+        def done(result: Any, error: BaseException | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop closed while the disk was busy
+                loop.call_soon_threadsafe(resolve, result, error)
+
+        self._jobs.put(_Job(run, done))
+        return await future
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        is_open = True
+        while is_open:
+            jobs, is_open = self._next_jobs()
+            self._commit(connection, jobs)
+        connection.close()
+
+    def _next_jobs(self) -> tuple[list[_Job], bool]:
+        job = self._jobs.get()
+        jobs: list[_Job] = []
+        is_awaited = False
+        commit_at = time.monotonic() + COMMIT_WINDOW_S
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) >= MAX_COMMIT_ROWS:
+                return jobs, True
+            # Whoever awaits a commit gets one at once; exposures alone wait for company.
+            is_awaited = is_awaited or job.done is not None
+            try:
+                wait_s = 0 if is_awaited else max(0.0, commit_at - time.monotonic())
+                job = self._jobs.get(block=wait_s > 0, timeout=wait_s or None)
+            except queue.Empty:
+                return jobs, True
+        return jobs, False
+
+    def _commit(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
+        results: list[Any] = []
+        error: BaseException | None = None
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results.extend(job.run(connection) for job in jobs)
+            _set_counter(connection, "reserved", self._sequence)
+            connection.execute("COMMIT")
+        except sqlite3.Error as problem:
+            error = problem
+            log.logger("layout").error("event_log_write_failed", path=str(self.path), problem=str(problem))
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+        self._pending_exposure_count -= sum(job.is_exposure for job in jobs)
+        for index, job in enumerate(jobs):
+            if job.done is not None:
+                job.done(None if error else results[index], error)
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segment files of a log."""
+    return sorted(folder.glob("segment-*.sqlite"))
+
+
+def read_events(folder: Path) -> Iterator[events_pb2.Event]:
+    """All events of a log, segment by segment; an id may come twice."""
+    for payload in _payloads(folder, "events"):
+        yield events_pb2.Event.FromString(payload)
+
+
+def read_exposures(folder: Path) -> Iterator[events_pb2.Exposure]:
+    """All exposures of a log, segment by segment; an id may come twice."""
+    for payload in _payloads(folder, "exposures"):
+        yield events_pb2.Exposure.FromString(payload)
+
+
+def find_exposure(folder: Path, page_id: str) -> events_pb2.Exposure | None:
+    """The exposure of a page; None where no segment holds it."""
+    for path in segments(folder):
+        with contextlib.closing(_connect_read_only(path)) as db:
+            row = db.execute("SELECT payload FROM exposures WHERE page_id = ?", (page_id,)).fetchone()
+        if row is not None:
+            return events_pb2.Exposure.FromString(row[0])
+    return None
+
+
+def lost_count(folder: Path) -> int:
+    """Records that were numbered and never reached the disk, as far as later commits tell.
+
+    Events that were sent twice, and what was forgotten, leave gaps of the same kind; they are counted
+    where they happen and taken off here.
+    """
+    lost = 0
+    for path in segments(folder):
+        with contextlib.closing(_connect_read_only(path)) as db:
+            (kept,) = db.execute(
+                "SELECT (SELECT count(*) FROM exposures) + (SELECT count(*) FROM events)"
+            ).fetchone()
+            lost += _counter(db, "reserved") - kept - _counter(db, "removed")
+    return max(0, lost)
+
+
+def _payloads(folder: Path, table: str) -> Iterator[bytes]:
+    for path in segments(folder):
+        with contextlib.closing(_connect_read_only(path)) as db:
+            for row in db.execute(f"SELECT payload FROM {table} ORDER BY sequence"):  # noqa: S608 - two literals
+                yield row[0]
+
+
+def _forget(folder: Path, shopper_key: str) -> int:
+    deleted = 0
+    for path in segments(folder):
+        with contextlib.closing(_connect(path)) as db:
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute("BEGIN IMMEDIATE")
+            count = 0
+            for table in ("exposures", "events"):
+                statement = f"DELETE FROM {table} WHERE shopper_key = ?"  # noqa: S608 - two literals
+                count += db.execute(statement, (shopper_key,)).rowcount
+            _set_counter(db, "removed", _counter(db, "removed") + count)
+            db.execute("COMMIT")
+            deleted += count
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return deleted
+
+
+def _take_segment(folder: Path) -> tuple[Path, IO[bytes]]:
+    """A segment that no living process holds, and the lock that keeps it so."""
+    for index in range(MAX_SEGMENTS):
+        path = folder / f"segment-{index:03d}.sqlite"
+        lock = path.with_suffix(".lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        lock.write(str(os.getpid()).encode())
+        lock.flush()
+        return path, lock
+    raise OSError(f"all {MAX_SEGMENTS} segments are held by running processes")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.executescript(_SCHEMA)
+    return connection
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+
+
+def _counter(connection: sqlite3.Connection, name: str) -> int:
+    row = connection.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else 0
+
+
+def _set_counter(connection: sqlite3.Connection, name: str, value: int) -> None:
+    connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))

@@ -1,0 +1,225 @@
+"""What is sent to the backend, and what is logged, once every slot is decided?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from planogram.common.v1 import context_pb2, tensor_pb2
+from planogram.events.v1 import events_pb2
+from planogram.feature.v1 import feature_pb2
+from planogram.layout.v1 import layout_pb2, token_pb2
+from planogram.policy.v1 import policy_pb2
+from services.layout import blueprint
+from services.layout.admission import PageRequest
+from services.layout.blueprint import Module
+from services.layout.ranking import Predictions
+from services.layout.reasons import reason
+from services.layout.tokens import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A page whose every slot is decided, with all that decided it."""
+
+    request: PageRequest
+    decisions: Sequence[policy_pb2.SlotDecision]
+    item_ids: Sequence[str]
+    predictions: Predictions | None
+    session: context_pb2.SessionState
+    plan_request: policy_pb2.PlanPageRequest | None
+    features: feature_pb2.FeatureSet | None
+    versions: layout_pb2.Versions
+    degraded: Sequence[layout_pb2.Degradation]
+    key_epoch: str
+
+    @property
+    def is_planned(self) -> bool:
+        """True where a policy decided."""
+        return bool(self.versions.policy)
+
+    def module(self, module_id: str) -> Module:
+        modules = (*self.request.modules, *self.request.blueprint.static_modules)
+        return next(module for module in modules if module.module_id == module_id)
+
+
+def answer(page: Decided, signer: Signer, category_names: Mapping[str, blueprint.Names]) -> layout_pb2.Page:
+    """The page as the backend gets it."""
+    request = page.request
+    pins = {slot.slot_id: slot.pinned_module_id for slot in request.slots}
+    token = _token_of_page(page).SerializeToString()
+    slots = []
+    for decision in page.decisions:
+        module = page.module(decision.module_id)
+        # Serialised messages may be concatenated, which merges them: what all tokens share is made once.
+        slot_token = (
+            token
+            + token_pb2.TrackingToken(
+                slot_id=decision.slot_id,
+                module_id=module.module_id,
+                family=module.family,
+                propensity=decision.propensity,
+            ).SerializeToString()
+        )
+        slots.append(
+            layout_pb2.Slot(
+                slot_id=decision.slot_id,
+                module_id=module.module_id,
+                template_id=decision.template_id,
+                title=_title(module, request.context, category_names),
+                items=[_item(page.item_ids[row], slot_token, signer) for row in decision.rows],
+                reason=reason(
+                    module,
+                    decision,
+                    page.session,
+                    pins.get(decision.slot_id) == module.module_id,
+                    page.is_planned,
+                ),
+                tracking_token=signer.sign("track", slot_token),
+                propensity=decision.propensity,
+                is_explored=decision.is_explored,
+                is_ad=module.is_ad,
+                family=module.family,
+            )
+        )
+    return layout_pb2.Page(
+        page_id=request.page_id,
+        slots=slots,
+        experiment_arms=request.assignment.arms,
+        versions=page.versions,
+        degraded=page.degraded,
+        cursor=_cursor(page, signer),
+    )
+
+
+def exposure(page: Decided) -> events_pb2.Exposure:
+    """The page as it is logged: what was shown, and the inputs of everything that had a say."""
+    request = page.request
+    shown = list(dict.fromkeys(row for decision in page.decisions for row in decision.rows))
+    scoring_rows = {row: place for place, row in enumerate(shown)} if page.features is not None else {}
+    record = events_pb2.Exposure(
+        page_id=request.page_id,
+        request_id=request.request_id,
+        shopper_key=request.shopper_key,
+        session_key=request.session_key,
+        key_epoch=page.key_epoch,
+        context=request.context,
+        slots=[_exposed_slot(page, decision, scoring_rows) for decision in page.decisions],
+        scoring_version=page.versions.scoring,
+        policy_version=page.versions.policy,
+        snapshot_version=page.versions.snapshot,
+        blueprint_version=page.versions.blueprint,
+        degraded=[f"{entry.upstream}: {entry.reason}" for entry in page.degraded],
+        experiment_arms=request.assignment.arms,
+        time=request.context.time,
+    )
+    if page.plan_request is not None:
+        record.plan_request = page.plan_request.SerializeToString()
+    if page.features is not None:
+        record.scoring_inputs.schema_fingerprint = page.features.schema_fingerprint
+        for name, tensor in page.features.shopper_tensors.items():
+            record.scoring_inputs.shopper_tensors[name].CopyFrom(tensor)
+        for name, tensor in page.features.item_tensors.items():
+            record.scoring_inputs.item_tensors[name].CopyFrom(_take(tensor, shown))
+    return record
+
+
+def _token_of_page(page: Decided) -> token_pb2.TrackingToken:
+    return token_pb2.TrackingToken(
+        issued_unix_s=int(page.request.time_s),
+        page_id=page.request.page_id,
+        shopper_key=page.request.shopper_key,
+        session_key=page.request.session_key,
+        key_epoch=page.key_epoch,
+        policy_version=page.versions.policy,
+        scoring_version=page.versions.scoring,
+    )
+
+
+def _item(item_id: str, slot_token: bytes, signer: Signer) -> layout_pb2.Item:
+    content = slot_token + token_pb2.TrackingToken(item_id=item_id).SerializeToString()
+    return layout_pb2.Item(item_id=item_id, tracking_token=signer.sign("track", content))
+
+
+def _title(
+    module: Module, context: context_pb2.PageContext, category_names: Mapping[str, blueprint.Names]
+) -> str:
+    title = blueprint.text(module.titles, context.locale)
+    names = category_names.get(module.category, {})
+    category = blueprint.text(names, context.locale) or module.category
+    return title.replace("{category}", category).replace("{query}", context.query)
+
+
+def _cursor(page: Decided, signer: Signer) -> str:
+    """Continues below this page; empty where every module was shown."""
+    request = page.request
+    modules = request.shown_module_ids | {decision.module_id for decision in page.decisions}
+    rest = [module for module in request.modules if module.module_id not in modules]
+    if not rest or not page.item_ids:
+        return ""
+    shown = [page.item_ids[row] for decision in page.decisions for row in decision.rows]
+    content = token_pb2.PageCursor(
+        issued_unix_s=int(request.time_s),
+        blueprint=request.blueprint.name,
+        module_ids=sorted(modules - {request.blueprint.filler_id}),
+        item_ids=dict.fromkeys((*sorted(request.shown_item_ids), *shown)),
+    )
+    return signer.sign("cursor", content.SerializeToString())
+
+
+def _exposed_slot(
+    page: Decided, decision: policy_pb2.SlotDecision, scoring_rows: Mapping[int, int]
+) -> events_pb2.ExposedSlot:
+    module_index, template_index = _indexes(page.plan_request, decision)
+    expected = page.predictions
+    return events_pb2.ExposedSlot(
+        slot_id=decision.slot_id,
+        module_id=decision.module_id,
+        template_id=decision.template_id,
+        family=page.module(decision.module_id).family,
+        items=[
+            events_pb2.ExposedItem(
+                item_id=page.item_ids[row],
+                scoring_row=scoring_rows.get(row, -1),
+                click_probability=expected.click[row] if expected is not None else 0.0,
+                purchase_probability=expected.purchase[row] if expected is not None else 0.0,
+                plan_row=row if page.plan_request is not None else -1,
+            )
+            for row in decision.rows
+        ],
+        propensity=decision.propensity,
+        q_value=decision.q_value,
+        is_explored=decision.is_explored,
+        module_index=module_index,
+        template_index=template_index,
+        feasible=[
+            events_pb2.FeasibleChoice(
+                module_index=choice.module_index,
+                template_index=choice.template_index,
+                propensity=choice.propensity,
+                q_value=choice.q_value,
+            )
+            for choice in decision.feasible
+        ],
+    )
+
+
+def _indexes(plan: policy_pb2.PlanPageRequest | None, decision: policy_pb2.SlotDecision) -> tuple[int, int]:
+    if plan is None:
+        return -1, -1
+    for index, module in enumerate(plan.modules):
+        if module.module_id == decision.module_id:
+            names = [template.template_id for template in module.templates]
+            return index, names.index(decision.template_id)
+    return -1, -1
+
+
+def _take(tensor: tensor_pb2.Tensor, rows: Sequence[int]) -> tensor_pb2.Tensor:
+    """Some rows of a tensor, without decoding it."""
+    count = tensor.shape[0]
+    raw: np.ndarray[Any, np.dtype[np.uint8]] = np.frombuffer(tensor.data, np.uint8)
+    taken = raw.reshape(count, -1)[rows] if rows else raw[:0]
+    return tensor_pb2.Tensor(dtype=tensor.dtype, shape=[len(rows), *tensor.shape[1:]], data=taken.tobytes())

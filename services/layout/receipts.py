@@ -1,0 +1,182 @@
+"""Why did a page look as it did? The receipt of a page, from its log."""
+
+from __future__ import annotations
+
+from planogram.events.v1 import events_pb2
+from planogram.layout.v1 import layout_pb2
+from planogram.policy.v1 import policy_pb2
+from planogram.scoring.v1 import scoring_pb2
+from services.common.client import UpstreamError
+from services.common.errors import NotFound
+from services.layout import upstreams
+from services.layout.blueprint import Blueprints
+from services.layout.event_log import EventLog
+from services.layout.reasons import reason
+from services.layout.upstreams import Upstreams
+
+RUNNERS_UP_COUNT = 5
+ATTRIBUTION_COUNT = 5
+MAX_EXPLAINED_ROWS = 20
+REPLAY_TIMEOUT_S = 1.0
+EXPLAIN_TIMEOUT_S = 5.0
+
+_MASK_WORDS = {
+    policy_pb2.MASK_REASON_NOT_ALLOWED: "the slot does not list it",
+    policy_pb2.MASK_REASON_PLACED: "it stands in a slot above",
+    policy_pb2.MASK_REASON_TOO_FEW_ITEMS: "too few of its items are left after the slots above",
+    policy_pb2.MASK_REASON_PINNED: "the slot is pinned to another module",
+    policy_pb2.MASK_REASON_RESERVED: "a slot below needs it",
+}
+
+
+async def receipt(
+    request: layout_pb2.ExplainPageRequest,
+    event_log: EventLog,
+    services: Upstreams,
+    blueprints: Blueprints,
+) -> layout_pb2.ExplainPageResponse:
+    """The receipt of a logged page; the plan is made again and compared with what was shown.
+
+    Raises:
+        NotFound: where no log holds the page.
+    """
+    exposure = await event_log.find_exposure(request.page_id)
+    if exposure is None:
+        raise NotFound(f"page {request.page_id!r} is not in the log, or its shopper was forgotten")
+    plan = policy_pb2.PlanPageRequest.FromString(exposure.plan_request) if exposure.plan_request else None
+    replay = await _replay(exposure, plan, services)
+    attributions = await _attributions(exposure, services) if request.has_attributions else {}
+    return layout_pb2.ExplainPageResponse(
+        page_id=exposure.page_id,
+        slots=[_slot_receipt(slot, plan, replay, blueprints, attributions) for slot in exposure.slots],
+        versions=layout_pb2.Versions(
+            scoring=exposure.scoring_version,
+            policy=exposure.policy_version,
+            snapshot=exposure.snapshot_version,
+            blueprint=exposure.blueprint_version,
+        ),
+        degraded=exposure.degraded,
+        time=exposure.time,
+        is_replay_exact=replay is not None and _is_same(exposure, replay),
+    )
+
+
+async def _replay(
+    exposure: events_pb2.Exposure, plan: policy_pb2.PlanPageRequest | None, services: Upstreams
+) -> policy_pb2.PlanPageResponse | None:
+    if plan is None:
+        return None
+    again = policy_pb2.PlanPageRequest()
+    again.CopyFrom(plan)
+    again.policy_version = exposure.policy_version
+    try:
+        return await upstreams.plan(services.policy, again, REPLAY_TIMEOUT_S)
+    except UpstreamError:
+        return None
+
+
+def _is_same(exposure: events_pb2.Exposure, replay: policy_pb2.PlanPageResponse) -> bool:
+    shown = [
+        (
+            slot.slot_id,
+            slot.module_id,
+            slot.template_id,
+            slot.propensity,
+            [item.plan_row for item in slot.items],
+        )
+        for slot in exposure.slots
+    ]
+    planned = [
+        (slot.slot_id, slot.module_id, slot.template_id, slot.propensity, list(slot.rows))
+        for slot in replay.slots
+    ]
+    return shown == planned
+
+
+async def _attributions(
+    exposure: events_pb2.Exposure, services: Upstreams
+) -> dict[int, list[layout_pb2.Attribution]]:
+    """By scoring row: why the first item of each slot has its score."""
+    firsts = [slot.items[0].scoring_row for slot in exposure.slots if slot.items]
+    rows = sorted({row for row in firsts if row >= 0})[:MAX_EXPLAINED_ROWS]
+    if not rows:
+        return {}
+    inputs = exposure.scoring_inputs
+    question = scoring_pb2.ExplainScoresRequest(
+        inputs=scoring_pb2.ScoreItemsRequest(
+            schema_fingerprint=inputs.schema_fingerprint,
+            shopper_tensors=inputs.shopper_tensors,
+            item_tensors=inputs.item_tensors,
+            model_version=exposure.scoring_version or None,
+        ),
+        rows=rows,
+    )
+    try:
+        answer = await services.scoring.call("ExplainScores", question, EXPLAIN_TIMEOUT_S)
+    except UpstreamError:
+        return {}
+    return {
+        item.row: [
+            layout_pb2.Attribution(feature=entry.feature, value=entry.value)
+            for entry in item.attributions[:ATTRIBUTION_COUNT]
+        ]
+        for item in answer.items
+    }
+
+
+def _slot_receipt(
+    slot: events_pb2.ExposedSlot,
+    plan: policy_pb2.PlanPageRequest | None,
+    replay: policy_pb2.PlanPageResponse | None,
+    blueprints: Blueprints,
+    attributions: dict[int, list[layout_pb2.Attribution]],
+) -> layout_pb2.SlotReceipt:
+    result = layout_pb2.SlotReceipt(
+        slot_id=slot.slot_id,
+        module_id=slot.module_id,
+        template_id=slot.template_id,
+        propensity=slot.propensity,
+        q_value=slot.q_value,
+        is_explored=slot.is_explored,
+        items=[
+            layout_pb2.ItemReceipt(
+                item_id=item.item_id,
+                click_probability=item.click_probability,
+                purchase_probability=item.purchase_probability,
+                attributions=attributions.get(item.scoring_row, []) if item.scoring_row >= 0 else [],
+            )
+            for item in slot.items
+        ],
+    )
+    if plan is None:
+        result.reason = "No policy answered; the shop's usual order was used."
+        return result
+    decision = _decision(slot)
+    pins = {entry.slot_id: entry.pinned_module_id for entry in plan.slots}
+    module = blueprints.module(slot.module_id)
+    if module is not None:
+        is_pinned = pins.get(slot.slot_id) == slot.module_id
+        result.reason = reason(module, decision, plan.session, is_pinned, is_planned=True)
+    chosen = (slot.module_index, slot.template_index)
+    others = [choice for choice in slot.feasible if (choice.module_index, choice.template_index) != chosen]
+    for choice in sorted(others, key=lambda choice: -choice.q_value)[:RUNNERS_UP_COUNT]:
+        other = plan.modules[choice.module_index]
+        result.runners_up.add(
+            module_id=other.module_id,
+            template_id=other.templates[choice.template_index].template_id,
+            q_value=choice.q_value,
+            propensity=choice.propensity,
+        )
+    for planned in replay.slots if replay is not None else ():
+        if planned.slot_id == slot.slot_id:
+            for mask in planned.masked:
+                module_id = plan.modules[mask.module_index].module_id
+                result.masked.add(module_id=module_id, reason=_MASK_WORDS.get(mask.reason, "unknown"))
+    return result
+
+
+def _decision(slot: events_pb2.ExposedSlot) -> policy_pb2.SlotDecision:
+    return policy_pb2.SlotDecision(
+        is_explored=slot.is_explored,
+        feasible=[policy_pb2.FeasibleAction(q_value=choice.q_value) for choice in slot.feasible],
+    )

@@ -1,0 +1,82 @@
+"""How do the four calls of the layout service reach its core?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from planogram.feature.v1 import feature_pb2
+from planogram.layout.v1 import layout_pb2
+from services.common import boundary, log
+from services.common.client import UpstreamError
+from services.common.errors import DeadlineTooShort, NotReady
+from services.layout import admission, events, receipts
+from services.layout.composer import Composer
+from services.layout.relay import Relay
+
+MIN_DEADLINE_S = 0.004
+FORGET_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutServicer:
+    """Serves planogram.layout.v1.LayoutService."""
+
+    composer: Composer
+    relay: Relay
+    default_deadline_s: float
+    profile_wait_s: float
+
+    async def ComposePage(
+        self, request: layout_pb2.ComposePageRequest, context: Any
+    ) -> layout_pb2.ComposePageResponse:
+        remaining_s = context.time_remaining()
+        if remaining_s is None:
+            remaining_s = self.default_deadline_s
+        if remaining_s < MIN_DEADLINE_S:
+            raise DeadlineTooShort(
+                f"deadline: {1e3 * remaining_s:.1f} ms were left, want {1e3 * MIN_DEADLINE_S:.0f} ms "
+                "or more; 25 ms bring a full page"
+            )
+        page = await self.composer.compose(request, boundary.request_id(), boundary.caller(), remaining_s)
+        return layout_pb2.ComposePageResponse(page=page)
+
+    async def RecordEvents(
+        self, request: layout_pb2.RecordEventsRequest, context: Any
+    ) -> layout_pb2.RecordEventsResponse:
+        admitted = self.composer.admission
+        accepted = events.accept(
+            request, admitted.signer, admitted.pseudonyms, time.time(), admitted.token_ttl_s
+        )
+        stored = await self.composer.event_log.append(accepted)
+        log.annotate(stored=stored.stored_count, duplicates=stored.duplicate_count)
+        if stored.stored_count:
+            self.relay.wake()
+            if any(event.shopper_key for event in accepted):
+                await self.relay.wait_for(stored.last_sequence, self.profile_wait_s)
+        return layout_pb2.RecordEventsResponse(
+            stored_count=stored.stored_count, duplicate_count=stored.duplicate_count
+        )
+
+    async def ForgetShopper(
+        self, request: layout_pb2.ForgetShopperRequest, context: Any
+    ) -> layout_pb2.ForgetShopperResponse:
+        admission.check_text("user_id", request.user_id, 1, 128)
+        # The log first: what is left in it could bring a deleted profile back.
+        key = self.composer.admission.pseudonyms.of("shopper", request.user_id)
+        deleted = await self.composer.event_log.forget(key)
+        question = feature_pb2.ForgetShopperRequest(user_id=request.user_id)
+        try:
+            await self.composer.services.feature.call("ForgetShopper", question, FORGET_TIMEOUT_S)
+        except UpstreamError as error:
+            raise NotReady(f"the log is clean, the profile is not: {error}; call again") from None
+        return layout_pb2.ForgetShopperResponse(deleted_count=deleted)
+
+    async def ExplainPage(
+        self, request: layout_pb2.ExplainPageRequest, context: Any
+    ) -> layout_pb2.ExplainPageResponse:
+        admission.check_text("page_id", request.page_id, 1, 64)
+        return await receipts.receipt(
+            request, self.composer.event_log, self.composer.services, self.composer.admission.blueprints
+        )

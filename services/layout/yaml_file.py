@@ -1,0 +1,78 @@
+"""How is a YAML file read so that every mistake names its file, line and key?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.common.errors import ConfigurationError
+
+M = TypeVar("M", bound="Document")
+
+
+class Document(BaseModel):
+    """Base of everything that is read from YAML: unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def read(path: Path, kind: type[M]) -> M:
+    """The file's content as `kind`.
+
+    Raises:
+        ConfigurationError: naming file, line, key, what was found and what is wanted.
+    """
+    try:
+        text = path.read_text()
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(f"{path}:{line}: {error.problem}") from None
+    _refuse_twice(path, node)
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise ConfigurationError(
+            "\n".join(_describe(path, node, problem) for problem in error.errors())
+        ) from None
+
+
+def _describe(path: Path, root: yaml.Node | None, problem: Any) -> str:
+    line, keys = 1, []
+    node: Any = root
+    for part in problem["loc"]:
+        keys.append(str(part))
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if pair is None:
+                node = None
+                continue
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    found = "" if problem["type"] in ("missing", "extra_forbidden") else f" (got {problem['input']!r})"
+    return f"{path}:{line}: {'.'.join(keys) or 'file'}: {problem['msg']}{found}"
+
+
+def _refuse_twice(path: Path, node: yaml.Node | None) -> None:
+    """YAML lets a second key replace the first in silence; here it is a mistake."""
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                raise ConfigurationError(
+                    f"{path}:{line}: {key.value}: stands in line {seen[key.value]} already"
+                )
+            seen[key.value] = line
+            _refuse_twice(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            _refuse_twice(path, child)

@@ -1,0 +1,220 @@
+"""Is a page what the blueprint, the rules and the services say, and is bad input refused by name?"""
+
+from __future__ import annotations
+
+import contextlib
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from planogram.client import LayoutError, cart, category, home, product, search
+from planogram.common.v1 import context_pb2
+from planogram.layout.v1 import layout_pb2, layout_pb2_grpc
+from planogram.policy.v1 import policy_pb2
+from services.common import callers
+
+PAGES = (
+    home("ada", "visit"),
+    category("ada", "visit", "kitchen"),
+    product("ada", "visit", "i3", "kitchen"),
+    search("ada", "visit", "red pan"),
+    cart("ada", "visit", ["i4", "i5"]),
+)
+
+
+def shown(page):
+    return [item.item_id for slot in page.slots for item in slot.items]
+
+
+@pytest.mark.parametrize("request_", PAGES, ids=lambda r: context_pb2.PageType.Name(r.context.page_type))
+async def test_every_page_type_brings_a_full_page_from_its_blueprint(open_shop, request_):
+    async with open_shop() as shop:
+        page = await shop.layout.compose(request_, deadline_s=2)
+    assert len(page.slots) >= 3
+    assert not page.degraded
+    assert page.versions.scoring == "click-1"
+    assert page.versions.policy == "policy-1"
+    assert page.versions.snapshot == "snap-1"
+    assert all(slot.title and "{" not in slot.title for slot in page.slots)
+    assert all(slot.reason and slot.tracking_token for slot in page.slots)
+    assert all(item.tracking_token for slot in page.slots for item in slot.items)
+
+
+async def test_no_item_stands_in_two_slots_except_in_the_filler(open_shop):
+    async with open_shop() as shop:
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+    items = [item.item_id for slot in page.slots if slot.module_id != "popular" for item in slot.items]
+    assert len(items) == len(set(items))
+
+
+async def test_items_are_ranked_by_what_they_are_worth_before_the_plan(open_shop):
+    async with open_shop() as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        (plan,) = shop.plan.requests
+    modules = {module.module_id: list(module.rows) for module in plan.modules}
+    assert modules["popular"] == sorted(modules["popular"], reverse=True)
+    assert modules["recently-viewed"] != sorted(modules["recently-viewed"], reverse=True)
+
+
+async def test_what_lies_in_the_cart_and_what_the_page_shows_is_not_recommended(open_shop):
+    async with open_shop() as shop:
+        page = await shop.layout.compose(cart("ada", "visit", ["i8", "i9"]), deadline_s=2)
+        assert not {"i8", "i9"} & set(shown(page))
+        page = await shop.layout.compose(product("ada", "visit", "i3", "kitchen"), deadline_s=2)
+        assert "i3" not in shown(page)
+
+
+async def test_one_brand_never_fills_a_module(open_shop):
+    async with open_shop() as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        (plan,) = shop.plan.requests
+    for module in plan.modules:
+        if module.source not in ("recently_viewed", "buy_again"):
+            brands = [row % 10 for row in module.rows]
+            assert max(map(brands.count, brands)) <= 4
+
+
+async def test_titles_are_in_the_language_of_the_locale(open_shop):
+    async with open_shop() as shop:
+        english = await shop.layout.compose(category("ada", "v", "garden", locale="fr-FR"), deadline_s=2)
+        german = await shop.layout.compose(category("ada", "v", "garden", locale="de-AT"), deadline_s=2)
+    assert "All in Garden" in [slot.title for slot in english.slots]
+    assert "Alles in Garten" in [slot.title for slot in german.slots]
+
+
+async def test_the_same_request_id_brings_the_same_page(open_shop):
+    async with open_shop() as shop:
+        request = home("ada", "visit")
+        request.context.time.GetCurrentTime()
+        first, again, other = [
+            await shop.layout.compose(request, deadline_s=2, request_id=name) for name in ("r1", "r1", "r2")
+        ]
+        seeds = [plan.seed for plan in shop.plan.requests]
+    assert first == again
+    assert first.page_id != other.page_id
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
+async def test_without_consent_pages_are_greedy_and_know_nothing_of_the_shopper(open_shop):
+    async with open_shop() as shop:
+        pages = [
+            await shop.layout.compose(home(user, user, has_consent=False), deadline_s=2)
+            for user in ("ada", "bob")
+        ]
+        asked, planned = shop.gather.requests, shop.plan.requests
+    for request in asked:
+        assert request.shopper.user_id == ""
+        assert request.shopper.session_id == "-"
+    assert {plan.exploration.mode for plan in planned} == {policy_pb2.EXPLORATION_MODE_GREEDY}
+    for page in pages:
+        for slot in page.slots:
+            slot.tracking_token = ""
+            for item in slot.items:
+                item.tracking_token = ""
+        page.page_id = page.cursor = ""
+    assert pages[0] == pages[1]
+
+
+async def test_a_callers_own_module_is_offered(open_shop):
+    own = layout_pb2.CallerModule(module_id="mine", title="Mine", item_ids=["i1", "i2", "i3", "i4"])
+    async with open_shop() as shop:
+        await shop.layout.compose(home("ada", "visit", modules=[own]), deadline_s=2)
+        (plan,) = shop.plan.requests
+    (mine,) = [module for module in plan.modules if module.module_id == "mine"]
+    assert list(mine.rows) == [1, 2, 3, 4]
+
+
+async def test_a_cursor_continues_below_without_what_was_shown(open_shop):
+    async with open_shop() as shop:
+        first = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        second = await shop.layout.compose(home("ada", "visit", cursor=first.cursor), deadline_s=2)
+    modules = {slot.module_id for slot in first.slots} - {"popular"}
+    assert second.slots
+    assert not modules & {slot.module_id for slot in second.slots}
+    assert not set(shown(first)) & set(shown(second))
+
+
+async def test_more_slots_than_modules_bring_what_there_is(open_shop):
+    async with open_shop() as shop:
+        page = await shop.layout.compose(home("ada", "visit", slot_count=40), deadline_s=2)
+        one = await shop.layout.compose(home("ada", "visit", slot_count=1), deadline_s=2)
+    assert 6 < len(page.slots) <= 40
+    assert len({slot.module_id for slot in page.slots}) == len(page.slots)
+    assert len(one.slots) == 1
+
+
+def too_old():
+    request = home("ada", "visit")
+    request.context.time.CopyFrom(Timestamp(seconds=1))
+    return request
+
+
+@pytest.mark.parametrize(
+    ("request_", "named"),
+    [
+        (layout_pb2.ComposePageRequest(), "shopper"),
+        (layout_pb2.ComposePageRequest(shopper=context_pb2.Shopper(session_id="s")), "context"),
+        (home("x" * 129, "visit"), "shopper.user_id"),
+        (home("ada", ""), "shopper.session_id"),
+        (home("a\x00da", "visit"), "shopper.user_id"),
+        (home("ada", "visit", slot_count=0), "slot_count"),
+        (home("ada", "visit", slot_count=10_000), "slot_count"),
+        (home("ada", "visit", slot_count=-1), "slot_count"),
+        (category("ada", "visit", ""), "context.category"),
+        (product("ada", "visit", ""), "context.item_id"),
+        (search("ada", "visit", ""), "context.query"),
+        (search("ada", "visit", "x" * 257), "context.query"),
+        (cart("ada", "visit", ["i"] * 201), "context.cart_item_ids"),
+        (cart("ada", "visit", [""]), "context.cart_item_ids[0]"),
+        (home("ada", "visit", locale="not a locale"), "context.locale"),
+        (home("ada", "visit", cursor="abc"), "cursor"),
+        (home("ada", "visit", cursor="x" * 9_000), "cursor"),
+        (home("ada", "visit", blueprint="cart"), "blueprint"),
+        (too_old(), "context.time"),
+        (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="A B")]), "modules[0].module_id"),
+        (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="hero")]), "modules[0].module_id"),
+        (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="a")]), "modules[0].item_ids"),
+        (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="a")] * 9), "modules"),
+    ],
+)
+async def test_bad_input_is_refused_by_name(open_shop, request_, named):
+    async with open_shop() as shop:
+        with pytest.raises(LayoutError) as caught:
+            await shop.layout.compose(request_, deadline_s=2)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details.startswith(f"{named}: got ")
+
+
+@pytest.mark.parametrize("page_type", [0, 99])
+async def test_an_unknown_page_type_is_refused_with_the_known_ones(open_shop, page_type):
+    request = home("ada", "visit")
+    request.context.page_type = page_type
+    async with open_shop() as shop:
+        with pytest.raises(LayoutError, match=r"context\.page_type.*PAGE_TYPE_HOME"):
+            await shop.layout.compose(request, deadline_s=2)
+
+
+async def test_an_unknown_blueprint_is_not_found_and_the_known_ones_are_named(open_shop):
+    async with open_shop() as shop:
+        with pytest.raises(LayoutError, match="home") as caught:
+            await shop.layout.compose(home("ada", "visit", blueprint="christmas"), deadline_s=2)
+    assert caught.value.code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_overrides_need_the_admin_role(open_shop, tmp_path):
+    tokens = tmp_path / "tokens.yaml"
+    tokens.write_text(
+        f"- {{name: shop, role: public, sha256: {callers.digest('shop')}}}\n"
+        f"- {{name: root, role: admin, sha256: {callers.digest('root')}}}\n"
+    )
+    request = home("ada", "visit")
+    request.overrides.policy_version = "dqn-9"
+    async with open_shop(tokens_path=tokens) as shop, contextlib.AsyncExitStack() as stack:
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(shop.target))
+        stub = layout_pb2_grpc.LayoutServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ComposePage(request, metadata=(("authorization", "Bearer shop"),))
+        assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+        answer = await stub.ComposePage(request, metadata=(("authorization", "Bearer root"),))
+    assert answer.page.versions.policy == "dqn-9"
