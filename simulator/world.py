@@ -1,0 +1,261 @@
+"""What is true of the synthetic shop and hidden from it: tastes, and how shelves draw the eye?
+
+A world is drawn from a seed. Shapes: K types of shopper, C categories, N items, F = 3 families, Z = 3
+stages, T = 3 devices.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+
+from simulator import modules
+from simulator.catalogue import subcategory_of
+from simulator.modules import FAMILIES, TEMPLATES, Template
+
+TYPE_COUNT = 6
+STAGE_COUNT = 3
+MAX_PATIENCE = 3
+MAX_FATIGUE = 2
+STYLE_WIDTH = 4
+
+FAMILY_BIAS = np.array((-2.5, -3.2, -3.4))
+TARGET_BOOST = np.array((0.4, 0.8, 1.2))
+"""Added to the click logit of a shelf about the target category, by stage."""
+STAGE_FAMILY = np.array(((0.3, 0.2, -0.5), (0.0, 0.2, 0.4), (-0.2, 0.0, 0.9)))
+"""Added to the click logit, by stage and family."""
+AFFINITY_WEIGHT = 1.2
+FATIGUE_WEIGHT = 0.7
+PATIENCE_SCROLL = np.array((0.0, -0.12, 0.0, 0.06))
+"""Added to the probability of scrolling on, by patience."""
+
+_MEAN_SCROLL = 0.8
+_KEENNESS = -0.4
+"""Mean utility; a quarter of pages are clicked with it."""
+_SPECIAL_BIAS = {"hero": 0.4, "sponsored": 0.1}
+_SPECIAL_SCROLL = {"hero": -0.1, "sponsored": -0.15}
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The public catalogue in the columns that shoppers react to.
+
+    Attributes:
+        index: place of each item id.
+        category, subcategory, brand: (N,) indexes.
+        log_price: (N,) log of price over the category's median; 0 for articles.
+        is_sellable: (N,) active, in stock and for everybody.
+        age_days: (N,) since the item entered.
+        discount: (N,) share of the list price.
+    """
+
+    item_ids: Sequence[str]
+    index: Mapping[str, int]
+    titles: Sequence[str]
+    categories: tuple[str, ...]
+    subcategories: tuple[str, ...]
+    brands: tuple[str, ...]
+    category: np.ndarray
+    subcategory: np.ndarray
+    brand: np.ndarray
+    log_price: np.ndarray
+    price_micros: np.ndarray
+    margin_micros: np.ndarray
+    discount: np.ndarray
+    quality: np.ndarray
+    bid_micros: np.ndarray
+    age_days: np.ndarray
+    is_article: np.ndarray
+    is_sellable: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything hidden that does not change.
+
+    Attributes:
+        type_share: (K,) sums to 1.
+        preference: (K, C) of a type for target categories; rows sum to 1.
+        segments: (K,) public name of the segment that a type is usually found in.
+        utility: (K, N) of an item for a type; 0 is indifference.
+        conversion: (N,) factor on the probability of buying; 0 for articles.
+        season: what the utilities hold for, 0 winter to 3 autumn.
+    """
+
+    seed: int
+    items: Items
+    season: int
+    type_share: np.ndarray
+    preference: np.ndarray
+    segments: tuple[str, ...]
+    utility: np.ndarray
+    conversion: np.ndarray
+
+    def relabelled(self, order: Sequence[int]) -> World:
+        """The same world with type number k named order[k]."""
+        old = np.argsort(np.asarray(order))
+        return replace(
+            self,
+            type_share=self.type_share[old],
+            preference=self.preference[old],
+            segments=tuple(self.segments[k] for k in old),
+            utility=self.utility[old],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """How a shelf in a template draws the eye.
+
+    Attributes:
+        bias: added to the click logit.
+        scroll: (T,) probability of scrolling on after no click, before patience, by device.
+    """
+
+    bias: float
+    scroll: np.ndarray
+
+
+def read_items(table: pa.Table, as_of: datetime) -> Items:
+    """The columns of a catalogue file that shoppers react to."""
+    item_ids = table["item_id"].to_pylist()
+    category_names, category = _coded(table["category"].to_pylist())
+    subcategory_names, subcategory = _coded(
+        [
+            subcategory_of(item_id) or name
+            for item_id, name in zip(item_ids, table["category"].to_pylist(), strict=True)
+        ]
+    )
+    brand_names, brand = _coded(table["brand"].to_pylist())
+    price = table["price_micros"].to_numpy()
+    list_price = np.maximum(table["list_price_micros"].to_numpy(), 1)
+    is_article = np.array(table["kind"].to_pylist()) == "article"
+    age_s = as_of.timestamp() - table["first_seen"].cast(pa.int64()).to_numpy() / 1e6
+    return Items(
+        item_ids=item_ids,
+        index={item_id: place for place, item_id in enumerate(item_ids)},
+        titles=table["title"].to_pylist(),
+        categories=category_names,
+        subcategories=subcategory_names,
+        brands=brand_names,
+        category=category,
+        subcategory=subcategory,
+        brand=brand,
+        log_price=_log_relative_price(price, category, is_article, len(category_names)),
+        price_micros=price,
+        margin_micros=table["margin_micros"].to_numpy(),
+        discount=np.clip(1 - price / list_price, 0, 1) * ~is_article,
+        quality=table["quality"].to_numpy().astype(np.float64),
+        bid_micros=table["bid_micros"].to_numpy(),
+        age_days=np.maximum(age_s / 86_400, 0),
+        is_article=is_article,
+        is_sellable=table["is_active"].to_numpy(zero_copy_only=False)
+        & (table["stock"].to_numpy() > 0)
+        & (table["age_rating"].to_numpy() < 18),
+    )
+
+
+def draw(items: Items, seed: int, as_of: datetime) -> World:
+    """The world of a seed."""
+    random = np.random.default_rng([seed, 0x707E])
+    season = (as_of.month % 12) // 3
+    type_share = random.dirichlet(np.full(TYPE_COUNT, 4.0))
+    preference = random.dirichlet(np.full(len(items.categories), 0.5), TYPE_COUNT)
+    return World(
+        seed=seed,
+        items=items,
+        season=season,
+        type_share=type_share,
+        preference=preference,
+        segments=tuple(f"segment-{letter}" for letter in "abcdef"),
+        utility=_centred(items, type_share, preference, _utilities(items, preference, season, random)),
+        conversion=_conversion(items),
+    )
+
+
+def pull(world: World, module_id: str, template_id: str, family: str) -> Pull:
+    """How one shelf draws the eye; a shelf that shoppers do not know does as its family does."""
+    bias = float(FAMILY_BIAS[FAMILIES.index(family)]) if family in FAMILIES else float(FAMILY_BIAS.mean())
+    scroll = np.full(3, _MEAN_SCROLL)
+    if module_id in modules.MODULES:
+        random = np.random.default_rng([world.seed, 0x30D, zlib.crc32(module_id.encode())])
+        bias += random.normal(0, 0.25) + _SPECIAL_BIAS.get(module_id, 0.0)
+        scroll = np.full(3, random.uniform(0.7, 0.9)) + _SPECIAL_SCROLL.get(module_id, 0.0)
+    if template_id in TEMPLATES:
+        random = np.random.default_rng([world.seed, 0x7E3, zlib.crc32(template_id.encode())])
+        bias += random.normal(0, 0.15)
+        scroll = scroll - random.uniform(-0.05, 0.05, 3)
+    return Pull(bias, scroll)
+
+
+def visible_count(template_id: str, device: int) -> int:
+    """Items in view on a device (0 desktop, 1 phone, 2 tablet)."""
+    return template(template_id).visible[device]
+
+
+def template(template_id: str) -> Template:
+    return TEMPLATES.get(template_id, modules.UNKNOWN_TEMPLATE)
+
+
+def _coded(names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Distinct names in order, and each name's place among them."""
+    distinct, codes = np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)
+    return tuple(distinct.tolist()), codes.astype(np.int64)
+
+
+def _log_relative_price(
+    price: np.ndarray, category: np.ndarray, is_article: np.ndarray, category_count: int
+) -> np.ndarray:
+    result = np.zeros(len(price))
+    for code in range(category_count):
+        rows = (category == code) & ~is_article & (price > 0)
+        if rows.any():
+            result[rows] = np.log(price[rows] / np.median(price[rows]))
+    return result
+
+
+def _utilities(items: Items, preference: np.ndarray, season: int, random: np.random.Generator) -> np.ndarray:
+    """(K, N): taste . embedding - price sensitivity x log relative price + quality + season.
+
+    The embedding is category, subcategory and the brand's style: public columns, so that a model that
+    reads the catalogue can learn it; the noise of each item can be learned from its clicks alone.
+    """
+    category_count = len(items.categories)
+    by_category = 0.6 * np.log(preference * category_count + 0.15)
+    by_subcategory = random.normal(0, 0.35, (TYPE_COUNT, len(items.subcategories)))
+    style = random.normal(0, 1 / np.sqrt(STYLE_WIDTH), (len(items.brands), STYLE_WIDTH))
+    by_brand = 0.5 * random.normal(0, 1, (TYPE_COUNT, STYLE_WIDTH)) @ style.T
+    sensitivity = random.uniform(0.05, 0.45, TYPE_COUNT)
+    quality_weight = random.uniform(0.8, 1.8, TYPE_COUNT)
+    seasonal = random.normal(0, 0.2, (4, category_count))[season]
+    noise = random.normal(0, 0.25, len(items.item_ids))
+    return (
+        by_category[:, items.category]
+        + by_subcategory[:, items.subcategory]
+        + by_brand[:, items.brand] * ~items.is_article
+        - sensitivity[:, None] * np.clip(items.log_price, -2, 2)
+        + quality_weight[:, None] * (items.quality - 0.6)
+        + 0.8 * items.discount
+        + seasonal[items.category]
+        + noise
+    )
+
+
+def _centred(items: Items, type_share: np.ndarray, preference: np.ndarray, utility: np.ndarray) -> np.ndarray:
+    """Utilities of which the mean over shoppers, in the category that each comes for, is _KEENNESS."""
+    is_of = items.category == np.arange(len(items.categories))[:, None]
+    by_category = utility @ is_of.T / np.maximum(is_of.sum(1), 1)
+    return utility - float(type_share @ (preference * by_category).sum(1)) + _KEENNESS
+
+
+def _conversion(items: Items) -> np.ndarray:
+    """(N,): dear things are bought less readily, good ones more; articles never."""
+    factor = np.exp(-0.25 * np.clip(items.log_price, -2, 2) + 1.0 * (items.quality - 0.6))
+    factor = np.where(items.is_article, 0.0, factor)
+    mean = factor[~items.is_article].mean() if (~items.is_article).any() else 1.0
+    return factor / mean
