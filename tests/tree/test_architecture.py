@@ -1,0 +1,159 @@
+"""Does the tree keep the rules that make the services deployable apart?"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("feature", "scoring", "policy", "layout")
+FIXED = (
+    "protos",
+    "services/feature",
+    "services/scoring",
+    "services/policy",
+    "services/layout",
+    "tests",
+    "docker",
+)
+
+
+def modules(folder):
+    return sorted(path for path in (ROOT / folder).rglob("*.py") if "/v1/" not in str(path))
+
+
+def imports(path):
+    """Every module that a file imports, inside functions as well."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def ours(name):
+    return name.split(".")[0] in ("services", "simulator", "storefront", "planogram")
+
+
+def strays(folder, allowed):
+    return sorted(
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(folder)
+        for name in imports(path)
+        if ours(name)
+        and name != "services"
+        and not any(f"{name}.".startswith(f"{prefix}.") for prefix in allowed)
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_imports_itself_the_plumbing_and_the_contracts(service):
+    assert strays(f"services/{service}", (f"services.{service}", "services.common", "planogram")) == []
+
+
+def test_the_plumbing_imports_no_service():
+    assert strays("services/common", ("services.common", "planogram.common")) == []
+
+
+def test_contracts_and_client_import_nothing_of_the_services():
+    assert strays("protos", ("planogram",)) == []
+
+
+@pytest.mark.parametrize("client", ["simulator", "storefront"])
+def test_clients_know_the_public_contract_alone(client):
+    found = [
+        line
+        for line in strays(client, (client, "planogram"))
+        if not (line.startswith(f"{client}/commands.py") and "services.local" in line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_serving_never_imports_training(service):
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(f"services/{service}")
+        if "training" not in path.parts and path.name != "commands.py"
+        for name in imports(path)
+        if ".training" in name
+    ]
+    assert found == []
+
+
+def test_feast_is_imported_by_the_store_and_the_repository_alone():
+    users = {
+        str(path.relative_to(ROOT))
+        for folder in ("services", "simulator", "storefront", "protos")
+        for path in modules(folder)
+        if any(name.split(".")[0] == "feast" for name in imports(path))
+    }
+    assert "services/feature/store.py" in users
+    assert all(
+        user == "services/feature/store.py" or user.startswith("services/feature/repo/") for user in users
+    )
+
+
+def test_torch_is_imported_by_training_alone():
+    users = [
+        str(path.relative_to(ROOT))
+        for folder in ("services", "simulator", "storefront", "protos")
+        for path in modules(folder)
+        if any(name.split(".")[0] == "torch" for name in imports(path))
+        and not ("training" in path.parts or path.name.startswith("training_"))
+    ]
+    assert users == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_cores_import_no_grpc(service):
+    """`upstreams.py` and `relay.py` are layout's seam: they tell failures of calls apart by code."""
+    edges = {"__main__.py", "servicer.py", "upstreams.py", "relay.py", "commands.py"}
+    found = [
+        str(path.relative_to(ROOT))
+        for path in modules(f"services/{service}")
+        if path.name not in edges and any(name.split(".")[0] == "grpc" for name in imports(path))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_who_knows_one_service_knows_four(service):
+    names = {path.name for path in (ROOT / "services" / service).iterdir()}
+    assert {"__main__.py", "settings.py", "servicer.py", "requirements.txt", "README.md"} <= names
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_settings_read_the_environment(service):
+    """`store.py` mends what importing feast leaves in it."""
+    found = [
+        str(path.relative_to(ROOT))
+        for path in modules(f"services/{service}")
+        if path.name not in ("settings.py", "store.py")
+        and re.search(r"os\.(environ|getenv)", path.read_text())
+    ]
+    assert found == []
+
+
+def test_the_fixed_folders_are_there_and_services_is_no_package():
+    assert [folder for folder in FIXED if not (ROOT / folder).is_dir()] == []
+    assert not list((ROOT / "services").rglob("__init__.py"))
+
+
+def test_every_module_says_what_it_answers():
+    silent = [
+        str(path.relative_to(ROOT))
+        for folder in ("services", "simulator", "storefront", "protos")
+        for path in modules(folder)
+        if not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
+
+
+def test_no_module_is_a_drawer():
+    drawers = {"utils.py", "helpers.py", "util.py", "misc.py", "manager.py"}
+    assert [str(path) for path in modules("services") if path.name in drawers] == []
