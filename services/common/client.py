@@ -38,8 +38,12 @@ class Upstream(Protocol):
 
     name: str
 
-    async def call(self, method: str, request: Any, timeout_s: float) -> Any:
+    async def call(self, method: str, request: Any, timeout_s: float, *, wait_for_ready: bool = False) -> Any:
         """Answers the response message.
+
+        Args:
+            wait_for_ready: waits for a connection as long as there is time, instead of failing at once
+                while the service cannot be reached.
 
         Raises:
             UpstreamError: for every failure, the deadline's end included.
@@ -62,10 +66,12 @@ class GrpcUpstream:
         self._stub = stub(self._channel)
         self._authorization = ((boundary.AUTHORIZATION, f"Bearer {token}"),) if token else ()
 
-    async def call(self, method: str, request: Any, timeout_s: float) -> Any:
+    async def call(self, method: str, request: Any, timeout_s: float, *, wait_for_ready: bool = False) -> Any:
         metadata = ((boundary.REQUEST_ID, boundary.request_id()), *self._authorization)
         try:
-            return await getattr(self._stub, method)(request, timeout=timeout_s, metadata=metadata)
+            return await getattr(self._stub, method)(
+                request, timeout=timeout_s, metadata=metadata, wait_for_ready=wait_for_ready or None
+            )
         except grpc.aio.AioRpcError as error:
             raise _failed(self.name, error.code(), error.details() or "") from None
 
@@ -82,7 +88,8 @@ class InProcessUpstream:
         self._boundary = guard
         self._authorization = {boundary.AUTHORIZATION: f"Bearer {token}"} if token else {}
 
-    async def call(self, method: str, request: Any, timeout_s: float) -> Any:
+    async def call(self, method: str, request: Any, timeout_s: float, *, wait_for_ready: bool = False) -> Any:
+        del wait_for_ready  # always ready
         own = type(request)()
         own.CopyFrom(request)
         context = InProcessContext(

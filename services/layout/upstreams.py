@@ -117,11 +117,12 @@ async def plan(
 class ModelDirectory:
     """Knows which encoding each loaded click model wants; asks again in the background."""
 
-    HEALTHY_PAUSE_S, LONELY_PAUSE_S = 5.0, 0.5
+    HEALTHY_PAUSE_S, LONELY_PAUSE_S, PATIENCE_S = 5.0, 0.5, 1.0
 
     def __init__(self, scoring: Upstream) -> None:
         self._scoring = scoring
         self._fingerprints: dict[str, str] = {}
+        self._is_fresh = False
         self._refresh_now = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="model-directory")
 
@@ -138,29 +139,31 @@ class ModelDirectory:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    async def update(self) -> bool:
-        """Asks for the loaded models; False where there is no answer."""
+    async def update(self) -> None:
+        """Asks for the loaded models; what was known stays where there is no answer."""
+        self._is_fresh = False
         try:
-            answer = await self._scoring.call("GetModel", scoring_pb2.GetModelRequest(), 1.0)
+            answer = await self._scoring.call(
+                "GetModel", scoring_pb2.GetModelRequest(), self.PATIENCE_S, wait_for_ready=True
+            )
         except UpstreamError:
-            return False
+            return
         found = {model.version: model.schema_fingerprint for model in answer.models}
         current = next((model for model in answer.models if model.is_current), None)
         found[""] = current.schema_fingerprint if current else ""
         self._fingerprints = found
-        return True
+        self._is_fresh = True
 
     async def _run(self) -> None:
         while True:
-            is_fresh = False
-            try:
-                is_fresh = await self.update()
-            except Exception:
-                log.logger("layout").exception("model_directory_failed")
-            pause_s = self.HEALTHY_PAUSE_S if is_fresh else self.LONELY_PAUSE_S
-            self._refresh_now.clear()
+            pause_s = self.HEALTHY_PAUSE_S if self._is_fresh else self.LONELY_PAUSE_S
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._refresh_now.wait(), pause_s)
+            self._refresh_now.clear()
+            try:
+                await self.update()
+            except Exception:
+                log.logger("layout").exception("model_directory_failed")
 
 
 async def _call(upstream: Upstream, method: str, request: Any, timeout_s: float) -> Any:

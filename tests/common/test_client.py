@@ -114,3 +114,20 @@ async def test_a_restarted_server_is_noticed_within_a_second(echo_service, echo_
                 assert time.monotonic() < end_s
                 await asyncio.sleep(0.02)
     await upstream.close()
+
+
+async def test_a_patient_call_waits_for_a_server_that_is_still_starting(echo_service, echo_settings):
+    async with serving(echo_service, echo_settings()) as port:
+        pass
+    upstream = GrpcUpstream("policy", f"127.0.0.1:{port}", policy_pb2_grpc.PolicyServiceStub)
+    with pytest.raises(UpstreamError) as caught:
+        await upstream.call("GetPolicy", policy_pb2.GetPolicyRequest(), 5.0)
+    assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+    waiting = asyncio.ensure_future(
+        upstream.call("GetPolicy", policy_pb2.GetPolicyRequest(), 5.0, wait_for_ready=True)
+    )
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    async with serving(echo_service, echo_settings(listen=f"127.0.0.1:{port}")):
+        await waiting
+        await upstream.close()
