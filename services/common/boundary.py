@@ -79,8 +79,8 @@ class Boundary:
             return await handler(request, context)
         except errors.ServiceError as error:
             status = CODES[type(error)]
-            code, problem = status.name, str(error)
-            await context.abort(status, problem)
+            code, problem = status.name, error.log_text
+            await context.abort(status, str(error))
         except grpc.aio.AbortError:
             status = context.code()
             code = status.name if isinstance(status, grpc.StatusCode) else "ABORTED"

@@ -70,7 +70,9 @@ class LayoutServicer:
         try:
             await self.composer.services.feature.call("ForgetShopper", question, FORGET_TIMEOUT_S)
         except UpstreamError as error:
-            raise NotReady(f"the log is clean, the profile is not: {error}; call again") from None
+            raise NotReady(
+                f"the log is clean, the profile is not: feature: {error.reason}; call again"
+            ) from None
         return layout_pb2.ForgetShopperResponse(deleted_count=deleted)
 
     async def ExplainPage(

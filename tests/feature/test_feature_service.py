@@ -14,7 +14,7 @@ import pytest
 
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
-from services.common import tensors
+from services.common import log, tensors
 from services.feature import schema
 
 SOURCES = {
@@ -483,3 +483,21 @@ async def test_a_slow_store_gives_defaults_and_a_full_one_sheds_load(
                 break
         fresh = await service.stub.GatherPage(page("user-0"))
         assert fresh.session.is_known and not fresh.is_profile_stale
+
+
+@pytest.mark.parametrize("bad", ["ada\x07", "ada" + "x" * 200, "\nada"], ids=["bell", "long", "newline"])
+async def test_a_bad_id_of_a_shopper_reaches_no_log(service: Any, capsys: Any, bad: str) -> None:
+    log.configure("info", "json")
+    calls: list[tuple[str, Any]] = [
+        ("GatherPage", page(bad)),
+        ("GatherPage", page(session_id=bad)),
+        ("GetFeatures", feature_pb2.GetFeaturesRequest(entity=feature_pb2.ENTITY_SHOPPER, ids=[bad])),
+        ("GetProfile", feature_pb2.GetProfileRequest(user_id=bad)),
+        ("ForgetShopper", feature_pb2.ForgetShopperRequest(user_id=bad)),
+    ]
+    capsys.readouterr()
+    for method, request in calls:
+        assert (await problem_of(getattr(service.stub, method)(request))).startswith("INVALID_ARGUMENT")
+    logged = capsys.readouterr().err
+    assert logged.count("INVALID_ARGUMENT") == len(calls)
+    assert "ada" not in logged
