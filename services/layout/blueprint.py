@@ -32,6 +32,15 @@ PERSONAL_SOURCES = frozenset(
     }
 )
 
+SUBJECT_SOURCES = frozenset(
+    {
+        feature_pb2.CANDIDATE_SOURCE_SIMILAR,
+        feature_pb2.CANDIDATE_SOURCE_BOUGHT_TOGETHER,
+        feature_pb2.CANDIDATE_SOURCE_SEARCH,
+    }
+)
+"""What they hold depends on the page's item, cart or query."""
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -64,6 +73,11 @@ class Module:
     @property
     def is_personal(self) -> bool:
         return self.source in PERSONAL_SOURCES
+
+    @property
+    def is_about_subject(self) -> bool:
+        """True where its items would be wrong on a page about something else."""
+        return self.source in SUBJECT_SOURCES or self.category == CONTEXT
 
 
 @dataclass(frozen=True, slots=True)

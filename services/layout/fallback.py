@@ -17,47 +17,62 @@ from planogram.feature.v1 import feature_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import log
 from services.layout.admission import PageRequest
+from services.layout.blueprint import CONTEXT
 
 KEPT_COUNT = 256
 KEEP_EVERY_S = 10.0
 SAVE_EVERY_S = 30.0
 
+Subject = tuple[str, ...]
+ANY: Subject = ()
+
 
 class LastGood:
-    """The latest candidates that belong to no shopper, by blueprint and subject of the page."""
+    """The latest candidates that belong to no shopper, by blueprint and subject of the page.
+
+    Beside each subject's own, a blueprint has one set that suits pages about anything.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Reads what an earlier process left; what cannot be read is passed over."""
         self._folder = folder
-        self._kept: OrderedDict[tuple[str, str], tuple[float, feature_pb2.GatherPageResponse]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Subject], tuple[float, feature_pb2.GatherPageResponse]] = (
+            OrderedDict()
+        )
         self._saved_s: dict[str, float] = {}
         for path in sorted(folder.glob("*.binpb")):
             with contextlib.suppress(OSError, DecodeError):
                 response = feature_pb2.GatherPageResponse.FromString(path.read_bytes())
-                self._kept[(path.stem, "")] = (0.0, response)
+                self._kept[(path.stem, ANY)] = (0.0, response)
 
     def keep(self, page: PageRequest, response: feature_pb2.GatherPageResponse) -> None:
-        """Remembers a good answer, now and then."""
+        """Remembers a good answer, now and then; the first part of a page alone has all modules."""
         now_s = time.monotonic()
-        key = (page.blueprint.name, _subject(page))
+        name = page.blueprint.name
+        key = (name, _subject(page))
         kept = self._kept.get(key)
-        if kept is not None and now_s - kept[0] < KEEP_EVERY_S:
+        if page.shown_module_ids or (kept is not None and now_s - kept[0] < KEEP_EVERY_S):
             return
         trimmed = _without_shopper(page, response)
-        for place in {key, (page.blueprint.name, "")}:
-            self._kept[place] = (now_s, trimmed)
+        for_any = _without_subject(page, trimmed)
+        for place, answer in {key: trimmed, (name, ANY): for_any}.items():
+            self._kept[place] = (now_s, answer)
             self._kept.move_to_end(place)
         while len(self._kept) > KEPT_COUNT:
             self._kept.popitem(last=False)
-        if now_s - self._saved_s.get(page.blueprint.name, -SAVE_EVERY_S) >= SAVE_EVERY_S:
-            self._saved_s[page.blueprint.name] = now_s
-            self._save(page.blueprint.name, trimmed)
+        if now_s - self._saved_s.get(name, -SAVE_EVERY_S) >= SAVE_EVERY_S:
+            self._saved_s[name] = now_s
+            self._save(name, for_any)
 
     def find(self, page: PageRequest) -> feature_pb2.GatherPageResponse | None:
-        """The nearest earlier answer: same subject, same blueprint, any blueprint."""
+        """The nearest earlier answer: same subject, same blueprint, any blueprint.
+
+        The lists that the request brings are its own, as far as their items are among those kept.
+        """
         names = [page.blueprint.name, *dict.fromkeys(name for name, _ in reversed(self._kept))]
-        places = [(page.blueprint.name, _subject(page)), *((name, "") for name in names)]
-        return next((self._kept[place][1] for place in places if place in self._kept), None)
+        places = [(page.blueprint.name, _subject(page)), *((name, ANY) for name in names)]
+        found = next((self._kept[place][1] for place in places if place in self._kept), None)
+        return found if found is None else _with_lists(page, found)
 
     def _save(self, name: str, response: feature_pb2.GatherPageResponse) -> None:
         staging = self._folder / f".{name}.{os.getpid()}"
@@ -124,23 +139,76 @@ def static_plan(page: PageRequest) -> list[policy_pb2.SlotDecision]:
     ]
 
 
-def _subject(page: PageRequest) -> str:
-    return page.context.item_id or page.context.category or page.context.query
+def _subject(page: PageRequest) -> Subject:
+    """All that the page's candidates depend on beside the shopper; ANY where that is nothing."""
+    context, modules = page.context, page.blueprint.modules
+    sources = {module.source for module in modules}
+    has_companions = feature_pb2.CANDIDATE_SOURCE_BOUGHT_TOGETHER in sources
+    has_item = has_companions or feature_pb2.CANDIDATE_SOURCE_SIMILAR in sources
+    parts = (
+        context.item_id if has_item else "",
+        context.category if any(module.category == CONTEXT for module in modules) else "",
+        context.query if feature_pb2.CANDIDATE_SOURCE_SEARCH in sources else "",
+        *(sorted(context.cart_item_ids) if has_companions else ()),
+    )
+    return parts if any(parts) else ANY
 
 
 def _without_shopper(
     page: PageRequest, response: feature_pb2.GatherPageResponse
 ) -> feature_pb2.GatherPageResponse:
-    """The answer without session, tensors and the modules that were made for one shopper."""
-    personal = {module.module_id for module in page.modules if module.is_personal}
-    trimmed = feature_pb2.GatherPageResponse()
-    trimmed.CopyFrom(response)
+    """The answer without session, tensors, the modules made for one shopper, and callers' lists."""
+    trimmed = _without_rows(
+        response,
+        {
+            module.module_id
+            for module in page.modules
+            if module.is_personal or module.source == feature_pb2.CANDIDATE_SOURCE_LIST
+        },
+    )
     trimmed.ClearField("session")
     trimmed.ClearField("feature_sets")
+    return trimmed
+
+
+def _without_subject(
+    page: PageRequest, response: feature_pb2.GatherPageResponse
+) -> feature_pb2.GatherPageResponse:
+    """The answer without modules whose items would be wrong under another page's title."""
+    # The blueprint's own modules: in the page's, the context's category has taken its place.
+    return _without_rows(
+        response, {module.module_id for module in page.blueprint.modules if module.is_about_subject}
+    )
+
+
+def _without_rows(
+    response: feature_pb2.GatherPageResponse, module_ids: set[str]
+) -> feature_pb2.GatherPageResponse:
+    trimmed = feature_pb2.GatherPageResponse()
+    trimmed.CopyFrom(response)
     for module in trimmed.modules:
-        if module.module_id in personal:
+        if module.module_id in module_ids:
             del module.rows[:]
     return trimmed
+
+
+def _with_lists(
+    page: PageRequest, response: feature_pb2.GatherPageResponse
+) -> feature_pb2.GatherPageResponse:
+    lists = {module.module_id: module.item_ids for module in page.modules if module.item_ids}
+    if not lists:
+        return response
+    filled = feature_pb2.GatherPageResponse()
+    filled.CopyFrom(response)
+    row_of = {item_id: row for row, item_id in enumerate(response.item_ids)}
+    known = [module for module in filled.modules if module.module_id not in lists]
+    del filled.modules[:]
+    filled.modules.extend(known)
+    for module_id, item_ids in lists.items():
+        filled.modules.add(
+            module_id=module_id, rows=[row_of[item_id] for item_id in item_ids if item_id in row_of]
+        )
+    return filled
 
 
 def _in_editorial_order(
