@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import mmap
 import os
 import queue
 import socket
 import sqlite3
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +32,7 @@ COMMIT_WINDOW_S = 0.015
 """Time that exposures wait for company before they are committed."""
 MAX_COMMIT_ROWS = 1_000
 MAX_SEGMENTS = 256
+_NUMBER = struct.Struct("<q")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exposures (
@@ -62,6 +65,29 @@ class _Job:
     is_exposure: bool = False
 
 
+class _Numbers:
+    """The last sequence number given, in a mapped file: kill -9 does not take it back.
+
+    Power loss may; what was committed is in the segment's counter.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("a+b") as file:
+            file.truncate(_NUMBER.size)
+            self._map = mmap.mmap(file.fileno(), _NUMBER.size)
+
+    @property
+    def last(self) -> int:
+        return int(_NUMBER.unpack_from(self._map)[0])
+
+    @last.setter
+    def last(self, number: int) -> None:
+        _NUMBER.pack_into(self._map, 0, number)
+
+    def close(self) -> None:
+        self._map.close()
+
+
 class EventLog:
     """The log of this process, and read access to the segments of all."""
 
@@ -79,10 +105,13 @@ class EventLog:
             folder.mkdir(parents=True, exist_ok=True)
             self.path, self._lock = _take_segment(folder)
             connection = _connect(self.path)
+            self._numbers = _Numbers(self.path.with_suffix(".sequence"))
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"LOG_PATH: cannot write the event log in {folder}: {error}") from None
         self.writer = f"{socket.gethostname()}/{self.path.stem}"
-        self._sequence = _counter(connection, "reserved")
+        # A crash leaves numbers that were given and never committed; none is given twice.
+        self._sequence = max(_counter(connection, "reserved"), self._numbers.last)
+        _set_counter(connection, "reserved", self._sequence)
         self.delivered_sequence = _counter(connection, "delivered")
         self._thread = threading.Thread(target=self._write, args=(connection,), name="event-log", daemon=True)
         self._thread.start()
@@ -90,6 +119,7 @@ class EventLog:
     def next_sequence(self) -> int:
         """The next number of this writer; numbers that never reach the disk show as gaps."""
         self._sequence += 1
+        self._numbers.last = self._sequence
         return self._sequence
 
     def offer(self, exposure: events_pb2.Exposure) -> bool:
@@ -156,6 +186,7 @@ class EventLog:
         """Writes what is queued, then lets go of the segment."""
         self._jobs.put(None)
         self._thread.join()
+        self._numbers.close()
         self._lock.close()
 
     async def _submit(self, run: Callable[[sqlite3.Connection], R]) -> R:
@@ -210,12 +241,14 @@ class EventLog:
             results.extend(job.run(connection) for job in jobs)
             _set_counter(connection, "reserved", self._sequence)
             connection.execute("COMMIT")
-        except sqlite3.Error as problem:
+        except Exception as problem:
+            # Whatever it was, the thread lives on: everyone who waits for a commit waits for it.
             error = problem
             log.logger("layout").error("event_log_write_failed", path=str(self.path), problem=str(problem))
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-        self._pending_exposure_count -= sum(job.is_exposure for job in jobs)
+        count = sum(job.is_exposure for job in jobs)
+        self._pending_exposure_count -= count
         for index, job in enumerate(jobs):
             if job.done is not None:
                 job.done(None if error else results[index], error)
@@ -249,7 +282,7 @@ def find_exposure(folder: Path, page_id: str) -> events_pb2.Exposure | None:
 
 
 def lost_count(folder: Path) -> int:
-    """Records that were numbered and never reached the disk, as far as later commits tell.
+    """Records that were numbered and never reached the disk, as far as later commits and starts tell.
 
     Events that were sent twice, and what was forgotten, leave gaps of the same kind; they are counted
     where they happen and taken off here.

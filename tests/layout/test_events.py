@@ -318,3 +318,41 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path, delay_s):
     assert len(set(sequences)) == len(sequences)
     assert log.next_sequence() > max(sequences)
     log.close()
+
+
+DYING_WRITER = """
+    import asyncio, os, sys
+    from pathlib import Path
+    from planogram.events.v1 import events_pb2
+    from services.layout.event_log import EventLog
+
+    async def main():
+        log = EventLog(Path(sys.argv[1]), 1_000)
+        await log.append([events_pb2.Event(event_id="kept", type=2)])
+        for number in range(7):
+            log.offer(events_pb2.Exposure(page_id=str(number)))
+        os._exit(9)
+
+    asyncio.run(main())
+"""
+
+
+def test_numbers_that_a_crash_took_are_counted_and_never_given_again(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", textwrap.dedent(DYING_WRITER), str(tmp_path)]
+    assert subprocess.run(command, env=environment, timeout=60).returncode == 9
+    kept = len(list(event_log.read_exposures(tmp_path))) + len(list(event_log.read_events(tmp_path)))
+    assert 1 <= kept < 8
+    log = EventLog(tmp_path, 10)
+    assert log.next_sequence() == 9
+    assert event_log.lost_count(tmp_path) == 8 - kept
+    log.close()
+
+
+async def test_a_write_that_fails_in_an_unforeseen_way_ends_neither_the_log_nor_the_wait(tmp_path):
+    log = EventLog(tmp_path, 10)
+    with pytest.raises(NotReady, match="too large"):
+        await asyncio.wait_for(log.mark_delivered(2**70), 5)
+    stored = await asyncio.wait_for(log.append([events_pb2.Event(event_id="a", type=2)]), 5)
+    assert stored.stored_count == 1
+    log.close()
