@@ -16,7 +16,7 @@ from services.common.errors import InvalidRequest, NotFound
 from services.common.pseudonyms import Pseudonyms
 from services.layout.blueprint import CONTEXT, Blueprint, Blueprints, Module, Slot
 from services.layout.experiments import Assignment, Experiments
-from services.layout.tokens import Signer
+from services.layout.tokens import MAX_CURSOR_BYTES, Signer, shown_digests
 
 MAX_SLOTS = 40
 MAX_CALLER_MODULES = 8
@@ -49,7 +49,7 @@ class PageRequest:
     scoring_version: str
     policy_version: str
     shown_module_ids: frozenset[str]
-    shown_item_ids: frozenset[str]
+    shown_item_digests: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,13 @@ class Admission:
         cursor = token_pb2.PageCursor()
         if request.cursor:
             cursor = self.signer.open(
-                "cursor", request.cursor, token_pb2.PageCursor, "cursor", now_s, self.token_ttl_s
+                "cursor",
+                request.cursor,
+                token_pb2.PageCursor,
+                "cursor",
+                now_s,
+                self.token_ttl_s,
+                MAX_CURSOR_BYTES,
             )
             blueprint = self.blueprints.by_name.get(cursor.blueprint, blueprint)
         if request.HasField("overrides"):
@@ -109,7 +115,7 @@ class Admission:
             scoring_version=request.overrides.scoring_version or assignment.scoring_version,
             policy_version=request.overrides.policy_version or assignment.policy_version,
             shown_module_ids=frozenset(cursor.module_ids),
-            shown_item_ids=frozenset(cursor.item_ids),
+            shown_item_digests=shown_digests(cursor),
         )
 
     def _context(self, given: context_pb2.PageContext, now_s: float) -> context_pb2.PageContext:

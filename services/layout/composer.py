@@ -144,7 +144,7 @@ class Composer:
             expected,
             request.context,
             self.rules,
-            set(request.shown_item_ids),
+            request.shown_item_digests,
         )
 
     async def _plan(
@@ -172,6 +172,7 @@ class Composer:
         return page.Decided(
             request=request,
             decisions=fallback.static_plan(request) if is_static else decisions,
+            shelves=ranked.shelves,
             item_ids=gathered.item_ids,
             predictions=None if is_static else ranked.predictions,
             session=gathered.session,
@@ -207,7 +208,7 @@ def _plan_request(
         freshness=to_tensor(expected.freshness),
     )
     limits = []
-    standing_count = sum(_can_stand(shelf) for shelf in ranked.shelves)
+    standing_count = sum(shelf.can_stand() for shelf in ranked.shelves)
     if ranked.groups is not None:
         items.group_id.CopyFrom(to_tensor(ranked.groups.group_id))
         limits = [
@@ -244,10 +245,6 @@ def _plan_request(
         policy_version=request.policy_version or None,
         group_limits=limits,
     )
-
-
-def _can_stand(shelf: Shelf) -> bool:
-    return shelf.rows.size >= min(template.min_item_count for template in shelf.module.templates)
 
 
 def _plan_module(shelf: Shelf, filler_id: str) -> policy_pb2.Module:

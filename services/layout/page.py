@@ -16,9 +16,9 @@ from planogram.policy.v1 import policy_pb2
 from services.layout import blueprint
 from services.layout.admission import PageRequest
 from services.layout.blueprint import Module
-from services.layout.ranking import Predictions
+from services.layout.ranking import Predictions, Shelf
 from services.layout.reasons import reason
-from services.layout.tokens import Signer
+from services.layout.tokens import MAX_CURSOR_BYTES, Signer, item_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Decided:
 
     request: PageRequest
     decisions: Sequence[policy_pb2.SlotDecision]
+    shelves: Sequence[Shelf]
     item_ids: Sequence[str]
     predictions: Predictions | None
     session: context_pb2.SessionState
@@ -154,20 +155,22 @@ def _title(
 
 
 def _cursor(page: Decided, signer: Signer) -> str:
-    """Continues below this page; empty where every module was shown."""
+    """Continues below this page; empty where nothing more can stand, and where the cursor is too long."""
     request = page.request
     modules = request.shown_module_ids | {decision.module_id for decision in page.decisions}
-    rest = [module for module in request.modules if module.module_id not in modules]
-    if not rest or not page.item_ids:
+    rows = {row for decision in page.decisions for row in decision.rows}
+    left = [shelf for shelf in page.shelves if shelf.module.module_id not in modules]
+    if not any(shelf.can_stand(without=rows) for shelf in left):
         return ""
-    shown = [page.item_ids[row] for decision in page.decisions for row in decision.rows]
+    digests = request.shown_item_digests | {item_digest(page.item_ids[row]) for row in rows}
     content = token_pb2.PageCursor(
         issued_unix_s=int(request.time_s),
         blueprint=request.blueprint.name,
         module_ids=sorted(modules - {request.blueprint.filler_id}),
-        item_ids=dict.fromkeys((*sorted(request.shown_item_ids), *shown)),
+        item_digests=b"".join(sorted(digests)),
     )
-    return signer.sign("cursor", content.SerializeToString())
+    cursor = signer.sign("cursor", content.SerializeToString())
+    return cursor if len(cursor) <= MAX_CURSOR_BYTES else ""
 
 
 def _exposed_slot(
