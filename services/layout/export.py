@@ -13,6 +13,8 @@ from services.common.errors import NotFound
 from services.layout import event_log
 
 ROWS_PER_FILE = 10_000
+PREFIX = "served."
+"""Of an export's own parts. No import can take it: the names of imports hold no dot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Exported:
 
 
 def export(segments: Path, target: Path, progress: Callable[[int], None] = lambda count: None) -> Exported:
-    """Writes all segments to `target`, replacing what an earlier export wrote there.
+    """Writes all segments to `target`, replacing what an earlier export wrote there and nothing else.
 
     Args:
         progress: called with the number of rows written so far.
@@ -45,17 +47,23 @@ def export(segments: Path, target: Path, progress: Callable[[int], None] = lambd
     }
     for kind, rows in sources.items():
         before = written
-        log_file.write(staging, kind, [], "00000")
+        log_file.write(staging, kind, [], f"{PREFIX}00000")
         for part, chunk in enumerate(log_file.chunked(rows, ROWS_PER_FILE)):
-            log_file.write(staging, kind, chunk, f"{part:05d}")
+            log_file.write(staging, kind, chunk, f"{PREFIX}{part:05d}")
             written += len(chunk)
             progress(written)
         counts[kind] = written - before
-    retired = target.with_name(f".{target.name}.retired")
-    shutil.rmtree(retired, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        target.rename(retired)
-    staging.rename(target)
-    shutil.rmtree(retired, ignore_errors=True)
+    _replace(staging, target)
     return Exported(counts["exposures"], counts["events"], event_log.lost_count(segments))
+
+
+def _replace(staging: Path, target: Path) -> None:
+    """Moves the new parts into place, then takes away earlier ones that none of them replaced."""
+    target.mkdir(parents=True, exist_ok=True)
+    made = {path.name for path in staging.glob("*.parquet")}
+    for name in sorted(made):
+        (staging / name).replace(target / name)
+    for path in target.glob(f"*-{PREFIX}*.parquet"):
+        if path.name not in made:
+            path.unlink()
+    staging.rmdir()

@@ -222,6 +222,29 @@ async def test_the_export_holds_every_exposure_and_event_once(open_shop, tmp_pat
     assert exposure.page_id == page.page_id
 
 
+async def test_an_export_keeps_imports_and_replaces_its_own(open_shop, tmp_path):
+    out = tmp_path / "out"
+    imported = events_pb2.Event(event_id="imported", type=CLICK)
+    imported.time.FromSeconds(1_700_000_000)
+    log_file.write(out, "events", [log_file.event_row(imported)], "front-page-000000000")
+    seen = events_pb2.Exposure(page_id="imported-page")
+    seen.time.FromSeconds(1_700_000_000)
+    log_file.write(out, "exposures", [log_file.exposure_row(seen)], "front-page-000000000")
+    async with open_shop() as shop:
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        await shop.layout.record([impression(page.slots[0])])
+    stale = log_file.write(out, "events", [], f"{export.PREFIX}00007")
+    for _ in range(2):
+        export.export(shop.settings.log_path, out)
+        assert log_file.read_events(out).num_rows == 2
+        assert {exposure.page_id for exposure in log_file.read_exposures(out)} == {
+            "imported-page",
+            page.page_id,
+        }
+    assert not stale.exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".out")]
+
+
 async def test_a_receipt_says_what_the_log_holds(open_shop):
     async with open_shop() as shop:
         page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
