@@ -5,6 +5,8 @@ A log is a folder of files:
     <folder>/events-<anything>.parquet       one row per event, one column per field
     <folder>/exposures-<anything>.parquet    one row per page: a few columns, and the whole
                                              planogram.events.v1.Exposure as bytes in `payload`
+    <folder>/set-aside-<anything>.parquet    what the feature pipeline found not to count: one row per
+                                             session (all its pages and events) or per event
 
 Rows may stand in any order and twice; readers merge, and drop all but one row of an id.
 """
@@ -13,11 +15,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -63,8 +67,28 @@ EXPOSURES = pa.schema(
     ]
 )
 
+SET_ASIDE = pa.schema(
+    [
+        ("session_key", pa.string()),  # empty where one event alone is meant
+        ("event_id", pa.string()),  # empty where a whole session is meant
+        ("reason", pa.string()),
+    ]
+)
+
+_SCHEMAS = {"events": EVENTS, "exposures": EXPOSURES, "set-aside": SET_ASIDE}
 _EVENT_PREFIX = "EVENT_TYPE_"
 _PAGE_PREFIX = "PAGE_TYPE_"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What of a log is there and does not count."""
+
+    session_keys: frozenset[str]
+    event_ids: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{len(self.session_keys):,} sessions and {len(self.event_ids):,} single events set aside"
 
 
 class LogFileError(ValueError):
@@ -107,11 +131,11 @@ def write(folder: Path, kind: str, rows: Sequence[Mapping[str, Any]] | pa.Table,
     """Writes one file, whole or not at all.
 
     Args:
-        kind: "events" or "exposures".
-        rows: rows of EVENTS or EXPOSURES, or a table of that schema.
+        kind: "events", "exposures" or "set-aside".
+        rows: rows of EVENTS, EXPOSURES or SET_ASIDE, or a table of that schema.
         part: distinguishes the file from the folder's others; the same part is replaced.
     """
-    schema = {"events": EVENTS, "exposures": EXPOSURES}[kind]
+    schema = _SCHEMAS[kind]
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{kind}-{part}.parquet"
@@ -123,6 +147,25 @@ def write(folder: Path, kind: str, rows: Sequence[Mapping[str, Any]] | pa.Table,
 def read_events(folder: Path) -> pa.Table:
     """All events of a log, one row per event id, in order of time."""
     return _read(folder, "events", EVENTS, "event_id")
+
+
+def read_set_aside(folder: Path) -> SetAside:
+    """What was set aside of a log; nothing where no pipeline went over it."""
+    paths = sorted(folder.glob("set-aside-*.parquet"))
+    table = pa.concat_tables([SET_ASIDE.empty_table(), *(_read_file(path, SET_ASIDE) for path in paths)])
+    names = ("session_key", "event_id")
+    sessions, events = (frozenset(table.column(name).to_pylist()) - {"", None} for name in names)
+    return SetAside(sessions, events)
+
+
+def read_counted_events(folder: Path) -> pa.Table:
+    """All events of a log but those set aside, one row per event id, in order of time."""
+    events, found = read_events(folder), read_set_aside(folder)
+    is_out = pc.or_(
+        pc.is_in(events.column("session_key"), pa.array(sorted(found.session_keys), pa.string())),
+        pc.is_in(events.column("event_id"), pa.array(sorted(found.event_ids), pa.string())),
+    )
+    return events.filter(pc.invert(is_out))
 
 
 def read_exposure_table(folder: Path) -> pa.Table:
