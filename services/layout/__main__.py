@@ -48,7 +48,11 @@ async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutService
     )
     try:
         yield LayoutServicer(
-            composer, relay, settings.default_deadline_ms / 1e3, settings.profile_wait_ms / 1e3
+            composer,
+            relay,
+            settings.default_deadline_ms / 1e3,
+            settings.profile_wait_ms / 1e3,
+            settings.export_folder,
         )
     finally:
         await relay.close()

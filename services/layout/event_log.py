@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import mmap
 import os
 import queue
@@ -43,6 +44,7 @@ CREATE TABLE IF NOT EXISTS events (
     sequence INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, shopper_key TEXT NOT NULL,
     payload BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS events_by_shopper ON events (shopper_key) WHERE shopper_key != '';
+CREATE TABLE IF NOT EXISTS forgotten (shopper_digest TEXT PRIMARY KEY, until_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
@@ -177,10 +179,18 @@ class EventLog:
         """The exposure of a page, from whichever segment holds it."""
         return await asyncio.to_thread(find_exposure, self.folder, page_id)
 
-    async def forget(self, shopper_key: str) -> int:
-        """Deletes a shopper's rows from all segments, WAL included; returns how many there were."""
-        await self._submit(lambda db: None)  # whatever is queued gets written first
-        return await asyncio.to_thread(_forget, self.folder, shopper_key)
+    async def forget(self, shopper_keys: Sequence[str], until_us: int) -> int:
+        """Deletes a shopper's rows from all segments, WAL included; returns how many there were.
+
+        Args:
+            shopper_keys: of every epoch.
+            until_us: time up to which copies elsewhere do not count, microseconds since 1970; noted first,
+                so that a crash in between leaves nothing that a later export brings back.
+        """
+        tombstones = [(shopper_digest(key), until_us) for key in shopper_keys]
+        statement = "INSERT OR REPLACE INTO forgotten VALUES (?, ?)"
+        await self._submit(lambda db: db.executemany(statement, tombstones))  # behind whatever is queued
+        return await asyncio.to_thread(_forget, self.folder, shopper_keys)
 
     def close(self) -> None:
         """Writes what is queued, then lets go of the segment."""
@@ -271,6 +281,23 @@ def read_exposures(folder: Path) -> Iterator[events_pb2.Exposure]:
         yield events_pb2.Exposure.FromString(payload)
 
 
+def forgotten(folder: Path) -> dict[str, int]:
+    """Microseconds up to which a forgotten shopper's rows do not count, by digest of the shopper's key."""
+    until: dict[str, int] = {}
+    for path in segments(folder):
+        with contextlib.closing(_connect_read_only(path)) as db:
+            # A segment that an earlier version wrote, and nobody opened since, has no such table.
+            if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'forgotten'").fetchone()[0]:
+                for digest, until_us in db.execute("SELECT shopper_digest, until_us FROM forgotten"):
+                    until[digest] = max(until_us, until.get(digest, 0))
+    return until
+
+
+def shopper_digest(shopper_key: str) -> str:
+    """What a tombstone holds of a shopper: as in planogram.files.log, which is no part of serving."""
+    return hashlib.sha256(shopper_key.encode()).hexdigest()[:32]
+
+
 def find_exposure(folder: Path, page_id: str) -> events_pb2.Exposure | None:
     """The exposure of a page; None where no segment holds it."""
     for path in segments(folder):
@@ -304,7 +331,7 @@ def _payloads(folder: Path, table: str) -> Iterator[bytes]:
                 yield row[0]
 
 
-def _forget(folder: Path, shopper_key: str) -> int:
+def _forget(folder: Path, shopper_keys: Sequence[str]) -> int:
     deleted = 0
     for path in segments(folder):
         with contextlib.closing(_connect(path)) as db:
@@ -313,7 +340,7 @@ def _forget(folder: Path, shopper_key: str) -> int:
             count = 0
             for table in ("exposures", "events"):
                 statement = f"DELETE FROM {table} WHERE shopper_key = ?"  # noqa: S608 - two literals
-                count += db.execute(statement, (shopper_key,)).rowcount
+                count += sum(db.execute(statement, (key,)).rowcount for key in shopper_keys)
             _set_counter(db, "removed", _counter(db, "removed") + count)
             db.execute("COMMIT")
             deleted += count

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from planogram.events.v1 import events_pb2
 from planogram.files import log as log_file
 from services.common.errors import NotFound
 from services.layout import event_log
@@ -41,9 +42,18 @@ def export(segments: Path, target: Path, progress: Callable[[int], None] = lambd
     shutil.rmtree(staging, ignore_errors=True)
     written = 0
     counts = {}
+    until = event_log.forgotten(segments)
     sources: dict[str, Iterable[Mapping[str, Any]]] = {
-        "exposures": (log_file.exposure_row(record) for record in event_log.read_exposures(segments)),
-        "events": (log_file.event_row(record) for record in event_log.read_events(segments)),
+        "exposures": (
+            log_file.exposure_row(record)
+            for record in event_log.read_exposures(segments)
+            if _is_known(record, until)
+        ),
+        "events": (
+            log_file.event_row(record)
+            for record in event_log.read_events(segments)
+            if _is_known(record, until)
+        ),
     }
     for kind, rows in sources.items():
         before = written
@@ -53,8 +63,25 @@ def export(segments: Path, target: Path, progress: Callable[[int], None] = lambd
             written += len(chunk)
             progress(written)
         counts[kind] = written - before
+    write_forgotten(segments, staging, f"{PREFIX}00000")
     _replace(staging, target)
     return Exported(counts["exposures"], counts["events"], event_log.lost_count(segments))
+
+
+def write_forgotten(segments: Path, target: Path, part: str) -> None:
+    """Writes the tombstones of all segments beside an export, so that no copy made before is read."""
+    rows = [
+        {"shopper_digest": digest, "time": until_us}
+        for digest, until_us in sorted(event_log.forgotten(segments).items())
+    ]
+    log_file.write(target, "forgotten", rows, part)
+
+
+def _is_known(record: events_pb2.Exposure | events_pb2.Event, until: Mapping[str, int]) -> bool:
+    if not until or not record.shopper_key:
+        return True
+    last = until.get(event_log.shopper_digest(record.shopper_key))
+    return last is None or log_file.micros(record.time) > last
 
 
 def _replace(staging: Path, target: Path) -> None:

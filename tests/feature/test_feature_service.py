@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -307,6 +308,18 @@ async def test_profile_reads_as_sentences_with_evidence(service: Any) -> None:
     assert profile.recent_item_ids and profile.updated.seconds > 0
     missing = await problem_of(service.stub.GetProfile(feature_pb2.GetProfileRequest(user_id="nobody")))
     assert missing.startswith("NOT_FOUND")
+
+
+async def test_a_shopper_is_forgotten_under_the_keys_of_every_epoch(
+    settings: Any, running: Any, shop: Any, tmp_path: Any
+) -> None:
+    (tmp_path / "shopper.earlier").mkdir()
+    shutil.copy(shop.key_path, tmp_path / "shopper.earlier" / "first.key")
+    settings = settings.model_copy(update={"shopper_key_path": tmp_path / "shopper.key"})
+    async with running(settings) as service:
+        forget = feature_pb2.ForgetShopperRequest(user_id="user-5")
+        assert (await service.stub.ForgetShopper(forget)).was_present, "the profile is under the earlier key"
+        assert not (await service.stub.ForgetShopper(forget)).was_present
 
 
 async def test_forgotten_shopper_is_gone_and_stays_gone(

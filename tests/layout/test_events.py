@@ -282,6 +282,57 @@ async def test_a_forgotten_shopper_leaves_no_byte_in_the_log(open_shop):
         assert again.deleted_count == 0
 
 
+async def forget(shop, user):
+    async with grpc.aio.insecure_channel(shop.target) as channel:
+        request = layout_pb2.ForgetShopperRequest(user_id=user)
+        return await layout_pb2_grpc.LayoutServiceStub(channel).ForgetShopper(request)
+
+
+async def test_an_export_made_before_does_not_hold_a_forgotten_shopper(open_shop):
+    async with open_shop() as shop:
+        kept = await shop.layout.compose(home("bob", "visit-b"), deadline_s=2)
+        page = await shop.layout.compose(home("ada", "visit-a"), deadline_s=2)
+        await shop.layout.record([impression(kept.slots[0]), impression(page.slots[0])])
+        out = shop.settings.export_folder
+        export.export(shop.settings.log_path, out)
+        assert log_file.read_events(out).num_rows == 2
+        await forget(shop, "ada")
+        for _ in ("as it was", "exported again"):
+            assert [exposure.page_id for exposure in log_file.read_exposures(out)] == [kept.page_id]
+            assert log_file.read_events(out).column("page_id").to_pylist() == [kept.page_id]
+            assert len(log_file.read_forgotten(out)) == 1
+            export.export(shop.settings.log_path, out)
+
+
+async def test_what_reaches_the_log_after_all_is_not_exported(tmp_path):
+    log = EventLog(tmp_path / "log", 10)
+    await log.forget(["a" * 32], 2_000_000)
+    exposures = [events_pb2.Exposure(page_id=str(second), shopper_key="a" * 32) for second in (1, 2, 3)]
+    for second, exposure in enumerate(exposures, 1):
+        exposure.time.FromSeconds(second)
+        log.offer(exposure)
+    log.close()
+    export.export(tmp_path / "log", tmp_path / "out")
+    assert [exposure.page_id for exposure in log_file.read_exposures(tmp_path / "out")] == ["3"]
+
+
+async def test_a_shopper_is_forgotten_under_the_keys_of_every_epoch(open_shop):
+    async with open_shop() as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        path = shop.settings.shopper_key_path
+    path.with_suffix(".earlier").mkdir()
+    path.rename(path.with_suffix(".earlier") / "first.key")
+    async with open_shop() as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        await asyncio.sleep(0.1)
+        epochs = {exposure.key_epoch for exposure in event_log.read_exposures(shop.settings.log_path)}
+        answer = await forget(shop, "ada")
+        assert list(event_log.read_exposures(shop.settings.log_path)) == []
+        assert len(log_file.read_forgotten(shop.settings.export_folder)) == 2
+    assert len(epochs) == 2
+    assert answer.deleted_count == 2
+
+
 def test_a_second_process_takes_a_segment_of_its_own(tmp_path):
     first, second = EventLog(tmp_path, 10), EventLog(tmp_path, 10)
     assert first.path != second.path

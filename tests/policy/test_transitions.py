@@ -85,6 +85,20 @@ def test_a_bot_that_clicks_everything_earns_no_reward(shop, tmp_path, weights):
     np.testing.assert_array_equal(read.rewards, plain.rewards[human])
 
 
+def test_an_old_export_teaches_nothing_of_a_forgotten_shopper(shop, tmp_path, weights):
+    shop.write(tmp_path, 60)
+    exposures = list(files.read_exposures(tmp_path))
+    for exposure in exposures[::3]:
+        exposure.shopper_key = "a" * 32
+    files.write(tmp_path, "exposures", [files.exposure_row(exposure) for exposure in exposures], "test")
+    tombstone = {"shopper_digest": files.shopper_digest("a" * 32), "time": files.micros(exposures[20].time)}
+    files.write(tmp_path, "forgotten", [tombstone], "test")
+    times = {files.micros(exposures[place].time) for place in range(0, 21, 3)}
+    read = transitions.read(tmp_path, weights)
+    assert read.page_count == 60 - len(times)
+    assert not times & set(read.times.tolist())
+
+
 def test_decisions_and_links_are_those_of_a_plain_walk(log_folder, read, weights):
     """Held against a second reading of the log, session by session."""
     events = {}

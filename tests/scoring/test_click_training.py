@@ -122,6 +122,24 @@ def test_a_bot_that_clicks_everything_is_no_label(make, tmp_path):
     np.testing.assert_array_equal(found.times, human.times)
 
 
+def forget_in(folder):
+    """Every third page is Ada's, who was forgotten after the twentieth."""
+    exposures = list(files.read_exposures(folder))
+    for exposure in exposures[::3]:
+        exposure.shopper_key = "a" * 32
+    files.write(folder, "exposures", [files.exposure_row(exposure) for exposure in exposures], "test")
+    tombstone = {"shopper_digest": files.shopper_digest("a" * 32), "time": files.micros(exposures[20].time)}
+    files.write(folder, "forgotten", [tombstone], "test")
+    return [files.micros(exposures[place].time) for place in range(0, 21, 3)]
+
+
+def test_an_old_export_teaches_nothing_of_a_forgotten_shopper(make, tmp_path):
+    times = forget_in(make.log.write(tmp_path, 60))
+    found = data.read(tmp_path)
+    assert found.page_count == 60 - len(times)
+    assert not set(found.times.tolist()) & set(times)
+
+
 def test_a_damaged_page_is_named(make, tmp_path):
     folder = make.log.write(tmp_path, 20)
     rows = []
