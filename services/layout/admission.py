@@ -92,6 +92,8 @@ class Admission:
             blueprint = self.blueprints.by_name.get(cursor.blueprint, blueprint)
         if request.HasField("overrides"):
             require(caller, Role.ADMIN)
+            for name in ("scoring_version", "policy_version"):
+                check_text(f"overrides.{name}", getattr(request.overrides, name), 0, 64)
         has_consent = request.shopper.consent == context_pb2.CONSENT_GRANTED
         known = request.shopper if has_consent else context_pb2.Shopper()
         shopper_key = self.pseudonyms.of("shopper", known.user_id)

@@ -18,7 +18,7 @@ from services.layout import yaml_file
 from services.layout.yaml_file import Document
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_{}-]{0,63}$")]
-Names = dict[str, str]
+Names = dict[str, Annotated[str, Field(max_length=128)]]
 """Text by language."""
 
 CONTEXT = "context"

@@ -197,6 +197,12 @@ async def test_more_slots_than_modules_bring_what_there_is(open_shop):
     assert len(one.slots) == 1
 
 
+def with_version(name):
+    request = home("ada", "visit")
+    request.overrides.policy_version = name
+    return request
+
+
 def too_old():
     request = home("ada", "visit")
     request.context.time.CopyFrom(Timestamp(seconds=1))
@@ -225,6 +231,7 @@ def too_old():
         (home("ada", "visit", cursor="x" * 24_577), "cursor"),
         (home("ada", "visit", blueprint="cart"), "blueprint"),
         (too_old(), "context.time"),
+        (with_version("v" * 65), "overrides.policy_version"),
         (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="A B")]), "modules[0].module_id"),
         (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="hero")]), "modules[0].module_id"),
         (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="a")]), "modules[0].item_ids"),
