@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from planogram.client import LayoutError, cart, category, default_page, home, product, search
+from planogram.common.v1 import context_pb2
+from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2
 from planogram.policy.v1 import policy_pb2
@@ -175,14 +177,33 @@ async def test_with_everything_gone_there_is_still_a_page(open_shop):
     assert items(page)
 
 
-@pytest.mark.parametrize("deadline_s", [0.05, 0.1, 0.3])
-async def test_with_everything_slow_the_page_comes_within_its_deadline(open_shop, deadline_s):
+@pytest.mark.parametrize("deadline_s", [0.025, 0.03, 0.05, 0.1, 0.3])
+@pytest.mark.parametrize("failure", [GONE, SLOW], ids=["gone", "slow"])
+@pytest.mark.parametrize("has_earlier_page", [True, False], ids=["kept", "nothing-kept"])
+async def test_whatever_fails_the_page_comes_within_its_deadline(
+    open_shop, deadline_s, failure, has_earlier_page
+):
     async with open_shop() as shop:
-        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
-        shop.gather.default = shop.score.default = shop.plan.default = SLOW
+        if has_earlier_page:
+            await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        else:
+            await shop.layout.record([event_of_nobody()])  # connected, and nothing to fall back on
+        shop.gather.default = shop.score.default = shop.plan.default = failure
         page = await shop.layout.compose(home("ada", "visit"), deadline_s=deadline_s)
-    assert set(fallbacks(page)) == {"feature", "scoring", "policy"}
-    assert items(page)
+    if has_earlier_page:
+        assert set(fallbacks(page)) == {"feature", "scoring", "policy"}
+        assert items(page)
+    else:
+        assert fallbacks(page) == {"feature": "STATIC_PAGE"}
+    assert page.slots
+    assert all(slot.title and slot.tracking_token and slot.propensity == 1 for slot in page.slots)
+
+
+def event_of_nobody():
+    shopper = context_pb2.Shopper(session_id="visit")
+    return layout_pb2.ShopperEvent(
+        event_id="e", type=events_pb2.EVENT_TYPE_SEARCH, query="lamp", shopper=shopper
+    )
 
 
 async def test_a_deadline_that_no_page_can_keep_is_an_error_that_says_so(open_shop):
