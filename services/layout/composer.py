@@ -157,7 +157,7 @@ class Composer:
         """A module, a template and items for every slot; the shop's own order where there is no answer."""
         question = _plan_request(request, gathered.session, ranked)
         decisions: list[policy_pb2.SlotDecision] = []
-        if any(shelf.rows.size for shelf in ranked.shelves):
+        if question.slots:
             try:
                 response = await upstreams.plan(
                     self.services.policy, question, progress.deadline.timeout_s("plan")

@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -16,6 +17,7 @@ from google.protobuf.message import DecodeError
 from planogram.feature.v1 import feature_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import log
+from services.common.tensors import from_tensor
 from services.layout.admission import PageRequest
 from services.layout.blueprint import CONTEXT
 
@@ -87,41 +89,36 @@ class LastGood:
 def editorial_plan(request: policy_pb2.PlanPageRequest) -> list[policy_pb2.SlotDecision]:
     """Modules in the order in which they come, each in the first template that fits.
 
-    An item stands in one slot only, except in fillers. Slots that nothing fits are left out.
+    An item stands in one slot only, and groups keep their limits. A filler that would starve so repeats
+    items, and goes over limits where that is not enough, as it does in the policy. Slots that nothing
+    fits are left out.
     """
     decisions: list[policy_pb2.SlotDecision] = []
-    placed: set[str] = set()
-    shown: set[int] = set()
+    room = _Room(request)
     pinned = {slot.pinned_module_id for slot in request.slots} - {""}
+    modules = {module.module_id: module for module in sorted(request.modules, key=lambda m: m.is_filler)}
     for slot in request.slots:
-        for module in _in_editorial_order(request, slot, pinned - {slot.pinned_module_id}):
-            if module.module_id in placed or not _is_allowed(slot.allowed_module_ids, module.module_id):
+        own = modules.get(slot.pinned_module_id)
+        rest = (module for name, module in modules.items() if name not in pinned)
+        allowed_modules, allowed_templates = set(slot.allowed_module_ids), set(slot.allowed_template_ids)
+        for module in (*([own] if own is not None else []), *rest):
+            if allowed_modules and module.module_id not in allowed_modules:
                 continue
-            rows = [row for row in module.rows if module.is_filler or row not in shown]
-            template = next(
-                (
-                    template
-                    for template in module.templates
-                    if _is_allowed(slot.allowed_template_ids, template.template_id)
-                    and len(rows) >= template.min_item_count
-                ),
-                None,
-            )
-            if template is None:
-                continue
-            rows = rows[: template.max_item_count]
-            placed.add(module.module_id)
-            shown.update(rows)
-            decisions.append(
-                policy_pb2.SlotDecision(
-                    slot_id=slot.slot_id,
-                    module_id=module.module_id,
-                    template_id=template.template_id,
-                    rows=rows,
-                    propensity=1.0,
+            chosen = _first_fit(module, allowed_templates, room)
+            if chosen is not None:
+                template_id, rows = chosen
+                room.take(rows)
+                del modules[module.module_id]
+                decisions.append(
+                    policy_pb2.SlotDecision(
+                        slot_id=slot.slot_id,
+                        module_id=module.module_id,
+                        template_id=template_id,
+                        rows=rows,
+                        propensity=1.0,
+                    )
                 )
-            )
-            break
+                break
     return decisions
 
 
@@ -211,13 +208,52 @@ def _with_lists(
     return filled
 
 
-def _in_editorial_order(
-    request: policy_pb2.PlanPageRequest, slot: policy_pb2.Slot, reserved: set[str]
-) -> list[policy_pb2.Module]:
-    """The slot's pinned module first; modules pinned elsewhere not at all; fillers last."""
-    modules = [module for module in request.modules if module.module_id not in reserved]
-    return sorted(modules, key=lambda module: (module.module_id != slot.pinned_module_id, module.is_filler))
+class _Room:
+    """What the slots above left: items, and places within the limits of groups."""
+
+    def __init__(self, request: policy_pb2.PlanPageRequest) -> None:
+        self._shown: set[int] = set()
+        self._left = {limit.group_id: limit.max_item_count for limit in request.group_limits}
+        self._group_of: list[int] = []
+        if self._left:
+            self._group_of = from_tensor(request.items.group_id, "items.group_id").tolist()
+
+    def unseen(self, rows: Iterable[int]) -> list[int]:
+        return [row for row in rows if row not in self._shown]
+
+    def within_limits(self, rows: list[int]) -> list[int]:
+        if not self._left:
+            return rows
+        left, kept = dict(self._left), []
+        for row in rows:
+            group = self._group_of[row]
+            if left.get(group, 1) > 0:
+                kept.append(row)
+                if group in left:
+                    left[group] -= 1
+        return kept
+
+    def take(self, rows: list[int]) -> None:
+        self._shown.update(rows)
+        if self._left:
+            for row in rows:
+                group = self._group_of[row]
+                if group in self._left:
+                    self._left[group] -= 1
 
 
-def _is_allowed(allowed: object, name: str) -> bool:
-    return not allowed or name in allowed  # type: ignore[operator]
+def _first_fit(
+    module: policy_pb2.Module, allowed_templates: set[str], room: _Room
+) -> tuple[str, list[int]] | None:
+    """The first template that stands with what is left for the module, and its rows."""
+    rows = list(module.rows)
+    offers = [room.within_limits(room.unseen(rows))]
+    if module.is_filler:
+        offers += [room.within_limits(rows), rows]
+    for template in module.templates:
+        if allowed_templates and template.template_id not in allowed_templates:
+            continue
+        for offered in offers:
+            if len(offered) >= template.min_item_count:
+                return template.template_id, offered[: template.max_item_count]
+    return None
