@@ -157,12 +157,13 @@ class Composer:
         """A module, a template and items for every slot; the shop's own order where there is no answer."""
         question = _plan_request(request, gathered.session, ranked)
         decisions: list[policy_pb2.SlotDecision] = []
+        exploration = None
         if question.slots:
             try:
                 response = await upstreams.plan(
                     self.services.policy, question, progress.deadline.timeout_s("plan")
                 )
-                decisions = list(response.slots)
+                decisions, exploration = list(response.slots), response.exploration
                 progress.versions.policy = response.policy_version
             except UpstreamError as error:
                 progress.degrade(error, _Fallback.FALLBACK_EDITORIAL_ORDER)
@@ -177,6 +178,7 @@ class Composer:
             predictions=None if is_static else ranked.predictions,
             session=gathered.session,
             plan_request=question if progress.versions.policy else None,
+            exploration=exploration,
             features=features,
             versions=progress.versions,
             degraded=progress.degraded,

@@ -32,6 +32,7 @@ class Decided:
     predictions: Predictions | None
     session: context_pb2.SessionState
     plan_request: policy_pb2.PlanPageRequest | None
+    exploration: policy_pb2.Exploration | None
     features: feature_pb2.FeatureSet | None
     versions: layout_pb2.Versions
     degraded: Sequence[layout_pb2.Degradation]
@@ -119,6 +120,8 @@ def exposure(page: Decided) -> events_pb2.Exposure:
     )
     if page.plan_request is not None:
         record.plan_request = page.plan_request.SerializeToString()
+    if page.exploration is not None:
+        record.exploration = page.exploration.SerializeToString()
     if page.features is not None:
         record.scoring_inputs.schema_fingerprint = page.features.schema_fingerprint
         for name, tensor in page.features.shopper_tensors.items():

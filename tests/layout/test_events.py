@@ -258,6 +258,33 @@ async def test_a_receipt_says_what_the_log_holds(open_shop):
     assert caught.value.code is grpc.StatusCode.NOT_FOUND
 
 
+async def test_a_receipt_replays_the_exploration_of_its_page_whatever_the_settings_are_now(open_shop):
+    epsilon = 0.1
+
+    async with open_shop() as shop:
+        good = shop.plan.default
+
+        def explored(request):
+            """A policy whose propensities follow the request's epsilon, or else its setting."""
+            response = good(request)
+            asked = request.exploration
+            response.exploration.mode = policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY
+            response.exploration.epsilon = asked.epsilon if asked.HasField("epsilon") else epsilon
+            for slot in response.slots:
+                slot.propensity = 1 - response.exploration.epsilon / 2
+            return response
+
+        shop.plan.default = explored
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        await asyncio.sleep(0.1)
+        epsilon = 0.7
+        receipt = await shop.layout.explain(page.page_id)
+        replayed = shop.plan.requests[-1].exploration
+    assert replayed.epsilon == np.float32(0.1)
+    assert replayed.mode == policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY
+    assert receipt.is_replay_exact
+
+
 async def test_a_forgotten_shopper_leaves_no_byte_in_the_log(open_shop):
     async with open_shop() as shop:
         kept = await shop.layout.compose(home("bob", "visit-b"), deadline_s=2)
