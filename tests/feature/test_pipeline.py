@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 from planogram.files import log
 from services.common import cli
 from services.common.errors import ConfigurationError
+from services.common.executor import BoundedExecutor
 from services.feature import profile as profiles
 from services.feature.journal import Journal, Offer
-from services.feature.live import LiveItems
+from services.feature.live import ItemChange, LiveItems
 from services.feature.pipeline import vectors as vector_module
 from services.feature.pipeline.clean import REASONS, clean, write_set_aside
 from services.feature.pipeline.companions import companions
@@ -279,6 +280,24 @@ def test_a_rebuild_keeps_newer_profiles_and_pushes(
     assert report.materialized_profile_count == 0, "the stored ones are as new"
     assert profiles.loads(store.read(PROFILE, [key])[0].values["state"]).click_count == 777
     assert store.read(OFFER, ["item-001"])[0].values["price_micros"] == 123
+
+
+def test_a_push_keeps_what_another_worker_pushed_a_moment_ago(
+    shop: Any, settings: Any, open_store: Any, tmp_path: Path
+) -> None:
+    store = open_store(settings.state_path)
+    assert store.hold_writer_place()
+    journals = [Journal(settings.state_path) for _ in range(2)]
+    writer = BoundedExecutor("writes", 1, 1)
+    workers = [LiveItems(settings.snapshots_path, store, journal, writer) for journal in journals]
+    now_us = round(shop.now.timestamp() * 1e6)
+    workers[0].update([ItemChange("item-001", 7_000_000, None, None)], now_us)
+    workers[1].update([ItemChange("item-001", None, 3, None)], now_us)
+    (offer,) = journals[0].offers()
+    assert (offer.price_micros, offer.stock) == (7_000_000, 3)
+    for journal in journals:
+        journal.close()
+    writer.close()
 
 
 def test_a_lost_online_store_is_filled_again(
