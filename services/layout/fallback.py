@@ -10,6 +10,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -42,6 +43,7 @@ class LastGood:
             OrderedDict()
         )
         self._saved_s: dict[str, float] = {}
+        self._saver = ThreadPoolExecutor(1, thread_name_prefix="last-good")
         for path in sorted(folder.glob("*.binpb")):
             with contextlib.suppress(OSError, DecodeError):
                 response = feature_pb2.GatherPageResponse.FromString(path.read_bytes())
@@ -64,7 +66,7 @@ class LastGood:
             self._kept.popitem(last=False)
         if now_s - self._saved_s.get(name, -SAVE_EVERY_S) >= SAVE_EVERY_S:
             self._saved_s[name] = now_s
-            self._save(name, for_any)
+            self._saver.submit(self._save, name, for_any)
 
     def find(self, page: PageRequest) -> feature_pb2.GatherPageResponse | None:
         """The nearest earlier answer: same subject, same blueprint, any blueprint.
@@ -75,6 +77,10 @@ class LastGood:
         places = [(page.blueprint.name, _subject(page)), *((name, ANY) for name in names)]
         found = next((self._kept[place][1] for place in places if place in self._kept), None)
         return found if found is None else _with_lists(page, found)
+
+    def close(self) -> None:
+        """Waits for what is being saved."""
+        self._saver.shutdown()
 
     def _save(self, name: str, response: feature_pb2.GatherPageResponse) -> None:
         staging = self._folder / f".{name}.{os.getpid()}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 
 import grpc
@@ -286,6 +288,19 @@ async def test_what_was_found_for_one_subject_never_stands_under_anothers_title(
     assert not about_subject & {slot.module_id for slot in page.slots}
     assert rows[2]["popular"]
     assert items(page)
+
+
+async def test_a_slow_disk_holds_up_no_page(open_shop, tmp_path):
+    folder = tmp_path / "last-good"
+    folder.mkdir()
+    pipe = folder / f".home.{os.getpid()}"
+    os.mkfifo(pipe)  # what is saved goes here first, and nobody reads it yet
+    async with open_shop() as shop:
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        again = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        saved = await asyncio.to_thread(pipe.read_bytes)
+    assert not page.degraded and not again.degraded
+    assert feature_pb2.GatherPageResponse.FromString(saved).item_ids
 
 
 async def test_after_a_restart_no_subject_is_taken_for_another(open_shop):
