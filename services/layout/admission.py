@@ -41,6 +41,7 @@ class PageRequest:
     shopper: context_pb2.Shopper
     context: context_pb2.PageContext
     time_s: float
+    issued_s: int
     shopper_key: str
     session_key: str
     is_greedy: bool
@@ -109,6 +110,7 @@ class Admission:
             shopper=_outgoing_shopper(request.shopper, has_consent),
             context=context,
             time_s=context.time.seconds + context.time.nanos / 1e9,
+            issued_s=int(now_s),  # the clock's: tokens age by it, whatever time the page is about
             shopper_key=shopper_key,
             session_key=self.pseudonyms.of("session", known.session_id),
             is_greedy=not has_consent or assignment.is_greedy or request.overrides.is_greedy,

@@ -133,7 +133,7 @@ def exposure(page: Decided) -> events_pb2.Exposure:
 
 def _token_of_page(page: Decided) -> token_pb2.TrackingToken:
     return token_pb2.TrackingToken(
-        issued_unix_s=int(page.request.time_s),
+        issued_unix_s=page.request.issued_s,
         page_id=page.request.page_id,
         shopper_key=page.request.shopper_key,
         session_key=page.request.session_key,
@@ -167,7 +167,7 @@ def _cursor(page: Decided, signer: Signer) -> str:
         return ""
     digests = request.shown_item_digests | {item_digest(page.item_ids[row]) for row in rows}
     content = token_pb2.PageCursor(
-        issued_unix_s=int(request.time_s),
+        issued_unix_s=request.issued_s,
         blueprint=request.blueprint.name,
         module_ids=sorted(modules - {request.blueprint.filler_id}),
         item_digests=b"".join(sorted(digests)),
