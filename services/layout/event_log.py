@@ -164,16 +164,7 @@ class EventLog:
 
     async def undelivered(self, limit: int) -> list[events_pb2.Event]:
         """Events after the delivered ones, oldest first."""
-        after = self.delivered_sequence
-
-        def read() -> list[events_pb2.Event]:
-            with contextlib.closing(_connect_read_only(self.path)) as db:
-                rows = db.execute(
-                    "SELECT payload FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
-                ).fetchall()
-            return [events_pb2.Event.FromString(row[0]) for row in rows]
-
-        return await asyncio.to_thread(read)
+        return await asyncio.to_thread(_undelivered, self.path, self.delivered_sequence, limit)
 
     async def find_exposure(self, page_id: str) -> events_pb2.Exposure | None:
         """The exposure of a page, from whichever segment holds it."""
@@ -264,6 +255,49 @@ class EventLog:
                 job.done(None if error else results[index], error)
 
 
+class Orphan:
+    """A segment that no process writes to any more, held while what it owes is delivered."""
+
+    def __init__(self, path: Path, lock: IO[bytes]) -> None:
+        self._path = path
+        self._lock = lock
+
+    async def undelivered(self, limit: int) -> list[events_pb2.Event]:
+        """Events after the delivered ones, oldest first."""
+
+        def read() -> list[events_pb2.Event]:
+            with contextlib.closing(_connect_read_only(self._path)) as db:
+                after = _counter(db, "delivered")
+            return _undelivered(self._path, after, limit)
+
+        return await asyncio.to_thread(read)
+
+    async def mark_delivered(self, sequence: int) -> None:
+        """Remembers, durably, that events up to `sequence` reached the profiles."""
+
+        def write() -> None:
+            with contextlib.closing(_connect(self._path)) as db:
+                _set_counter(db, "delivered", sequence)
+
+        await asyncio.to_thread(write)
+
+    def close(self) -> None:
+        """Lets go of the segment."""
+        self._lock.close()
+
+
+def take_orphan(folder: Path) -> Orphan | None:
+    """A segment that no process holds and that owes events; None where there is none."""
+    for path in segments(folder):
+        with contextlib.closing(_connect_read_only(path)) as db:
+            after = _counter(db, "delivered")
+            (last,) = db.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()
+        lock = _lock(path) if last > after else None
+        if lock is not None:
+            return Orphan(path, lock)
+    return None
+
+
 def segments(folder: Path) -> list[Path]:
     """The segment files of a log."""
     return sorted(folder.glob("segment-*.sqlite"))
@@ -352,16 +386,31 @@ def _take_segment(folder: Path) -> tuple[Path, IO[bytes]]:
     """A segment that no living process holds, and the lock that keeps it so."""
     for index in range(MAX_SEGMENTS):
         path = folder / f"segment-{index:03d}.sqlite"
-        lock = path.with_suffix(".lock").open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            continue
-        lock.write(str(os.getpid()).encode())
-        lock.flush()
-        return path, lock
+        lock = _lock(path)
+        if lock is not None:
+            return path, lock
     raise OSError(f"all {MAX_SEGMENTS} segments are held by running processes")
+
+
+def _lock(path: Path) -> IO[bytes] | None:
+    """The lock of a segment; None where a living process holds it."""
+    lock = path.with_suffix(".lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    lock.write(str(os.getpid()).encode())
+    lock.flush()
+    return lock
+
+
+def _undelivered(path: Path, after: int, limit: int) -> list[events_pb2.Event]:
+    with contextlib.closing(_connect_read_only(path)) as db:
+        rows = db.execute(
+            "SELECT payload FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
+        ).fetchall()
+    return [events_pb2.Event.FromString(row[0]) for row in rows]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import deque
 
 import grpc
 import numpy as np
@@ -20,10 +21,14 @@ from planogram.feature.v1 import feature_pb2
 from planogram.files import log as log_file
 from planogram.layout.v1 import layout_pb2, layout_pb2_grpc
 from planogram.policy.v1 import policy_pb2
+from services.common.boundary import Boundary
+from services.common.client import InProcessUpstream
 from services.common.errors import InvalidRequest, NotReady
 from services.common.pseudonyms import load
+from services.common.testing import Script, ScriptedServicer
 from services.layout import event_log, export
 from services.layout.event_log import EventLog
+from services.layout.relay import Relay
 
 CLICK, PURCHASE = events_pb2.EVENT_TYPE_CLICK, events_pb2.EVENT_TYPE_PURCHASE
 
@@ -358,6 +363,43 @@ async def test_a_shopper_is_forgotten_under_the_keys_of_every_epoch(open_shop):
         assert len(log_file.read_forgotten(shop.settings.export_folder)) == 2
     assert len(epochs) == 2
     assert answer.deleted_count == 2
+
+
+async def test_a_segment_that_nobody_holds_any_more_is_delivered(tmp_path):
+    first, second = EventLog(tmp_path, 10), EventLog(tmp_path, 10)
+    owed = [events_pb2.Event(event_id=f"e{place}", type=CLICK, shopper_key="a" * 32) for place in range(3)]
+    await second.append(owed)
+    update = Script(feature_pb2.UpdateProfilesResponse(), deque([NotReady("starting")]))
+    feature = InProcessUpstream("feature", ScriptedServicer(UpdateProfiles=update), Boundary("feature"))
+    relay = Relay(first, feature, adopt_every_s=0.05)
+    await asyncio.sleep(0.3)
+    assert not update.requests, "a living process delivers its own"
+    second.close()
+    end_s = time.monotonic() + 10
+    while len(update.requests) < 2 and time.monotonic() < end_s:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)  # it notes on disk what it delivered
+    await relay.close()
+    refused, delivered = update.requests
+    assert refused == delivered
+    assert [event.event_id for event in delivered.events] == ["e0", "e1", "e2"]
+    third = EventLog(tmp_path, 10)
+    assert third.path == second.path
+    assert await third.undelivered(10) == []
+    third.close()
+    first.close()
+
+
+async def test_a_token_ages_by_the_clock_whatever_time_its_page_is_about(open_shop):
+    request = home("ada", "visit")
+    request.context.time.FromSeconds(int(time.time()) - 29 * 86_400)
+    async with open_shop(token_ttl_s=3_600) as shop:
+        page = await shop.layout.compose(request, deadline_s=2)
+        answer = await shop.layout.record([impression(page.slots[0])])
+        request.cursor = page.cursor
+        more = await shop.layout.compose(request, deadline_s=2)
+    assert answer.stored_count == 1
+    assert more.slots
 
 
 def test_a_second_process_takes_a_segment_of_its_own(tmp_path):
