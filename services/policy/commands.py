@@ -25,11 +25,13 @@ def train_policy(
     tensorboard: Path | None = typer.Option(None, help="Folder for TensorBoard curves."),  # noqa: B008
 ) -> None:
     """Trains the Q-network on a log and publishes it."""
+    from planogram.files.log import read_set_aside
     from services.common.training_output import curves, stages
     from services.policy.training.dqn import Recipe
     from services.policy.training.rewards import DEFAULT
     from services.policy.training.train import train
 
+    left_out = read_set_aside(log)
     with stages("policy", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:
         outcome = train(log, models, Recipe(step_count=steps, seed=seed), rewards or DEFAULT, report, scalar)
     found = outcome.metrics
@@ -38,3 +40,4 @@ def train_policy(
         f"{found['page_count']:,.0f} pages, held-out mean return {found['mean_return']:.3f}, "
         f"mean Q {found['mean_q']:.3f}, correlation {found['return_correlation']:.3f}"
     )
+    typer.echo(f"left out: {left_out}")

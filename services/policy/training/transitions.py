@@ -55,7 +55,7 @@ class Transitions:
     """(T,) when the page was served, microseconds since 1970."""
     page_count: int
     skipped_count: int
-    """Pages that hold no decision: no policy decided, nothing in view, or not shown as planned."""
+    """Pages that hold no decision: no policy decided, nothing in view, not shown as planned, set aside."""
 
     def __len__(self) -> int:
         return len(self.states)
@@ -92,6 +92,7 @@ def read(folder: Path, rewards: Rewards, progress: Callable[[int, int], None] | 
         ValueError: where the log holds no decision.
     """
     acts = _acts(folder)
+    set_aside = files.read_set_aside(folder)
     table = files.read_exposure_table(folder).select(["session_key", "page_id", "payload"])
     total = table.num_rows
     builder = _Builder()
@@ -99,7 +100,7 @@ def read(folder: Path, rewards: Rewards, progress: Callable[[int, int], None] | 
         if progress is not None and index % 500 == 0:
             progress(index, total)
         builder.page_count += 1
-        if page_id not in acts:
+        if page_id not in acts or session in set_aside.session_keys:
             builder.skipped_count += 1
             continue
         try:
@@ -191,7 +192,8 @@ class _Builder:
 
 def _acts(folder: Path) -> dict[str, list[tuple[str, str, int, int]]]:
     """(type, slot_id, margin_micros, quantity) of every event by page."""
-    events = files.read_events(folder).select(["page_id", "type", "slot_id", "margin_micros", "quantity"])
+    names = ["page_id", "type", "slot_id", "margin_micros", "quantity"]
+    events = files.read_counted_events(folder).select(names)
     acts: dict[str, list[tuple[str, str, int, int]]] = defaultdict(list)
     rows: Iterable[Any] = zip(*events.to_pydict().values(), strict=True)
     for page_id, kind, slot_id, margin, quantity in rows:
