@@ -140,12 +140,14 @@ class Decisions:
     def slot_index(self) -> Array:
         """(T,) place of each decision on its page, 0 at the top."""
         lengths = np.diff(self.page_offsets)
-        return np.arange(len(self.served)) - np.repeat(self.page_offsets[:-1], lengths)
+        index: Array = np.arange(len(self.served)) - np.repeat(self.page_offsets[:-1], lengths)
+        return index
 
     def page_index(self) -> Array:
         """(P,) place of each page in its session, 0 for the first."""
         lengths = np.diff(self.session_offsets)
-        return np.arange(self.page_count) - np.repeat(self.session_offsets[:-1], lengths)
+        index: Array = np.arange(self.page_count) - np.repeat(self.session_offsets[:-1], lengths)
+        return index
 
     def pages(self) -> Episodes:
         """Each page as an episode: the candidate decides the page, whatever led there is as it was."""

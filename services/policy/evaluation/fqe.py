@@ -83,7 +83,7 @@ def fit(
         )
         loss = nn.functional.mse_loss(found.squeeze(1) / network.value_scale, wanted / network.value_scale)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(online_weights, recipe.gradient_limit)
         optimiser.step()
         schedule.step()

@@ -27,6 +27,8 @@ from services.policy.page import Array
 
 BLENDS = (0.1, 0.25, 0.5, 1.0)
 
+_HEADER = "# Verdict on a candidate policy; reasons in the order in which they were looked at.\n"
+
 
 class Verdict(Enum):
     """What may be done with a candidate."""
@@ -107,7 +109,7 @@ class Decision:
 
 def decide(
     blended: Callable[[float], Decisions],
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: Limits = Limits(),
     blends: tuple[float, ...] = BLENDS,
     facts: Mapping[str, Any] | None = None,
 ) -> Decision:
@@ -142,7 +144,7 @@ def decide(
     is_better = bounds.lower > 0.0
     reasons.append(
         f"blend {chosen:g}: a session is worth {difference.mean():+.4f} on {served:.4f} as served, by "
-        f"{estimate.name}; the lower bound {bounds.lower:+.4f} is {'above' if is_better else 'not above'} zero"
+        f"{estimate.name}; the lower bound {bounds.lower:+.4f} is {'' if is_better else 'not '}above zero"
     )
     verdict = Verdict.PROMOTE_TO_CANARY if is_better else Verdict.NO_UPLIFT_SHOWN
     return Decision(
@@ -160,9 +162,8 @@ def decide(
 
 def support_of(decisions: Decisions) -> Support:
     """Effective samples of first pages and of sessions."""
-    first, sessions = (
-        effective_count(part.weights()) for part in (decisions.first_pages(), decisions.sessions())
-    )
+    first = effective_count(decisions.first_pages().weights())
+    sessions = effective_count(decisions.sessions().weights())
     return Support(first / len(decisions), sessions / len(decisions), sessions)
 
 
@@ -184,9 +185,7 @@ def write(decision: Decision, path: Path) -> None:
     """Writes a decision as YAML for people and for what deploys; parents are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(document(decision), sort_keys=False, allow_unicode=True, width=120)
-    path.write_text(
-        f"# Verdict on a candidate policy; reasons in the order in which they were looked at.\n{text}"
-    )
+    path.write_text(_HEADER + text)
 
 
 def document(decision: Decision) -> dict[str, Any]:
