@@ -119,6 +119,7 @@ def predict(network: QNetwork, transitions: Transitions, candidate: Array, serve
 
 def cross_fit(
     transitions: Transitions,
+    followed: Array,
     candidate: Array,
     served: Array,
     folds: Array,
@@ -130,7 +131,8 @@ def cross_fit(
     A model that has seen a decision's own reward would make doubly robust estimates too sure of it.
 
     Args:
-        candidate, served: (K,) probabilities of each decision's feasible actions.
+        followed: (K,) probabilities of the policy that is valued: the candidate's, or a blend's.
+        candidate, served: (K,) probabilities over which values are averaged, as in `predict`.
         folds: (T,) 0 to below FOLD_COUNT; all decisions of a shopper are of one fold.
 
     Source: Chernozhukov et al. 2018, arXiv:1608.00060, definition 3.1.
@@ -138,7 +140,7 @@ def cross_fit(
     parts = []
     for fold in range(FOLD_COUNT):
         others = np.flatnonzero(folds != fold)
-        network = fit(transitions, candidate, recipe, others if len(others) else None, on_step)
+        network = fit(transitions, followed, recipe, others if len(others) else None, on_step)
         parts.append(predict(network, transitions, candidate, served))
     columns = {
         field.name: np.choose(folds, [getattr(part, field.name) for part in parts])

@@ -119,32 +119,22 @@ def decide(
         blended: the log's decisions with propensities of a candidate of this blend, 0 to 1, where 1 is the
             candidate itself; such as `Decisions.blended`.
     """
-    decisions = {share: blended(share) for share in sorted(blends, reverse=True)}
+    decisions = {share: blended(share) for share in blends}
     support = {share: support_of(found) for share, found in decisions.items()}
-    reasons, chosen = [], None
-    for share, found in support.items():
-        shortfalls = found.shortfalls(limits)
-        reasons += [f"blend {share:g}: {line}" for line in shortfalls]
-        if not shortfalls:
-            chosen = share
-            reasons.append(
-                f"blend {share:g}: has support, with an effective sample of {found.first_page_share:.0%} of "
-                f"first pages and {found.session_share:.1%} of sessions"
-            )
-            break
+    chosen, reasons = largest_supported(support, limits)
     served = estimators.on_policy(next(iter(decisions.values())).sessions()).value
     if chosen is None:
         return Decision(
-            Verdict.INSUFFICIENT_SUPPORT, None, served, None, None, "", support, tuple(reasons), facts or {}
+            Verdict.INSUFFICIENT_SUPPORT, None, served, None, None, "", support, reasons, facts or {}
         )
     estimate = best_estimate(decisions[chosen])
     difference = difference_to_served(decisions[chosen], estimate)
     # The lower end of a two-sided interval, of which each side holds with the confidence asked for.
     bounds = cluster_bootstrap(difference, decisions[chosen].shoppers, 2.0 * limits.confidence - 1.0)
     is_better = bounds.lower > 0.0
-    reasons.append(
+    reasons += (
         f"blend {chosen:g}: a session is worth {difference.mean():+.4f} on {served:.4f} as served, by "
-        f"{estimate.name}; the lower bound {bounds.lower:+.4f} is {'' if is_better else 'not '}above zero"
+        f"{estimate.name}; the lower bound {bounds.lower:+.4f} is {'' if is_better else 'not '}above zero",
     )
     verdict = Verdict.PROMOTE_TO_CANARY if is_better else Verdict.NO_UPLIFT_SHOWN
     return Decision(
@@ -155,9 +145,26 @@ def decide(
         bounds,
         estimate.name,
         support,
-        tuple(reasons),
+        reasons,
         facts or {},
     )
+
+
+def largest_supported(
+    support: Mapping[float, Support], limits: Limits
+) -> tuple[float | None, tuple[str, ...]]:
+    """The largest blend that the log can tell about, None where there is none; and a line per finding."""
+    lines: list[str] = []
+    for share, found in sorted(support.items(), reverse=True):
+        shortfalls = found.shortfalls(limits)
+        lines += [f"blend {share:g}: {line}" for line in shortfalls]
+        if not shortfalls:
+            lines.append(
+                f"blend {share:g}: has support, with an effective sample of {found.first_page_share:.0%} of "
+                f"first pages and {found.session_share:.1%} of sessions"
+            )
+            return share, tuple(lines)
+    return None, tuple(lines)
 
 
 def support_of(decisions: Decisions) -> Support:
