@@ -62,7 +62,7 @@ def evaluate_policy(
     from services.common.errors import ConfigurationError, NotFound
     from services.common.training_output import stages
     from services.policy.evaluation import gate
-    from services.policy.evaluation.evaluate import evaluate
+    from services.policy.evaluation.evaluate import evaluate, learned_until
     from services.policy.evaluation.report import write
     from services.policy.exploration import Exploration, Mode
     from services.policy.registry import open_policy
@@ -74,7 +74,8 @@ def evaluate_policy(
     name = version or artifacts.current_version(models)
     if name is None:
         raise NotFound(f"{models}: nothing is published there; train a policy first")
-    candidate = open_policy(artifacts.load(models, name))
+    artifact = artifacts.load(models, name)
+    candidate = open_policy(artifact)
     limits = gate.Limits()
     with stages("evaluation", ("read", "fit", "estimate")) as progress:
         found = evaluate(
@@ -83,6 +84,7 @@ def evaluate_policy(
             Exploration(modes[mode], epsilon, temperature),
             load(rewards or DEFAULT),
             page_discount,
+            learned_until(artifact),
             limits,
             report=progress,
         )

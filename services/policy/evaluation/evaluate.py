@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from services.common.artifacts import Artifact
+from services.common.errors import Incompatible
 from services.common.training_output import Report
 from services.policy.evaluation import evidence, fqe, gate, table
 from services.policy.evaluation.decisions import Decisions
@@ -44,6 +46,7 @@ def evaluate(
     exploration: Exploration,
     weights: Rewards | None = None,
     page_discount: float = 1.0,
+    learned_until: datetime | None = None,
     limits: gate.Limits | None = None,
     recipe: Recipe = fqe.RECIPE,
     report: Report = lambda stage, done, total: None,
@@ -53,6 +56,7 @@ def evaluate(
     Args:
         exploration: how the candidate would draw.
         page_discount: what a reward is worth that comes one page later.
+        learned_until: the last moment that the candidate learned from, as `learned_until` reads it.
         report: called for the stages "read", "fit" and "estimate".
 
     Raises:
@@ -63,7 +67,13 @@ def evaluate(
     limits = limits or gate.Limits()
     weights = weights or rewards.load()
     found = evidence.read(
-        log, candidate, exploration, weights, page_discount, lambda done, total: report("read", done, total)
+        log,
+        candidate,
+        exploration,
+        weights,
+        page_discount,
+        learned_until,
+        lambda done, total: report("read", done, total),
     )
     report("read", found.transitions.page_count, found.transitions.page_count)
     support = {share: gate.support_of(found.decisions.blended(share)) for share in gate.BLENDS}
@@ -78,6 +88,21 @@ def evaluate(
         rows += table.rows(decisions.blended(share), share, is_valued=share == shown)
         report("estimate", index + 1, len(gate.BLENDS))
     return Evaluation(candidate.version, exploration, log, found, decisions, shown, tuple(rows), decision)
+
+
+def learned_until(artifact: Artifact) -> datetime:
+    """The last moment that a published policy learned from.
+
+    Raises:
+        Incompatible: where its manifest does not say.
+    """
+    manifest = artifact.manifest
+    try:
+        last = manifest.get("learned_window", manifest["data_window"])[1]
+        # Manifests count whole seconds, rounded down.
+        return datetime.fromisoformat(last) + timedelta(seconds=1)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise Incompatible(f"{artifact.path}: data_window: {type(error).__name__}: {error}") from None
 
 
 def _with_values(
@@ -124,4 +149,4 @@ def _facts(
 
 
 def _moment(micros: int) -> str:
-    return datetime.fromtimestamp(micros / 1e6, UTC).isoformat(timespec="seconds")
+    return f"{datetime.fromtimestamp(micros / 1e6, UTC):%Y-%m-%d %H:%M} UTC"

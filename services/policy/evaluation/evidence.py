@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from services.policy.training.transitions import TERMINAL, Seen, Transitions, ac
 NO_POLICY = "no policy decided a page"
 VOID = "a page was not shown as planned"
 GREEDY = "pages are served without exploration, such as those without consent"
+LEARNED = "the candidate learned from it: its own successes would be counted twice"
 OTHER_RULES = "other choices are feasible now than when it was served"
 
 
@@ -78,6 +80,7 @@ def read(
     exploration: Exploration,
     rewards: Rewards,
     page_discount: float = 1.0,
+    learned_until: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evidence:
     """Walks a log.
@@ -85,6 +88,7 @@ def read(
     Args:
         exploration: how the candidate would draw.
         page_discount: what a reward is worth that comes one page later.
+        learned_until: the last moment that the candidate learned from; sessions that began before count not.
         progress: called with pages read and pages in all.
 
     Raises:
@@ -101,7 +105,11 @@ def read(
             exposure = events_pb2.Exposure.FromString(payload)
         except Exception as error:  # protobuf's DecodeError is no public name in every runtime
             raise files.LogFileError(f"{folder}: exposure of page {page_id}: payload: {error}") from None
-        session = sessions.setdefault(key, _Session(exposure.shopper_key or key))
+        session = sessions.get(key)
+        if session is None:
+            is_learned = learned_until is not None and exposure.time.ToDatetime(UTC) <= learned_until
+            session = _Session(exposure.shopper_key or key, left_out=LEARNED if is_learned else "")
+            sessions[key] = session
         if session.left_out:
             continue
         seen = seen_on(exposure, acts.get(page_id, []), rewards)

@@ -53,13 +53,15 @@ def support(found: dict[float, gate.Support], limits: gate.Limits) -> str:
             shares, limit = [getattr(entry, name) for entry in found.values()], getattr(limits, name)
             colours = [ACCENT if share >= limit else ALARM for share in shares]
             bars = axes.bar([f"{blend:g}" for blend in found], shares, color=colours, width=0.55)
-            axes.bar_label(bars, [_percent(share) for share in shares], padding=2, color=INK)
+            axes.bar_label(
+                bars,
+                [_percent(share) for share in shares],
+                padding=3,
+                color=INK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )
             axes.axhline(limit, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-            axes.annotate(
-                f"gate {limit:.0%}", (1, limit), (-2, 3), xycoords=("axes fraction", "data"),
-                textcoords="offset points", ha="right", color=INK,
-            )  # fmt: skip
-            axes.set(title=title, xlabel="blend", ylim=(0, 1.12))
+            axes.set(title=f"{title}, gate at {limit:.0%}", xlabel="blend", ylim=(0, 1.15))
             axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
         return _svg(figure)
 
@@ -102,7 +104,8 @@ def weights(decisions: Decisions) -> str:
             axes.axvline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)))
             zero_count = int((found == 0).sum())
             axes.set(title=title, xlabel="weight", ylabel="episodes")
-            axes.xaxis.set_major_formatter(lambda exponent, _: f"{10**exponent:.3g}")
+            axes.xaxis.set_major_formatter(lambda exponent, _: f"{10**exponent:.2g}")
+            axes.locator_params(axis="x", nbins=6)
             text = f"largest {found.max():.3g}\nmean {found.mean():.2f}\nzero {zero_count:,}"
             axes.annotate(text, (0.98, 0.95), xycoords="axes fraction", ha="right", va="top", color=QUIET)
         return _svg(figure)
@@ -121,6 +124,7 @@ def overlap(decisions: Decisions) -> str:
         mesh = axes.pcolormesh(edges, edges, shown, cmap="Blues", norm="log", vmin=0.5, rasterized=True)
         axes.plot([lowest, 1], [lowest, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)))
         axes.set(xscale="log", yscale="log", xlabel="served propensity", ylabel="candidate's propensity")
+        axes.set_aspect("equal")
         figure.colorbar(mesh, ax=axes, label="decisions").outline.set_visible(False)
         return _svg(figure)
 
