@@ -127,7 +127,7 @@ def decide(
         return Decision(
             Verdict.INSUFFICIENT_SUPPORT, None, served, None, None, "", support, reasons, facts or {}
         )
-    estimate = best_estimate(decisions[chosen])
+    estimate = unbiased_estimate(decisions[chosen])
     difference = difference_to_served(decisions[chosen], estimate)
     # The lower end of a two-sided interval, of which each side holds with the confidence asked for.
     bounds = cluster_bootstrap(difference, decisions[chosen].shoppers, 2.0 * limits.confidence - 1.0)
@@ -174,8 +174,8 @@ def support_of(decisions: Decisions) -> Support:
     return Support(first / len(decisions), sessions / len(decisions), sessions)
 
 
-def best_estimate(decisions: Decisions) -> Estimate:
-    """Sessions' value by the unbiased estimator of least variance that the data allow."""
+def unbiased_estimate(decisions: Decisions) -> Estimate:
+    """Sessions' value by DR where there is a model of values, else by per-decision IS."""
     sessions = decisions.sessions()
     if sessions.values is None:
         return estimators.per_decision(sessions)
