@@ -104,7 +104,7 @@ def weights(decisions: Decisions) -> str:
             axes.axvline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)))
             zero_count = int((found == 0).sum())
             axes.set(title=title, xlabel="weight", ylabel="episodes")
-            axes.xaxis.set_major_formatter(lambda exponent, _: f"{10**exponent:.2g}")
+            axes.xaxis.set_major_formatter(lambda exponent, _: f"{float(f'{10**exponent:.2g}'):g}")
             axes.locator_params(axis="x", nbins=6)
             text = f"largest {found.max():.3g}\nmean {found.mean():.2f}\nzero {zero_count:,}"
             axes.annotate(text, (0.98, 0.95), xycoords="axes fraction", ha="right", va="top", color=QUIET)
