@@ -5,8 +5,8 @@ policy are enough of its pages and sessions worth something? And at that blend, 
 what was served, shopper by shopper, beyond what chance explains? Too little support is a verdict of its own:
 it says nothing against the candidate, and asks for more exploration or a smaller step.
 
-The bound is the cluster bootstrap's, approximate where tails are heavy: what passes goes to a canary, whose
-bounds hold at any time (`canary`), and never to everyone.
+The bound is approximate where tails are heavy (`difference`): what passes goes to a canary, whose bounds hold
+at any time (`canary`), and never to everyone.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import yaml
 
 from services.policy.evaluation import estimators
 from services.policy.evaluation.decisions import Decisions
-from services.policy.evaluation.estimators import Estimate, effective_count
-from services.policy.evaluation.intervals import Interval, cluster_bootstrap
-from services.policy.page import Array
+from services.policy.evaluation.difference import to_served
+from services.policy.evaluation.estimators import effective_count
+from services.policy.evaluation.intervals import Interval
 
 BLENDS = (0.1, 0.25, 0.5, 1.0)
 
@@ -127,23 +127,22 @@ def decide(
         return Decision(
             Verdict.INSUFFICIENT_SUPPORT, None, served, None, None, "", support, reasons, facts or {}
         )
-    estimate = unbiased_estimate(decisions[chosen])
-    difference = difference_to_served(decisions[chosen], estimate)
-    # The lower end of a two-sided interval, of which each side holds with the confidence asked for.
-    bounds = cluster_bootstrap(difference, decisions[chosen].shoppers, 2.0 * limits.confidence - 1.0)
+    difference = to_served(decisions[chosen], limits.confidence)
+    bounds = difference.bounds
     is_better = bounds.lower > 0.0
     reasons += (
-        f"blend {chosen:g}: a session is worth {difference.mean():+.4f} on {served:.4f} as served, by "
-        f"{estimate.name}; the lower bound {bounds.lower:+.4f} is {'' if is_better else 'not '}above zero",
+        f"blend {chosen:g}: a session is worth {difference.value:+.4f} on {served:.4f} as served, by "
+        f"{difference.estimator}; the lower bound {bounds.lower:+.4f} is "
+        f"{'' if is_better else 'not '}above zero",
     )
     verdict = Verdict.PROMOTE_TO_CANARY if is_better else Verdict.NO_UPLIFT_SHOWN
     return Decision(
         verdict,
         chosen,
         served,
-        float(difference.mean()),
+        difference.value,
         bounds,
-        estimate.name,
+        difference.estimator,
         support,
         reasons,
         facts or {},
@@ -172,20 +171,6 @@ def support_of(decisions: Decisions) -> Support:
     first = effective_count(decisions.first_pages().weights())
     sessions = effective_count(decisions.sessions().weights())
     return Support(first / len(decisions), sessions / len(decisions), sessions)
-
-
-def unbiased_estimate(decisions: Decisions) -> Estimate:
-    """Sessions' value by DR where there is a model of values, else by per-decision IS."""
-    sessions = decisions.sessions()
-    if sessions.values is None:
-        return estimators.per_decision(sessions)
-    return estimators.doubly_robust(sessions)
-
-
-def difference_to_served(decisions: Decisions, estimate: Estimate) -> Array:
-    """(U,) each session's contribution less what it earned as served: the same shoppers, so paired."""
-    difference: Array = estimate.contributions - decisions.sessions().returns()
-    return difference
 
 
 def write(decision: Decision, path: Path) -> None:
