@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 USER_ID = $(if $(filter command line,$(origin USER)),$(USER),shopper-00042)
-EXTRAS := feature,scoring,policy,layout,local,training,simulator,storefront,gpu,dev
+EXTRAS := feature,scoring,policy,layout,local,training,evaluation,simulator,storefront,gpu,dev
 PAGE ?= home
 SUBJECT ?=
 

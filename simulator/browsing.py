@@ -267,7 +267,7 @@ class _Visit:
                 self._run.witness(int(self._kind[0]), int(page_type[0]), int(category[0]), page)
             seen = eye.see(page, state, self._device)
             draws = mind.random((1, DRAW_COUNT))
-            look = session.look(state, seen.view, mind.random((1, len(page.slots), 2)))
+            look = session.look(hidden, state, seen.view, mind.random((1, len(page.slots), 2)))
             walk = look.walk
             slot = int(walk.last[0])
             place = int(choice.pick(seen.share[[slot]], draws[:, Draw.PICK])[0])

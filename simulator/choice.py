@@ -10,13 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.world import (
-    AFFINITY_WEIGHT,
-    FATIGUE_WEIGHT,
-    PATIENCE_SCROLL,
-    STAGE_FAMILY,
-    TARGET_BOOST,
-)
+from simulator.regimes import Regime
 
 NO_SLOT = -1
 
@@ -56,6 +50,7 @@ def weigh(utility: np.ndarray, is_visible: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def click_probability(
+    law: Regime,
     bias: np.ndarray,
     affinity: np.ndarray,
     target_share: np.ndarray,
@@ -72,15 +67,15 @@ def click_probability(
         stage: (B,).
         fatigue: (B, F).
     """
-    logit = bias + AFFINITY_WEIGHT * affinity + TARGET_BOOST[stage][:, None] * target_share
-    logit = logit + STAGE_FAMILY[stage[:, None], family]
-    logit = logit - FATIGUE_WEIGHT * fatigue[np.arange(len(family))[:, None], family]
+    logit = bias + law.affinity_weight * affinity + law.target_boost[stage][:, None] * target_share
+    logit = logit + law.stage_family[stage[:, None], family]
+    logit = logit - law.fatigue_weight * fatigue[np.arange(len(family))[:, None], family]
     return 1 / (1 + np.exp(-logit))
 
 
-def scroll_probability(scroll: np.ndarray, patience: np.ndarray) -> np.ndarray:
+def scroll_probability(law: Regime, scroll: np.ndarray, patience: np.ndarray) -> np.ndarray:
     """(B, S) probability of looking at the next slot after no click."""
-    return np.minimum(np.maximum(scroll + PATIENCE_SCROLL[patience][:, None], 0), 1)
+    return np.minimum(np.maximum(scroll + law.patience_scroll[patience][:, None], 0), 1)
 
 
 def walk(click: np.ndarray, scroll: np.ndarray, is_present: np.ndarray, draws: np.ndarray) -> Walk:

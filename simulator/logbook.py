@@ -19,7 +19,6 @@ from simulator.modules import BLUEPRINTS, PAGE_TYPES
 from simulator.observation import Observation
 from simulator.pages import POLICY_VERSION, PageWriter
 from simulator.rollout import PageViews, Visitors
-from simulator.session import MARGIN_SHARE
 from simulator.shopper import DEVICES, Population
 from simulator.tally import Tally
 from simulator.vectorised import UniformLayout
@@ -92,6 +91,7 @@ class _Logbook:
         self.session_count = 0
         self._folder = folder
         self._items = hidden.items
+        self._margin_share = hidden.regime.margin_share
         self._traits = population.traits
         self._layout = layout
         self._writers = [PageWriter(offer, hidden.items) for offer in layout.offers]
@@ -309,7 +309,7 @@ class _Logbook:
             paid_s,
             quantity=ones,
             price_micros=items.price_micros[views.item],
-            margin_micros=(items.margin_micros[views.item] * MARGIN_SHARE[family]).astype(np.int64),
+            margin_micros=(items.margin_micros[views.item] * self._margin_share[family]).astype(np.int64),
         )
         arrived_s = paid_s + _DAY_S * (2 + 3 * random.random(count))
         is_returned = outcome.is_bought & (random.random(count) < noise.returns)

@@ -108,6 +108,7 @@ _SHELVES = (
 )
 MODULES = {module.module_id: module for module in _SHELVES}
 """Shelves whose items do not depend on the shopper's past; others behave as their family does."""
+SOURCES = tuple(dict.fromkeys(module.source for module in _SHELVES))
 
 _GUIDES = tuple(f"guides-{name}" for name in CATEGORIES)
 _DEALS = tuple(f"deals-{name}" for name in CATEGORIES)

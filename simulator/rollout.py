@@ -149,7 +149,7 @@ def _view(
     placed = layout.lay_out(page_type, category, state.kind, random)
     view = _in_the_eyes_of(state, layout.table, placed, device)
     draws = random.random((len(rows), DRAW_COUNT))
-    look = session.look(state, view, random.random((*placed.shape, 2)))
+    look = session.look(hidden, state, view, random.random((*placed.shape, 2)))
     walk = look.walk
     everything = np.arange(len(rows))
     shelf = placed[everything, walk.last]

@@ -18,25 +18,6 @@ from simulator.world import MAX_FATIGUE, MAX_PATIENCE, World
 BROWSE, CONSIDER, DECIDE = range(3)
 """Stages."""
 
-_START_STAGE = np.array((0.70, 0.22, 0.08))
-_START_PATIENCE = np.array((0.0, 0.10, 0.30, 0.60))
-_BUY = np.array((0.005, 0.03, 0.15))
-_CART = np.array((0.02, 0.08, 0.20))
-_STAGE_UP = np.array((0.05, 0.30, 0.75))
-"""By family of the shelf that was clicked."""
-_LEAVE_AFTER_BUYING = 0.6
-_ADOPT = 0.5
-_OFF_TARGET_IMPATIENCE = 0.35
-_STOP_IMPATIENCE = 0.6
-_TIRE = 0.7
-_DRIFT = 0.05
-_REST = 0.25
-_EXIT = 0.10
-_DWELL = (0.10, 0.80)
-"""Probability of a long look, off and on target."""
-MARGIN_SHARE = np.array((0.6, 1.0, 1.0))
-"""What is left of an item's margin by family: promotions cost."""
-
 _ENTRY = np.array((0.62, 0.13, 0.11, 0.14, 0.0))
 _AFTER_STOP = np.array(
     ((0.60, 0.25, 0.0, 0.15, 0.0), (0.35, 0.35, 0.0, 0.30, 0.0), (0.25, 0.35, 0.0, 0.40, 0.0))
@@ -170,27 +151,41 @@ def begin(world: World, kind: np.ndarray, draws: np.ndarray) -> tuple[HiddenStat
     state = HiddenState(
         kind=kind,
         target=target,
-        stage=_draw(_START_STAGE[None], draws[:, Start.STAGE]),
-        patience=_draw(_START_PATIENCE[None], draws[:, Start.PATIENCE]),
+        stage=_draw(world.regime.start_stage[None], draws[:, Start.STAGE]),
+        patience=_draw(world.regime.start_patience[None], draws[:, Start.PATIENCE]),
         fatigue=np.zeros((len(kind), len(modules.FAMILIES)), np.int64),
     )
     page_type = _draw(_ENTRY[None], draws[:, Start.ENTRY])
+    if world.regime.is_front_only:
+        page_type = np.full(len(kind), modules.HOME)
     return state, page_type, _about(page_type, target)
 
 
-def look(state: HiddenState, view: View, draws: np.ndarray) -> Look:
+def look(world: World, state: HiddenState, view: View, draws: np.ndarray) -> Look:
     """How far shoppers get on their pages.
 
     Args:
         draws: (B, S, 2) uniform on [0, 1).
     """
-    click = choice.click_probability(
-        view.bias, view.affinity, view.target_share, view.family, state.stage, state.fatigue
-    )
-    scroll = choice.scroll_probability(view.scroll, state.patience)
-    sale = np.minimum(_BUY[state.stage][:, None] * view.target_conversion, 1.0)
+    click = click_probability(world, state, view)
+    scroll = choice.scroll_probability(world.regime, view.scroll, state.patience)
     reached = choice.reach(click, scroll, view.is_present)
+    sale = sale_probability(world, state, view)
     return Look(choice.walk(click, scroll, view.is_present, draws), (reached * click * sale).sum(1))
+
+
+def click_probability(world: World, state: HiddenState, view: View) -> np.ndarray:
+    """(B, S) probability that a slot is clicked once it is looked at."""
+    return choice.click_probability(
+        world.regime, view.bias, view.affinity, view.target_share, view.family, state.stage, state.fatigue
+    )
+
+
+def sale_probability(world: World, state: HiddenState, view: View) -> np.ndarray:
+    """(B, S) probability that a click on a slot ends in a purchase."""
+    law = world.regime
+    readiness = 1.0 if law.is_target_blind else view.target_conversion
+    return np.minimum(law.buy[state.stage][:, None] * readiness, 1.0)
 
 
 def react(
@@ -202,25 +197,29 @@ def react(
         item: (B,) the item that was clicked; anything without a click.
         draws: (B, DRAW_COUNT) uniform on [0, 1).
     """
+    law = world.regime
     is_clicked = walk.clicked != NO_SLOT
     item_category = world.items.category[item]
     is_article = world.items.is_article[item]
     family = view.family[np.arange(len(item)), walk.last]
-    is_on_target = is_clicked & (item_category == state.target)
+    is_on_target = is_clicked & ((item_category == state.target) | law.is_target_blind)
 
-    buy_probability = np.where(is_on_target, np.minimum(_BUY[state.stage] * world.conversion[item], 1.0), 0.0)
+    readiness = 1.0 if law.is_target_blind else world.conversion[item]
+    buy_probability = np.where(is_on_target, np.minimum(law.buy[state.stage] * readiness, 1.0), 0.0)
     is_bought = draws[:, Draw.BUY] < buy_probability
     is_kept = is_on_target & ~is_bought & ~is_article
-    is_carted = is_bought | (is_kept & (draws[:, Draw.CART] < _CART[state.stage]))
-    is_dwelled = is_clicked & (draws[:, Draw.DWELL] < np.where(is_on_target, _DWELL[1], _DWELL[0]))
+    is_carted = is_bought | (is_kept & (draws[:, Draw.CART] < law.cart[state.stage]))
+    is_dwelled = is_clicked & (draws[:, Draw.DWELL] < np.where(is_on_target, law.dwell[1], law.dwell[0]))
 
     after = _change(world, state, family, item_category, is_clicked, is_on_target, is_bought, draws)
     is_gone = (
         (after.patience == 0)
-        | (draws[:, Draw.EXIT] < _EXIT)
-        | (is_bought & (draws[:, Draw.LEAVE] < _LEAVE_AFTER_BUYING))
+        | (draws[:, Draw.EXIT] < law.leave)
+        | (is_bought & (draws[:, Draw.LEAVE] < law.leave_after_buying))
     )
     page_type = _next_page(after, is_clicked, is_article, is_bought, is_carted, draws[:, Draw.NEXT])
+    if law.is_front_only:
+        page_type = np.full(len(item), modules.HOME)
     subject = np.where(is_clicked & (page_type != modules.SEARCH), item_category, after.target)
     outcome = Outcome(
         is_clicked, is_dwelled, is_carted, is_bought, is_gone, page_type, _about(page_type, subject)
@@ -239,24 +238,27 @@ def _change(
     draws: np.ndarray,
 ) -> HiddenState:
     """The mind after a page."""
+    law = world.regime
     is_off_target = is_clicked & ~is_on_target
     is_stop = ~is_clicked
 
-    is_adopted = is_off_target & (state.stage == BROWSE) & (draws[:, Draw.ADOPT] < _ADOPT)
-    is_drifted = is_stop & (draws[:, Draw.DRIFT] < _DRIFT)
+    is_adopted = is_off_target & (state.stage == BROWSE) & (draws[:, Draw.ADOPT] < law.adopt)
+    is_drifted = is_stop & (draws[:, Draw.DRIFT] < law.drift)
     drifted = _draw(world.preference[state.kind], draws[:, Draw.NEW_TARGET])
     target = np.where(is_adopted, item_category, np.where(is_drifted, drifted, state.target))
 
-    is_raised = is_on_target & ~is_bought & (draws[:, Draw.STAGE_UP] < _STAGE_UP[family])
+    is_raised = is_on_target & ~is_bought & (draws[:, Draw.STAGE_UP] < law.stage_up[family])
     stage = np.where(is_bought, BROWSE, np.minimum(state.stage + is_raised, DECIDE))
 
-    impatience = np.where(is_stop, _STOP_IMPATIENCE, np.where(is_off_target, _OFF_TARGET_IMPATIENCE, 0.0))
+    impatience = np.where(
+        is_stop, law.stop_impatience, np.where(is_off_target, law.off_target_impatience, 0.0)
+    )
     is_impatient = draws[:, Draw.PATIENCE] < impatience
     patience = np.maximum(np.minimum(state.patience + is_on_target, MAX_PATIENCE) - is_impatient, 0)
 
-    is_rested = draws[:, Draw.REST : Draw.REST + state.fatigue.shape[1]] < _REST
+    is_rested = draws[:, Draw.REST : Draw.REST + state.fatigue.shape[1]] < law.rest
     fatigue = np.maximum(state.fatigue - is_rested, 0)
-    is_tired = (is_stop | is_off_target) & (draws[:, Draw.TIRE] < _TIRE)
+    is_tired = (is_stop | is_off_target) & (draws[:, Draw.TIRE] < law.tire)
     fatigue[np.arange(len(family)), family] += is_tired
     return HiddenState(state.kind, target, stage, patience, np.minimum(fatigue, MAX_FATIGUE))
 

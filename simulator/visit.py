@@ -12,7 +12,7 @@ from planogram.layout.v1 import layout_pb2
 from simulator import assortment, choice, modules, world
 from simulator.choice import Walk
 from simulator.modules import FAMILIES
-from simulator.session import MARGIN_SHARE, HiddenState, Outcome, View
+from simulator.session import HiddenState, Outcome, View
 from simulator.world import Pull, World
 
 _Type = events_pb2.EventType
@@ -132,6 +132,7 @@ class Diary:
         self._noise = noise
         self._random = random
         self._items = hidden.items
+        self._margin_share = hidden.regime.margin_share
         self._pace = pace
         self._count = 0
         self._pages: list[layout_pb2.ShopperEvent] = []
@@ -216,7 +217,7 @@ class Diary:
         else:
             paid_s = at_s
             bought = self._note(_Type.EVENT_TYPE_PURCHASE, at_s, token)
-        share = MARGIN_SHARE[FAMILIES.index(family)] if family in FAMILIES else 1.0
+        share = self._margin_share[FAMILIES.index(family)] if family in FAMILIES else 1.0
         bought.quantity = 1
         bought.price_micros = int(self._items.price_micros[item])
         bought.margin_micros = int(self._items.margin_micros[item] * share)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from simulator import modules
 from simulator.catalogue import subcategory_of
 from simulator.modules import FAMILIES, TEMPLATES, Template
+from simulator.regimes import BASE, Regime
 
 TYPE_COUNT = 6
 STAGE_COUNT = 3
@@ -25,16 +26,6 @@ MAX_FATIGUE = 2
 STYLE_WIDTH = 4
 
 FAMILY_BIAS = np.array((-2.5, -3.2, -3.4))
-TARGET_BOOST = np.array((0.4, 0.8, 1.2))
-"""Added to the click logit of a shelf about the target category, by stage."""
-STAGE_FAMILY = np.array(((0.3, 0.2, -0.5), (0.0, 0.2, 0.4), (-0.2, 0.0, 0.9)))
-"""Added to the click logit, by stage and family."""
-AFFINITY_WEIGHT = 1.2
-FATIGUE_WEIGHT = 0.7
-PATIENCE_SCROLL = np.array((0.0, -0.12, 0.0, 0.06))
-"""Added to the probability of scrolling on, by patience."""
-
-_MEAN_SCROLL = 0.8
 _KEENNESS = -0.4
 """Mean utility; a quarter of pages are clicked with it."""
 _SPECIAL_BIAS = {"hero": 0.4, "sponsored": 0.1}
@@ -83,18 +74,34 @@ class World:
         preference: (K, C) of a type for target categories; rows sum to 1.
         segments: (K,) public name of the segment that a type is usually found in.
         utility: (K, N) of an item for a type; 0 is indifference.
+        seasonal: (4, C) what each season adds to the utility of a category.
+        by_daypart: (2, C) what mornings and evenings add; on front pages alone.
         conversion: (N,) factor on the probability of buying; 0 for articles.
         season: what the utilities hold for, 0 winter to 3 autumn.
+        regime: the laws by which shoppers click and change.
     """
 
     seed: int
+    regime: Regime
     items: Items
     season: int
     type_share: np.ndarray
     preference: np.ndarray
     segments: tuple[str, ...]
     utility: np.ndarray
+    seasonal: np.ndarray
+    by_daypart: np.ndarray
     conversion: np.ndarray
+
+    def at(self, season: int, daypart: int) -> World:
+        """The same world in another season, in the morning (0) or evening (1)."""
+        change = self.seasonal[season] - self.seasonal[self.season] + self.by_daypart[daypart]
+        return replace(self, season=season, utility=self.utility + change[self.items.category])
+
+    def shifted(self, other: World) -> World:
+        """What this world becomes in mid-course: its tastes drift towards those of another."""
+        share = self.regime.shift_share
+        return replace(self, utility=(1 - share) * self.utility + share * other.utility)
 
     def relabelled(self, order: Sequence[int]) -> World:
         """The same world with type number k named order[k]."""
@@ -160,36 +167,44 @@ def read_items(table: pa.Table, as_of: datetime) -> Items:
     )
 
 
-def draw(items: Items, seed: int, as_of: datetime) -> World:
+def draw(items: Items, seed: int, as_of: datetime, regime: Regime = BASE) -> World:
     """The world of a seed."""
     random = np.random.default_rng([seed, 0x707E])
     season = (as_of.month % 12) // 3
     type_share = random.dirichlet(np.full(TYPE_COUNT, 4.0))
     preference = random.dirichlet(np.full(len(items.categories), 0.5), TYPE_COUNT)
+    utility, seasonal = _utilities(items, preference, season, random)
+    by_daypart = np.random.default_rng([seed, 0xDA7]).normal(0, 0.2, (1, len(items.categories)))
     return World(
         seed=seed,
+        regime=regime,
         items=items,
         season=season,
         type_share=type_share,
         preference=preference,
         segments=tuple(f"segment-{letter}" for letter in "abcdef"),
-        utility=_centred(items, type_share, preference, _utilities(items, preference, season, random)),
+        utility=_centred(items, type_share, preference, utility),
+        seasonal=seasonal,
+        by_daypart=np.concatenate((by_daypart, -by_daypart)),
         conversion=_conversion(items),
     )
 
 
 def pull(world: World, module_id: str, template_id: str, family: str) -> Pull:
     """How one shelf draws the eye; a shelf that shoppers do not know does as its family does."""
+    law = world.regime
     bias = float(FAMILY_BIAS[FAMILIES.index(family)]) if family in FAMILIES else float(FAMILY_BIAS.mean())
-    scroll = np.full(3, _MEAN_SCROLL)
+    scroll = np.full(3, np.mean(law.scroll_range))
     if module_id in modules.MODULES:
         random = np.random.default_rng([world.seed, 0x30D, zlib.crc32(module_id.encode())])
         bias += random.normal(0, 0.25) + _SPECIAL_BIAS.get(module_id, 0.0)
-        scroll = np.full(3, random.uniform(0.7, 0.9)) + _SPECIAL_SCROLL.get(module_id, 0.0)
+        if law.has_scroll_traits:
+            scroll = np.full(3, random.uniform(*law.scroll_range)) + _SPECIAL_SCROLL.get(module_id, 0.0)
     if template_id in TEMPLATES:
         random = np.random.default_rng([world.seed, 0x7E3, zlib.crc32(template_id.encode())])
         bias += random.normal(0, 0.15)
-        scroll = scroll - random.uniform(-0.05, 0.05, 3)
+        if law.has_scroll_traits:
+            scroll = scroll - random.uniform(-0.05, 0.05, 3)
     return Pull(bias, scroll)
 
 
@@ -219,8 +234,12 @@ def _log_relative_price(
     return result
 
 
-def _utilities(items: Items, preference: np.ndarray, season: int, random: np.random.Generator) -> np.ndarray:
-    """(K, N): taste . embedding - price sensitivity x log relative price + quality + season.
+def _utilities(
+    items: Items, preference: np.ndarray, season: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(K, N), and the (4, C) part of it that all seasons have.
+
+    Taste . embedding - price sensitivity x log relative price + quality + season.
 
     The embedding is category, subcategory and the brand's style: public columns, so that a model that
     reads the catalogue can learn it; the noise of each item can be learned from its clicks alone.
@@ -232,18 +251,19 @@ def _utilities(items: Items, preference: np.ndarray, season: int, random: np.ran
     by_brand = 0.5 * random.normal(0, 1, (TYPE_COUNT, STYLE_WIDTH)) @ style.T
     sensitivity = random.uniform(0.05, 0.45, TYPE_COUNT)
     quality_weight = random.uniform(0.8, 1.8, TYPE_COUNT)
-    seasonal = random.normal(0, 0.2, (4, category_count))[season]
+    seasonal = random.normal(0, 0.2, (4, category_count))
     noise = random.normal(0, 0.25, len(items.item_ids))
-    return (
+    utility = (
         by_category[:, items.category]
         + by_subcategory[:, items.subcategory]
         + by_brand[:, items.brand] * ~items.is_article
         - sensitivity[:, None] * np.clip(items.log_price, -2, 2)
         + quality_weight[:, None] * (items.quality - 0.6)
         + 0.8 * items.discount
-        + seasonal[items.category]
+        + seasonal[season][items.category]
         + noise
     )
+    return utility, seasonal
 
 
 def _centred(items: Items, type_share: np.ndarray, preference: np.ndarray, utility: np.ndarray) -> np.ndarray:

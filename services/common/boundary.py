@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -66,8 +67,14 @@ class Boundary:
 
     async def invoke(self, method: str, handler: Handler, request: Any, context: Any) -> Any:
         """Answers one call; every error leaves through `context.abort`, and nothing else does."""
+        # A call within a process may run in its caller's own task.
+        with _scope(), log.annotated() as fields:
+            return await self._invoke(method, handler, request, context, fields)
+
+    async def _invoke(
+        self, method: str, handler: Handler, request: Any, context: Any, fields: dict[str, Any]
+    ) -> Any:
         started = time.perf_counter()
-        fields = log.begin_annotations()
         code, problem = "OK", None
         self._in_flight.inc()
         try:
@@ -79,8 +86,8 @@ class Boundary:
             return await handler(request, context)
         except errors.ServiceError as error:
             status = CODES[type(error)]
-            code, problem = status.name, str(error)
-            await context.abort(status, problem)
+            code, problem = status.name, error.log_text
+            await context.abort(status, str(error))
         except grpc.aio.AbortError:
             status = context.code()
             code = status.name if isinstance(status, grpc.StatusCode) else "ABORTED"
@@ -130,6 +137,18 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(
             guarded, handler.request_deserializer, handler.response_serializer
         )
+
+
+@contextlib.contextmanager
+def _scope() -> Iterator[None]:
+    """Gives request id and caller back to the call around this one, if there is one."""
+    request_token, caller_token = _request_id.set(_request_id.get()), _caller.set(_caller.get())
+    with structlog.contextvars.bound_contextvars(request_id=_request_id.get()):
+        try:
+            yield
+        finally:
+            _request_id.reset(request_token)
+            _caller.reset(caller_token)
 
 
 def _adopt_request_id(metadata: Mapping[str, Any]) -> str:

@@ -76,6 +76,7 @@ _EXTRAS = {
     "services.layout": "layout",
     "services.local": "local,cpu",
     "services.policy": "policy",
+    "services.policy.evaluation": "evaluation",
     "services.policy.training": "training",
     "services.scoring": "scoring",
     "services.scoring.training": "training",

@@ -6,13 +6,24 @@ from __future__ import annotations
 class ServiceError(Exception):
     """An error that the caller may see; `boundary` turns it into a status code."""
 
+    @property
+    def log_text(self) -> str:
+        """What a log may hold of it: the message, without anything that a caller sent."""
+        return str(self)
+
 
 class InvalidRequest(ServiceError):
     """The caller's mistake: names the field, the value and the limit. Never retried."""
 
     def __init__(self, field: str, value: object, limit: str) -> None:
         self.field = field
+        self._limit = limit
         super().__init__(f"{field}: got {_short(value)}, want {limit}")
+
+    @property
+    def log_text(self) -> str:
+        # The value may be the id of a shopper.
+        return f"{self.field}: want {self._limit}"
 
 
 class NotFound(ServiceError):

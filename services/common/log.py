@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import sys
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
@@ -64,8 +66,12 @@ def annotate(**fields: Any) -> None:
         current.update(fields)
 
 
-def begin_annotations() -> dict[str, Any]:
-    """Starts collecting the fields of one call."""
+@contextlib.contextmanager
+def annotated() -> Iterator[dict[str, Any]]:
+    """Collects the fields of one call; afterwards those of the call around it, if there is one."""
     fields: dict[str, Any] = {}
-    _annotations.set(fields)
-    return fields
+    token = _annotations.set(fields)
+    try:
+        yield fields
+    finally:
+        _annotations.reset(token)

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.common.errors import ConfigurationError
@@ -14,15 +15,16 @@ MIN_SECRET_BYTES = 16
 
 
 class Pseudonyms:
-    """Keyed hashes of ids under one epoch's secret."""
+    """Keyed hashes of ids under one epoch's secret, and those of earlier epochs that are still kept."""
 
-    def __init__(self, secret: bytes, epoch: str) -> None:
+    def __init__(self, secret: bytes, epoch: str, earlier: Sequence[Pseudonyms] = ()) -> None:
         if len(secret) < MIN_SECRET_BYTES:
             raise ConfigurationError(
                 f"the pseudonym secret has {len(secret)} bytes, want {MIN_SECRET_BYTES} or more"
             )
         self._secret = secret
         self.epoch = epoch
+        self._earlier = tuple(earlier)
 
     def of(self, kind: str, identifier: str) -> str:
         """32 hex digits for an id of a kind; empty for an empty id."""
@@ -31,11 +33,23 @@ class Pseudonyms:
         message = f"{kind}\0{identifier}".encode()
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()[:32]
 
+    def of_every_epoch(self, kind: str, identifier: str) -> tuple[str, ...]:
+        """What `of` gives, and what it gave in earlier epochs, for deleting all that is kept of an id."""
+        return tuple(epoch.of(kind, identifier) for epoch in (self, *self._earlier))
+
 
 def load(path: Path) -> Pseudonyms:
-    """The pseudonyms of the current epoch, whose secret the file holds; makes one where there is none."""
-    secret = load_secret(path)
-    return Pseudonyms(secret, hashlib.sha256(secret).hexdigest()[:8])
+    """The pseudonyms of the current epoch, whose secret the file holds; makes one where there is none.
+
+    A new epoch begins where the file is moved into the folder `<name>.earlier` beside it: "shopper.earlier"
+    for "shopper.key". It stays there until the last log of its epoch has expired.
+    """
+    earlier = sorted(path.with_suffix(".earlier").glob("*.key"))
+    return _of_secret(load_secret(path), [_of_secret(load_secret(old)) for old in earlier])
+
+
+def _of_secret(secret: bytes, earlier: Sequence[Pseudonyms] = ()) -> Pseudonyms:
+    return Pseudonyms(secret, hashlib.sha256(secret).hexdigest()[:8], earlier)
 
 
 def load_secret(path: Path) -> bytes:

@@ -99,7 +99,7 @@ def _print(console: Console, report: Report, state_path: Path) -> None:
             table.add_row(reason, REASONS[reason], f"{count:,}")
         table.add_row("counted", "used for features", f"{report.event_count:,}")
         console.print(table)
-        console.print(f"Set aside in {report.rejected_path}")
+        console.print(f"Set aside in {report.rejected_path}; training leaves it out, too")
     console.print(
         f"{report.item_count:,} items, {report.profile_count:,} profiles "
         f"({report.materialized_profile_count:,} newer than the stored ones) in {state_path}; "

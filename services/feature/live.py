@@ -62,6 +62,7 @@ class LiveItems:
 
     def update(self, changes: Sequence[ItemChange], now_us: int) -> Applied:
         """Applies changes: to Feast and the journal first, then to what serves. On the writer's thread."""
+        self.refresh()  # what a change leaves as it is must be what other workers pushed last
         generation = self.current
         rows = generation.rows_of([change.item_id for change in changes]).tolist()
         known = [(change, row) for change, row in zip(changes, rows, strict=True) if row >= 0]

@@ -154,8 +154,9 @@ class FeatureServicer:
         self, request: feature_pb2.ForgetShopperRequest, context: Any
     ) -> feature_pb2.ForgetShopperResponse:
         checks.check_user(request.user_id)
-        key = self._pseudonyms.of("shopper", request.user_id)
-        was_present = await self._updater.forget(key)
+        was_present = False
+        for key in self._pseudonyms.of_every_epoch("shopper", request.user_id):
+            was_present |= await self._updater.forget(key)
         return feature_pb2.ForgetShopperResponse(was_present=was_present)
 
     def _patience_s(self, context: Any) -> float:

@@ -36,24 +36,30 @@ async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutService
     event_log = EventLog(settings.log_path, settings.exposure_queue_size)
     models = ModelDirectory(services.scoring)
     relay = Relay(event_log, services.feature)
+    last_good = LastGood(settings.last_good_path)
     await models.update()
     composer = Composer(
         admission=admission,
         rules=item_rules,
         services=services,
         models=models,
-        last_good=LastGood(settings.last_good_path),
+        last_good=last_good,
         event_log=event_log,
         configuration_version=blueprint.version(settings.config_path),
     )
     try:
         yield LayoutServicer(
-            composer, relay, settings.default_deadline_ms / 1e3, settings.profile_wait_ms / 1e3
+            composer,
+            relay,
+            settings.default_deadline_ms / 1e3,
+            settings.profile_wait_ms / 1e3,
+            settings.export_folder,
         )
     finally:
         await relay.close()
         await models.close()
         event_log.close()
+        last_good.close()
         for upstream in (services.feature, services.scoring, services.policy):
             await upstream.close()
 

@@ -16,7 +16,7 @@ from services.common.errors import InvalidRequest, NotFound
 from services.common.pseudonyms import Pseudonyms
 from services.layout.blueprint import CONTEXT, Blueprint, Blueprints, Module, Slot
 from services.layout.experiments import Assignment, Experiments
-from services.layout.tokens import Signer
+from services.layout.tokens import MAX_CURSOR_BYTES, Signer, shown_digests
 
 MAX_SLOTS = 40
 MAX_CALLER_MODULES = 8
@@ -41,6 +41,7 @@ class PageRequest:
     shopper: context_pb2.Shopper
     context: context_pb2.PageContext
     time_s: float
+    issued_s: int
     shopper_key: str
     session_key: str
     is_greedy: bool
@@ -49,7 +50,7 @@ class PageRequest:
     scoring_version: str
     policy_version: str
     shown_module_ids: frozenset[str]
-    shown_item_ids: frozenset[str]
+    shown_item_digests: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,19 @@ class Admission:
         cursor = token_pb2.PageCursor()
         if request.cursor:
             cursor = self.signer.open(
-                "cursor", request.cursor, token_pb2.PageCursor, "cursor", now_s, self.token_ttl_s
+                "cursor",
+                request.cursor,
+                token_pb2.PageCursor,
+                "cursor",
+                now_s,
+                self.token_ttl_s,
+                MAX_CURSOR_BYTES,
             )
             blueprint = self.blueprints.by_name.get(cursor.blueprint, blueprint)
         if request.HasField("overrides"):
             require(caller, Role.ADMIN)
+            for name in ("scoring_version", "policy_version"):
+                check_text(f"overrides.{name}", getattr(request.overrides, name), 0, 64)
         has_consent = request.shopper.consent == context_pb2.CONSENT_GRANTED
         known = request.shopper if has_consent else context_pb2.Shopper()
         shopper_key = self.pseudonyms.of("shopper", known.user_id)
@@ -101,6 +110,7 @@ class Admission:
             shopper=_outgoing_shopper(request.shopper, has_consent),
             context=context,
             time_s=context.time.seconds + context.time.nanos / 1e9,
+            issued_s=int(now_s),  # the clock's: tokens age by it, whatever time the page is about
             shopper_key=shopper_key,
             session_key=self.pseudonyms.of("session", known.session_id),
             is_greedy=not has_consent or assignment.is_greedy or request.overrides.is_greedy,
@@ -109,7 +119,7 @@ class Admission:
             scoring_version=request.overrides.scoring_version or assignment.scoring_version,
             policy_version=request.overrides.policy_version or assignment.policy_version,
             shown_module_ids=frozenset(cursor.module_ids),
-            shown_item_ids=frozenset(cursor.item_ids),
+            shown_item_digests=shown_digests(cursor),
         )
 
     def _context(self, given: context_pb2.PageContext, now_s: float) -> context_pb2.PageContext:

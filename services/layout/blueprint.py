@@ -18,7 +18,7 @@ from services.layout import yaml_file
 from services.layout.yaml_file import Document
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_{}-]{0,63}$")]
-Names = dict[str, str]
+Names = dict[str, Annotated[str, Field(max_length=128)]]
 """Text by language."""
 
 CONTEXT = "context"
@@ -31,6 +31,15 @@ PERSONAL_SOURCES = frozenset(
         feature_pb2.CANDIDATE_SOURCE_BUY_AGAIN,
     }
 )
+
+SUBJECT_SOURCES = frozenset(
+    {
+        feature_pb2.CANDIDATE_SOURCE_SIMILAR,
+        feature_pb2.CANDIDATE_SOURCE_BOUGHT_TOGETHER,
+        feature_pb2.CANDIDATE_SOURCE_SEARCH,
+    }
+)
+"""What they hold depends on the page's item, cart or query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,11 @@ class Module:
     @property
     def is_personal(self) -> bool:
         return self.source in PERSONAL_SOURCES
+
+    @property
+    def is_about_subject(self) -> bool:
+        """True where its items would be wrong on a page about something else."""
+        return self.source in SUBJECT_SOURCES or self.category == CONTEXT
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def compose(
 
 def export_log(
     segments: Annotated[Path, typer.Option(help="Folder of the event log.")] = Path("var/log/segments"),
-    out: Annotated[Path, typer.Option(help="Folder of the Parquet files; replaced.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder of the Parquet files; imports stay.")] = Path(
         "var/log/export"
     ),
 ) -> None:

@@ -144,7 +144,7 @@ class Composer:
             expected,
             request.context,
             self.rules,
-            set(request.shown_item_ids),
+            request.shown_item_digests,
         )
 
     async def _plan(
@@ -157,12 +157,13 @@ class Composer:
         """A module, a template and items for every slot; the shop's own order where there is no answer."""
         question = _plan_request(request, gathered.session, ranked)
         decisions: list[policy_pb2.SlotDecision] = []
-        if any(shelf.rows.size for shelf in ranked.shelves):
+        exploration = None
+        if question.slots:
             try:
                 response = await upstreams.plan(
                     self.services.policy, question, progress.deadline.timeout_s("plan")
                 )
-                decisions = list(response.slots)
+                decisions, exploration = list(response.slots), response.exploration
                 progress.versions.policy = response.policy_version
             except UpstreamError as error:
                 progress.degrade(error, _Fallback.FALLBACK_EDITORIAL_ORDER)
@@ -172,10 +173,12 @@ class Composer:
         return page.Decided(
             request=request,
             decisions=fallback.static_plan(request) if is_static else decisions,
+            shelves=ranked.shelves,
             item_ids=gathered.item_ids,
             predictions=None if is_static else ranked.predictions,
             session=gathered.session,
             plan_request=question if progress.versions.policy else None,
+            exploration=exploration,
             features=features,
             versions=progress.versions,
             degraded=progress.degraded,
@@ -207,7 +210,7 @@ def _plan_request(
         freshness=to_tensor(expected.freshness),
     )
     limits = []
-    standing_count = sum(_can_stand(shelf) for shelf in ranked.shelves)
+    standing_count = sum(shelf.can_stand() for shelf in ranked.shelves)
     if ranked.groups is not None:
         items.group_id.CopyFrom(to_tensor(ranked.groups.group_id))
         limits = [
@@ -244,10 +247,6 @@ def _plan_request(
         policy_version=request.policy_version or None,
         group_limits=limits,
     )
-
-
-def _can_stand(shelf: Shelf) -> bool:
-    return shelf.rows.size >= min(template.min_item_count for template in shelf.module.templates)
 
 
 def _plan_module(shelf: Shelf, filler_id: str) -> policy_pb2.Module:

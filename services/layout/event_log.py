@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import hashlib
+import mmap
 import os
 import queue
 import socket
 import sqlite3
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +33,7 @@ COMMIT_WINDOW_S = 0.015
 """Time that exposures wait for company before they are committed."""
 MAX_COMMIT_ROWS = 1_000
 MAX_SEGMENTS = 256
+_NUMBER = struct.Struct("<q")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exposures (
@@ -40,6 +44,7 @@ CREATE TABLE IF NOT EXISTS events (
     sequence INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, shopper_key TEXT NOT NULL,
     payload BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS events_by_shopper ON events (shopper_key) WHERE shopper_key != '';
+CREATE TABLE IF NOT EXISTS forgotten (shopper_digest TEXT PRIMARY KEY, until_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
@@ -62,6 +67,29 @@ class _Job:
     is_exposure: bool = False
 
 
+class _Numbers:
+    """The last sequence number given, in a mapped file: kill -9 does not take it back.
+
+    Power loss may; what was committed is in the segment's counter.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("a+b") as file:
+            file.truncate(_NUMBER.size)
+            self._map = mmap.mmap(file.fileno(), _NUMBER.size)
+
+    @property
+    def last(self) -> int:
+        return int(_NUMBER.unpack_from(self._map)[0])
+
+    @last.setter
+    def last(self, number: int) -> None:
+        _NUMBER.pack_into(self._map, 0, number)
+
+    def close(self) -> None:
+        self._map.close()
+
+
 class EventLog:
     """The log of this process, and read access to the segments of all."""
 
@@ -79,10 +107,13 @@ class EventLog:
             folder.mkdir(parents=True, exist_ok=True)
             self.path, self._lock = _take_segment(folder)
             connection = _connect(self.path)
+            self._numbers = _Numbers(self.path.with_suffix(".sequence"))
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"LOG_PATH: cannot write the event log in {folder}: {error}") from None
         self.writer = f"{socket.gethostname()}/{self.path.stem}"
-        self._sequence = _counter(connection, "reserved")
+        # A crash leaves numbers that were given and never committed; none is given twice.
+        self._sequence = max(_counter(connection, "reserved"), self._numbers.last)
+        _set_counter(connection, "reserved", self._sequence)
         self.delivered_sequence = _counter(connection, "delivered")
         self._thread = threading.Thread(target=self._write, args=(connection,), name="event-log", daemon=True)
         self._thread.start()
@@ -90,6 +121,7 @@ class EventLog:
     def next_sequence(self) -> int:
         """The next number of this writer; numbers that never reach the disk show as gaps."""
         self._sequence += 1
+        self._numbers.last = self._sequence
         return self._sequence
 
     def offer(self, exposure: events_pb2.Exposure) -> bool:
@@ -132,30 +164,30 @@ class EventLog:
 
     async def undelivered(self, limit: int) -> list[events_pb2.Event]:
         """Events after the delivered ones, oldest first."""
-        after = self.delivered_sequence
-
-        def read() -> list[events_pb2.Event]:
-            with contextlib.closing(_connect_read_only(self.path)) as db:
-                rows = db.execute(
-                    "SELECT payload FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
-                ).fetchall()
-            return [events_pb2.Event.FromString(row[0]) for row in rows]
-
-        return await asyncio.to_thread(read)
+        return await asyncio.to_thread(_undelivered, self.path, self.delivered_sequence, limit)
 
     async def find_exposure(self, page_id: str) -> events_pb2.Exposure | None:
         """The exposure of a page, from whichever segment holds it."""
         return await asyncio.to_thread(find_exposure, self.folder, page_id)
 
-    async def forget(self, shopper_key: str) -> int:
-        """Deletes a shopper's rows from all segments, WAL included; returns how many there were."""
-        await self._submit(lambda db: None)  # whatever is queued gets written first
-        return await asyncio.to_thread(_forget, self.folder, shopper_key)
+    async def forget(self, shopper_keys: Sequence[str], until_us: int) -> int:
+        """Deletes a shopper's rows from all segments, WAL included; returns how many there were.
+
+        Args:
+            shopper_keys: of every epoch.
+            until_us: time up to which copies elsewhere do not count, microseconds since 1970; noted first,
+                so that a crash in between leaves nothing that a later export brings back.
+        """
+        tombstones = [(shopper_digest(key), until_us) for key in shopper_keys]
+        statement = "INSERT OR REPLACE INTO forgotten VALUES (?, ?)"
+        await self._submit(lambda db: db.executemany(statement, tombstones))  # behind whatever is queued
+        return await asyncio.to_thread(_forget, self.folder, shopper_keys)
 
     def close(self) -> None:
         """Writes what is queued, then lets go of the segment."""
         self._jobs.put(None)
         self._thread.join()
+        self._numbers.close()
         self._lock.close()
 
     async def _submit(self, run: Callable[[sqlite3.Connection], R]) -> R:
@@ -210,15 +242,60 @@ class EventLog:
             results.extend(job.run(connection) for job in jobs)
             _set_counter(connection, "reserved", self._sequence)
             connection.execute("COMMIT")
-        except sqlite3.Error as problem:
+        except Exception as problem:
+            # Whatever it was, the thread lives on: everyone who waits for a commit waits for it.
             error = problem
             log.logger("layout").error("event_log_write_failed", path=str(self.path), problem=str(problem))
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-        self._pending_exposure_count -= sum(job.is_exposure for job in jobs)
+        count = sum(job.is_exposure for job in jobs)
+        self._pending_exposure_count -= count
         for index, job in enumerate(jobs):
             if job.done is not None:
                 job.done(None if error else results[index], error)
+
+
+class Orphan:
+    """A segment that no process writes to any more, held while what it owes is delivered."""
+
+    def __init__(self, path: Path, lock: IO[bytes]) -> None:
+        self._path = path
+        self._lock = lock
+
+    async def undelivered(self, limit: int) -> list[events_pb2.Event]:
+        """Events after the delivered ones, oldest first."""
+
+        def read() -> list[events_pb2.Event]:
+            with contextlib.closing(_connect_read_only(self._path)) as db:
+                after = _counter(db, "delivered")
+            return _undelivered(self._path, after, limit)
+
+        return await asyncio.to_thread(read)
+
+    async def mark_delivered(self, sequence: int) -> None:
+        """Remembers, durably, that events up to `sequence` reached the profiles."""
+
+        def write() -> None:
+            with contextlib.closing(_connect(self._path)) as db:
+                _set_counter(db, "delivered", sequence)
+
+        await asyncio.to_thread(write)
+
+    def close(self) -> None:
+        """Lets go of the segment."""
+        self._lock.close()
+
+
+def take_orphan(folder: Path) -> Orphan | None:
+    """A segment that no process holds and that owes events; None where there is none."""
+    for path in segments(folder):
+        with contextlib.closing(_connect_read_only(path)) as db:
+            after = _counter(db, "delivered")
+            (last,) = db.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()
+        lock = _lock(path) if last > after else None
+        if lock is not None:
+            return Orphan(path, lock)
+    return None
 
 
 def segments(folder: Path) -> list[Path]:
@@ -238,6 +315,23 @@ def read_exposures(folder: Path) -> Iterator[events_pb2.Exposure]:
         yield events_pb2.Exposure.FromString(payload)
 
 
+def forgotten(folder: Path) -> dict[str, int]:
+    """Microseconds up to which a forgotten shopper's rows do not count, by digest of the shopper's key."""
+    until: dict[str, int] = {}
+    for path in segments(folder):
+        with contextlib.closing(_connect_read_only(path)) as db:
+            # A segment that an earlier version wrote, and nobody opened since, has no such table.
+            if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'forgotten'").fetchone()[0]:
+                for digest, until_us in db.execute("SELECT shopper_digest, until_us FROM forgotten"):
+                    until[digest] = max(until_us, until.get(digest, 0))
+    return until
+
+
+def shopper_digest(shopper_key: str) -> str:
+    """What a tombstone holds of a shopper: as in planogram.files.log, which is no part of serving."""
+    return hashlib.sha256(shopper_key.encode()).hexdigest()[:32]
+
+
 def find_exposure(folder: Path, page_id: str) -> events_pb2.Exposure | None:
     """The exposure of a page; None where no segment holds it."""
     for path in segments(folder):
@@ -249,7 +343,7 @@ def find_exposure(folder: Path, page_id: str) -> events_pb2.Exposure | None:
 
 
 def lost_count(folder: Path) -> int:
-    """Records that were numbered and never reached the disk, as far as later commits tell.
+    """Records that were numbered and never reached the disk, as far as later commits and starts tell.
 
     Events that were sent twice, and what was forgotten, leave gaps of the same kind; they are counted
     where they happen and taken off here.
@@ -271,7 +365,7 @@ def _payloads(folder: Path, table: str) -> Iterator[bytes]:
                 yield row[0]
 
 
-def _forget(folder: Path, shopper_key: str) -> int:
+def _forget(folder: Path, shopper_keys: Sequence[str]) -> int:
     deleted = 0
     for path in segments(folder):
         with contextlib.closing(_connect(path)) as db:
@@ -280,7 +374,7 @@ def _forget(folder: Path, shopper_key: str) -> int:
             count = 0
             for table in ("exposures", "events"):
                 statement = f"DELETE FROM {table} WHERE shopper_key = ?"  # noqa: S608 - two literals
-                count += db.execute(statement, (shopper_key,)).rowcount
+                count += sum(db.execute(statement, (key,)).rowcount for key in shopper_keys)
             _set_counter(db, "removed", _counter(db, "removed") + count)
             db.execute("COMMIT")
             deleted += count
@@ -292,16 +386,31 @@ def _take_segment(folder: Path) -> tuple[Path, IO[bytes]]:
     """A segment that no living process holds, and the lock that keeps it so."""
     for index in range(MAX_SEGMENTS):
         path = folder / f"segment-{index:03d}.sqlite"
-        lock = path.with_suffix(".lock").open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            continue
-        lock.write(str(os.getpid()).encode())
-        lock.flush()
-        return path, lock
+        lock = _lock(path)
+        if lock is not None:
+            return path, lock
     raise OSError(f"all {MAX_SEGMENTS} segments are held by running processes")
+
+
+def _lock(path: Path) -> IO[bytes] | None:
+    """The lock of a segment; None where a living process holds it."""
+    lock = path.with_suffix(".lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    lock.write(str(os.getpid()).encode())
+    lock.flush()
+    return lock
+
+
+def _undelivered(path: Path, after: int, limit: int) -> list[events_pb2.Event]:
+    with contextlib.closing(_connect_read_only(path)) as db:
+        rows = db.execute(
+            "SELECT payload FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
+        ).fetchall()
+    return [events_pb2.Event.FromString(row[0]) for row in rows]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

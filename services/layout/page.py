@@ -16,9 +16,9 @@ from planogram.policy.v1 import policy_pb2
 from services.layout import blueprint
 from services.layout.admission import PageRequest
 from services.layout.blueprint import Module
-from services.layout.ranking import Predictions
+from services.layout.ranking import Predictions, Shelf
 from services.layout.reasons import reason
-from services.layout.tokens import Signer
+from services.layout.tokens import MAX_CURSOR_BYTES, Signer, item_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,12 @@ class Decided:
 
     request: PageRequest
     decisions: Sequence[policy_pb2.SlotDecision]
+    shelves: Sequence[Shelf]
     item_ids: Sequence[str]
     predictions: Predictions | None
     session: context_pb2.SessionState
     plan_request: policy_pb2.PlanPageRequest | None
+    exploration: policy_pb2.Exploration | None
     features: feature_pb2.FeatureSet | None
     versions: layout_pb2.Versions
     degraded: Sequence[layout_pb2.Degradation]
@@ -118,6 +120,8 @@ def exposure(page: Decided) -> events_pb2.Exposure:
     )
     if page.plan_request is not None:
         record.plan_request = page.plan_request.SerializeToString()
+    if page.exploration is not None:
+        record.exploration = page.exploration.SerializeToString()
     if page.features is not None:
         record.scoring_inputs.schema_fingerprint = page.features.schema_fingerprint
         for name, tensor in page.features.shopper_tensors.items():
@@ -129,7 +133,7 @@ def exposure(page: Decided) -> events_pb2.Exposure:
 
 def _token_of_page(page: Decided) -> token_pb2.TrackingToken:
     return token_pb2.TrackingToken(
-        issued_unix_s=int(page.request.time_s),
+        issued_unix_s=page.request.issued_s,
         page_id=page.request.page_id,
         shopper_key=page.request.shopper_key,
         session_key=page.request.session_key,
@@ -154,20 +158,22 @@ def _title(
 
 
 def _cursor(page: Decided, signer: Signer) -> str:
-    """Continues below this page; empty where every module was shown."""
+    """Continues below this page; empty where nothing more can stand, and where the cursor is too long."""
     request = page.request
     modules = request.shown_module_ids | {decision.module_id for decision in page.decisions}
-    rest = [module for module in request.modules if module.module_id not in modules]
-    if not rest or not page.item_ids:
+    rows = {row for decision in page.decisions for row in decision.rows}
+    left = [shelf for shelf in page.shelves if shelf.module.module_id not in modules]
+    if not any(shelf.can_stand(without=rows) for shelf in left):
         return ""
-    shown = [page.item_ids[row] for decision in page.decisions for row in decision.rows]
+    digests = request.shown_item_digests | {item_digest(page.item_ids[row]) for row in rows}
     content = token_pb2.PageCursor(
-        issued_unix_s=int(request.time_s),
+        issued_unix_s=request.issued_s,
         blueprint=request.blueprint.name,
         module_ids=sorted(modules - {request.blueprint.filler_id}),
-        item_ids=dict.fromkeys((*sorted(request.shown_item_ids), *shown)),
+        item_digests=b"".join(sorted(digests)),
     )
-    return signer.sign("cursor", content.SerializeToString())
+    cursor = signer.sign("cursor", content.SerializeToString())
+    return cursor if len(cursor) <= MAX_CURSOR_BYTES else ""
 
 
 def _exposed_slot(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,11 @@ class Shelf:
     module: Module
     rows: Ints
 
+    def can_stand(self, without: Collection[int] = ()) -> bool:
+        """True where a template finds items enough, those in `without` not counted."""
+        count = len(set(self.rows.tolist()).difference(without)) if without else self.rows.size
+        return count >= min(template.min_item_count for template in self.module.templates)
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
@@ -72,14 +78,14 @@ def rank(
     expected: Predictions,
     context: context_pb2.PageContext,
     rules: Rules,
-    shown: set[str],
+    shown: frozenset[bytes],
 ) -> Ranked:
     """Filters and orders the items of every module under the rules.
 
     Args:
         modules: M modules.
         candidates: M arrays of rows into the N items, in the order of their source.
-        shown: items of earlier parts of the same page.
+        shown: digests of the items of earlier parts of the same page.
     """
     allowed = item_rules.allowed_items(rules, item_ids, facts, context, shown)
     brands = item_rules.brand_numbers(facts)

@@ -69,6 +69,9 @@ async def _replay(
     again = policy_pb2.PlanPageRequest()
     again.CopyFrom(plan)
     again.policy_version = exposure.policy_version
+    if exposure.exploration:
+        # What the request left to the service's settings, which may be others by now.
+        again.exploration.ParseFromString(exposure.exploration)
     try:
         return await upstreams.plan(services.policy, again, REPLAY_TIMEOUT_S)
     except UpstreamError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import grpc
 
@@ -11,19 +12,25 @@ from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common import log
 from services.common.client import Upstream, UpstreamError
-from services.layout.event_log import EventLog
+from services.layout.event_log import EventLog, Orphan, take_orphan
 
 BATCH_SIZE = 500
 CALL_TIMEOUT_S = 5.0
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 5.0
+ADOPT_EVERY_S = 10.0
+"""Long enough for workers that start together to take the segments that they left."""
 
 
 class Relay:
-    """Delivers events of this process's segment; one batch at a time, so order holds."""
+    """Delivers events of this process's segment, one batch at a time, so that order holds.
 
-    def __init__(self, event_log: EventLog, feature: Upstream) -> None:
+    Now and then it looks for segments that no process holds any more, and delivers what they owe.
+    """
+
+    def __init__(self, event_log: EventLog, feature: Upstream, adopt_every_s: float = ADOPT_EVERY_S) -> None:
         self._event_log = event_log
         self._feature = feature
+        self._adopt_every_s = adopt_every_s
         self._has_news = asyncio.Event()
         self._has_news.set()  # a crash may have left some behind
         self._progress = asyncio.Condition()
@@ -50,12 +57,16 @@ class Relay:
 
     async def _run(self) -> None:
         retry_s = FIRST_RETRY_S
+        adopt_s = time.monotonic() + self._adopt_every_s
         while True:
-            await self._has_news.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_news.wait(), max(0.0, adopt_s - time.monotonic()))
             self._has_news.clear()
             try:
-                while events := await self._event_log.undelivered(BATCH_SIZE):
-                    await self._deliver(events)
+                await self._drain(self._event_log)
+                if time.monotonic() >= adopt_s:
+                    await self._adopt()
+                    adopt_s = time.monotonic() + self._adopt_every_s
                 retry_s = FIRST_RETRY_S
             except UpstreamError as error:
                 log.logger("layout").warning("events_undelivered", reason=str(error), retry_s=retry_s)
@@ -68,7 +79,16 @@ class Relay:
                 await asyncio.sleep(retry_s)
                 retry_s = min(LAST_RETRY_S, 2 * retry_s)
 
-    async def _deliver(self, events: list[events_pb2.Event]) -> None:
+    async def _adopt(self) -> None:
+        while orphan := await asyncio.to_thread(take_orphan, self._event_log.folder):
+            with contextlib.closing(orphan):
+                await self._drain(orphan)
+
+    async def _drain(self, segment: EventLog | Orphan) -> None:
+        while events := await segment.undelivered(BATCH_SIZE):
+            await self._deliver(events, segment)
+
+    async def _deliver(self, events: list[events_pb2.Event], segment: EventLog | Orphan) -> None:
         personal = [event for event in events if event.shopper_key]
         if personal:
             try:
@@ -77,7 +97,7 @@ class Relay:
                 if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
                     raise
                 await self._deliver_one_by_one(personal)
-        await self._event_log.mark_delivered(events[-1].sequence)
+        await segment.mark_delivered(events[-1].sequence)
         async with self._progress:
             self._progress.notify_all()
 

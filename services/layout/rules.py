@@ -12,6 +12,7 @@ from pydantic import Field
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.layout import yaml_file
+from services.layout.tokens import item_digest
 from services.layout.yaml_file import Document
 
 Ints = np.ndarray[Any, np.dtype[np.int32]]
@@ -70,25 +71,27 @@ def allowed_items(
     item_ids: list[str],
     facts: feature_pb2.ItemFacts,
     context: context_pb2.PageContext,
-    shown: set[str],
+    shown: frozenset[bytes],
 ) -> Bools:
     """(N,) true where the item may be shown at all.
 
     Args:
-        shown: items of earlier parts of the same page.
+        shown: digests of the items of earlier parts of the same page.
     """
     count = len(item_ids)
     allowed = np.ones(count, bool)
     if rules.exclude.sold_out:
         allowed &= np.fromiter(facts.stock, np.int64, count) > 0
     allowed &= np.fromiter(facts.age_rating, np.int64, count) < rules.exclude.min_age_rating
-    banned = set(shown)
+    banned: set[str] = set()
     if rules.exclude.in_cart:
         banned.update(context.cart_item_ids)
     if rules.exclude.current_item and context.item_id:
         banned.add(context.item_id)
     if banned:
         allowed &= np.fromiter((item_id not in banned for item_id in item_ids), bool, count)
+    if shown:
+        allowed &= np.fromiter((item_digest(item_id) not in shown for item_id in item_ids), bool, count)
     return allowed
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from planogram.feature.v1 import feature_pb2
@@ -13,6 +15,7 @@ from services.common.client import UpstreamError
 from services.common.errors import DeadlineTooShort, NotReady
 from services.layout import admission, events, receipts
 from services.layout.composer import Composer
+from services.layout.event_log import EventLog
 from services.layout.relay import Relay
 
 MIN_DEADLINE_S = 0.004
@@ -27,6 +30,7 @@ class LayoutServicer:
     relay: Relay
     default_deadline_s: float
     profile_wait_s: float
+    export_folder: Path
 
     async def ComposePage(
         self, request: layout_pb2.ComposePageRequest, context: Any
@@ -64,13 +68,22 @@ class LayoutServicer:
     ) -> layout_pb2.ForgetShopperResponse:
         admission.check_text("user_id", request.user_id, 1, 128)
         # The log first: what is left in it could bring a deleted profile back.
-        key = self.composer.admission.pseudonyms.of("shopper", request.user_id)
-        deleted = await self.composer.event_log.forget(key)
+        keys = self.composer.admission.pseudonyms.of_every_epoch("shopper", request.user_id)
+        # What is logged may be ahead of the clock by as much as its caller's clock may be.
+        until_us = round((time.time() + admission.MAX_AHEAD_S) * 1e6)
+        event_log = self.composer.event_log
+        deleted = await event_log.forget(keys, until_us)
+        try:
+            await asyncio.to_thread(_tell_exports, event_log, self.export_folder)
+        except OSError as error:
+            raise NotReady(f"the log is clean, its exports are not: {error}; call again") from None
         question = feature_pb2.ForgetShopperRequest(user_id=request.user_id)
         try:
             await self.composer.services.feature.call("ForgetShopper", question, FORGET_TIMEOUT_S)
         except UpstreamError as error:
-            raise NotReady(f"the log is clean, the profile is not: {error}; call again") from None
+            raise NotReady(
+                f"the log is clean, the profile is not: feature: {error.reason}; call again"
+            ) from None
         return layout_pb2.ForgetShopperResponse(deleted_count=deleted)
 
     async def ExplainPage(
@@ -80,3 +93,9 @@ class LayoutServicer:
         return await receipts.receipt(
             request, self.composer.event_log, self.composer.services, self.composer.admission.blueprints
         )
+
+
+def _tell_exports(event_log: EventLog, folder: Path) -> None:
+    from services.layout.export import write_forgotten  # pyarrow takes a second to import; few calls need it
+
+    write_forgotten(event_log.folder, folder, f"layout-{event_log.path.stem}")

@@ -27,6 +27,8 @@ class LayoutSettings(ServiceSettings):
     """Folder of the YAML files: categories, modules, blueprints, rules, experiments."""
     log_path: Path = Path("var/log/segments")
     """Folder of the event log; one SQLite file per process."""
+    export_path: Path | None = None
+    """Folder of exported logs, which learns at once who was forgotten. Default: `export` beside LOG_PATH."""
     last_good_path: Path = Path("var/layout/last-good")
     """Folder of the latest good candidates, for starting while the feature service is down."""
     shopper_key_path: Path = Path("var/keys/shopper.key")
@@ -41,3 +43,7 @@ class LayoutSettings(ServiceSettings):
     """Exposures that may wait for the disk; beyond it pages are marked as unlogged."""
     profile_wait_ms: float = Field(50.0, ge=0)
     """Time that RecordEvents waits for the shopper's profile to move, once the events are on disk."""
+
+    @property
+    def export_folder(self) -> Path:
+        return self.export_path or self.log_path.parent / "export"

@@ -10,12 +10,29 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from planogram.layout.v1 import token_pb2
 from services.common.errors import InvalidRequest
 
 T = TypeVar("T", bound=Message)
 
 _SIGNATURE_BYTES = 16
-_MAX_TOKEN_BYTES = 8_192
+MAX_TOKEN_BYTES = 8_192
+MAX_CURSOR_BYTES = 24_576
+"""64 modules of 64 bytes and 24 items each: (64 x (66 + 24 x 8) + 100) x 4 / 3 is 22,149."""
+DIGEST_BYTES = 8
+"""Among 2,000 candidates and as many shown, two digests agree once in 10^12 pages."""
+
+
+def item_digest(item_id: str) -> bytes:
+    """What stands for an item in a cursor: DIGEST_BYTES bytes."""
+    return hashlib.blake2b(item_id.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def shown_digests(cursor: token_pb2.PageCursor) -> frozenset[bytes]:
+    """Digests of the items that the pages before a cursor showed."""
+    joined = cursor.item_digests
+    digests = (joined[start : start + DIGEST_BYTES] for start in range(0, len(joined), DIGEST_BYTES))
+    return frozenset((*digests, *map(item_digest, cursor.item_ids)))
 
 
 class Signer:
@@ -28,14 +45,23 @@ class Signer:
         """Content and signature as URL-safe text."""
         return base64.urlsafe_b64encode(self._mac(purpose, content) + content).rstrip(b"=").decode()
 
-    def open(self, purpose: str, text: str, kind: type[T], field: str, now_s: float, ttl_s: float) -> T:
+    def open(
+        self,
+        purpose: str,
+        text: str,
+        kind: type[T],
+        field: str,
+        now_s: float,
+        ttl_s: float,
+        limit_bytes: int = MAX_TOKEN_BYTES,
+    ) -> T:
         """The message that `sign` put into the text.
 
         Raises:
             InvalidRequest: where the text is not ours, was changed, or is older than ttl_s.
         """
-        if len(text) > _MAX_TOKEN_BYTES:
-            raise InvalidRequest(field, f"{len(text)} bytes", f"at most {_MAX_TOKEN_BYTES} bytes")
+        if len(text) > limit_bytes:
+            raise InvalidRequest(field, f"{len(text)} bytes", f"at most {limit_bytes} bytes")
         try:
             data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except (binascii.Error, ValueError):

@@ -10,8 +10,9 @@ from services.common.commands import group
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `planogram train policy`."""
+    """Adds `planogram train policy` and `planogram evaluate policy`."""
     group(app, "train", "Train models on a log, and publish them.").command("policy")(train_policy)
+    group(app, "evaluate", "Judge models by a log, before they serve.").command("policy")(evaluate_policy)
 
 
 def train_policy(
@@ -25,11 +26,13 @@ def train_policy(
     tensorboard: Path | None = typer.Option(None, help="Folder for TensorBoard curves."),  # noqa: B008
 ) -> None:
     """Trains the Q-network on a log and publishes it."""
+    from planogram.files.log import read_set_aside
     from services.common.training_output import curves, stages
     from services.policy.training.dqn import Recipe
     from services.policy.training.rewards import DEFAULT
     from services.policy.training.train import train
 
+    left_out = read_set_aside(log)
     with stages("policy", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:
         outcome = train(log, models, Recipe(step_count=steps, seed=seed), rewards or DEFAULT, report, scalar)
     found = outcome.metrics
@@ -38,3 +41,58 @@ def train_policy(
         f"{found['page_count']:,.0f} pages, held-out mean return {found['mean_return']:.3f}, "
         f"mean Q {found['mean_q']:.3f}, correlation {found['return_correlation']:.3f}"
     )
+    typer.echo(f"left out: {left_out}")
+
+
+def evaluate_policy(
+    log: Path = typer.Option(Path("var/log/export"), help="Folder of the exported log."),  # noqa: B008
+    models: Path = typer.Option(Path("var/models/policy"), help="Store of the candidate."),  # noqa: B008
+    version: str | None = typer.Option(None, help="A published version. Default: the current one."),
+    rewards: Path | None = typer.Option(  # noqa: B008
+        None, help="YAML of reward weights. Default: the service's config/rewards.yaml."
+    ),
+    mode: str = typer.Option("softmax", help="How it would draw: greedy, epsilon_greedy or softmax."),
+    epsilon: float = typer.Option(0.02, min=0.0, max=1.0, help="Its share of uniform choice."),
+    temperature: float = typer.Option(0.2, min=0.01, max=100.0, help="Its temperature of softmax."),
+    page_discount: float = typer.Option(
+        1.0, min=0.0, max=1.0, help="What a reward is worth that comes one page later."
+    ),
+    report: Path = typer.Option(Path("reports/policy-evaluation.html"), help="Report to write."),  # noqa: B008
+    decision: Path = typer.Option(Path("reports/policy-decision.yaml"), help="Decision to write."),  # noqa: B008
+) -> None:
+    """Estimates what a policy would have earned on a log, and says whether it may go to a canary."""
+    from services.common import artifacts
+    from services.common.errors import ConfigurationError, NotFound
+    from services.common.training_output import stages
+    from services.policy.evaluation import gate
+    from services.policy.evaluation.evaluate import evaluate, learned_until
+    from services.policy.evaluation.report import write
+    from services.policy.exploration import Exploration, Mode
+    from services.policy.registry import open_policy
+    from services.policy.training.rewards import DEFAULT, load
+
+    modes = {entry.value: entry for entry in Mode}
+    if mode not in modes:
+        raise ConfigurationError(f"--mode: got {mode!r}, want one of {sorted(modes)}")
+    name = version or artifacts.current_version(models)
+    if name is None:
+        raise NotFound(f"{models}: nothing is published there; train a policy first")
+    artifact = artifacts.load(models, name)
+    candidate = open_policy(artifact)
+    limits = gate.Limits()
+    with stages("evaluation", ("read", "fit", "estimate")) as progress:
+        found = evaluate(
+            log,
+            candidate,
+            Exploration(modes[mode], epsilon, temperature),
+            load(rewards or DEFAULT),
+            page_discount,
+            learned_until(artifact),
+            limits,
+            report=progress,
+        )
+    write(found, limits, report)
+    gate.write(found.decision, decision)
+    for reason in found.decision.reasons:
+        typer.echo(reason)
+    typer.echo(f"{name}: {found.decision.verdict.value}; see {report} and {decision}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from planogram.policy.v1 import policy_pb2
 from services.common import log
 from services.common.errors import InvalidRequest
@@ -82,16 +84,22 @@ def answer(
 def exploration_of(message: policy_pb2.Exploration, defaults: Exploration) -> Exploration:
     """What a request asks for, defaults filled in.
 
+    Defaults count as the wire holds them, so that the answer's exploration, sent again, is the same.
+
     Raises:
         InvalidRequest: for a number out of range.
     """
-    epsilon = message.epsilon if message.HasField("epsilon") else defaults.epsilon
+    epsilon = message.epsilon if message.HasField("epsilon") else _on_wire(defaults.epsilon)
     if not 0.0 <= epsilon <= 1.0:
         raise InvalidRequest("exploration.epsilon", epsilon, "0 to 1")
-    temperature = message.temperature if message.HasField("temperature") else defaults.temperature
+    temperature = message.temperature if message.HasField("temperature") else _on_wire(defaults.temperature)
     if not (math.isfinite(temperature) and 0.0 < temperature <= MAX_TEMPERATURE):
         raise InvalidRequest("exploration.temperature", temperature, f"above 0, to {MAX_TEMPERATURE:g}")
     return Exploration(_MODES.get(message.mode, defaults.mode), epsilon, temperature)
+
+
+def _on_wire(value: float) -> float:
+    return float(np.float32(value))
 
 
 def _decision(shape: Shape, slot_id: str, choice: Choice) -> policy_pb2.SlotDecision:

@@ -22,10 +22,12 @@ def train_click(
     tensorboard: Path | None = typer.Option(None, help="Folder for TensorBoard curves."),  # noqa: B008
 ) -> None:
     """Trains the click and purchase model on a log and publishes it."""
+    from planogram.files.log import read_set_aside
     from services.common.training_output import curves, stages
     from services.scoring.training.learn import Recipe
     from services.scoring.training.train import train
 
+    left_out = read_set_aside(log)
     with stages("click model", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:
         outcome = train(log, models, Recipe(epoch_count=epochs, seed=seed), report, scalar)
     found = outcome.metrics
@@ -34,3 +36,4 @@ def train_click(
         f"(popularity {found['popularity_click_auc']:.3f}), logloss {found['click_logloss']:.4f} "
         f"({found['popularity_click_logloss']:.4f}), ece {found['click_ece']:.4f}"
     )
+    typer.echo(f"left out: {left_out}")

@@ -9,12 +9,22 @@ import pytest
 
 from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
 from services.common import boundary, callers, errors, log
+from services.common.boundary import Boundary
 from services.common.callers import Caller, Callers, Role
+from services.common.client import InProcessAbort, InProcessContext, InProcessUpstream
 from services.common.testing import serve
 
 FULL_NAME = "planogram.policy.v1.PolicyService"
 ADD = policy_pb2_grpc.add_PolicyServiceServicer_to_server
 ROLES = {"GetPolicy": Role.PUBLIC, "PlanPage": Role.ADMIN}
+
+
+KNOWN = Callers(
+    {
+        callers.digest("shop"): Caller("shop", Role.PUBLIC),
+        callers.digest("root"): Caller("root", Role.ADMIN),
+    }
+)
 
 
 async def call(target, method="GetPolicy", **options):
@@ -92,17 +102,10 @@ async def test_a_request_id_beyond_its_limit_is_refused(echo):
 
 
 async def test_roles_decide_who_may_call_what(echo):
-    known = Callers(
-        {
-            callers.digest("shop"): Caller("shop", Role.PUBLIC),
-            callers.digest("root"): Caller("root", Role.ADMIN),
-        }
-    )
-
     def bearer(token):
         return (("authorization", f"Bearer {token}"),)
 
-    async with serve(echo, ADD, FULL_NAME, ROLES, known) as target:
+    async with serve(echo, ADD, FULL_NAME, ROLES, KNOWN) as target:
         await call(target, metadata=bearer("shop"))
         await call(target, method="PlanPage", metadata=bearer("root"))
         assert (await failure(target)).code() is grpc.StatusCode.UNAUTHENTICATED
@@ -124,3 +127,48 @@ async def test_every_call_leaves_one_log_line_with_what_its_handler_added(echo, 
     assert line["request_id"] == "req-9"
     assert line["model_version"] == "dqn-7"
     assert line["duration_ms"] >= 0
+
+
+async def test_a_call_within_a_call_leaves_caller_request_id_and_annotations_alone(capsys):
+    log.configure("info", "json")
+    outer = Boundary("layout", {"Outer": Role.PUBLIC}, KNOWN)
+    inner = Boundary("policy", {"Inner": Role.PUBLIC}, KNOWN)
+    seen = []
+
+    def metadata(token, request_id):
+        return InProcessContext({"authorization": f"Bearer {token}", "x-request-id": request_id}, 1.0)
+
+    async def answer_inner(request, context):
+        log.annotate(policy="dqn-7")
+        seen.append((boundary.caller().name, boundary.request_id()))
+
+    async def refuse(request, context):
+        raise errors.NotReady("loading")
+
+    async def answer_outer(request, context):
+        # In the same task, as asyncio.wait_for awaits from Python 3.12 on.
+        await inner.invoke("Inner", answer_inner, None, metadata("root", "in"))
+        with pytest.raises(InProcessAbort):
+            await inner.invoke("Inner", refuse, None, metadata("root", "in"))
+        log.annotate(page_id="p1")
+        seen.append((boundary.caller().name, boundary.request_id()))
+
+    await outer.invoke("Outer", answer_outer, None, metadata("shop", "out"))
+    assert seen == [("root", "in"), ("shop", "out")]
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    first, _, last = [line for line in lines if line["event"] == "rpc"]
+    assert (first["policy"], first["request_id"]) == ("dqn-7", "in")
+    assert (last["page_id"], last["request_id"]) == ("p1", "out")
+    assert "policy" not in last
+
+
+async def test_a_call_through_the_process_leaves_them_alone_too(echo):
+    upstream = InProcessUpstream("policy", echo, Boundary("policy", ROLES))
+    outer = Boundary("layout", {"Outer": Role.PUBLIC}, KNOWN)
+
+    async def answer(request, context):
+        await upstream.call("GetPolicy", policy_pb2.GetPolicyRequest(), 1.0)
+        return boundary.caller().name, boundary.request_id()
+
+    context = InProcessContext({"authorization": "Bearer shop", "x-request-id": "out"}, 1.0)
+    assert await outer.invoke("Outer", answer, None, context) == ("shop", "out")

@@ -60,6 +60,20 @@ def test_pseudonyms_differ_by_id_kind_and_secret():
     assert one.of("shopper", "") == ""
 
 
+def test_keys_of_earlier_epochs_are_kept_for_deleting_alone(tmp_path):
+    path = tmp_path / "shopper.key"
+    first = pseudonyms.load(path)
+    (tmp_path / "shopper.earlier").mkdir()
+    path.rename(tmp_path / "shopper.earlier" / "2026-01.key")
+    second = pseudonyms.load(path)
+    assert second.epoch != first.epoch
+    assert second.of_every_epoch("shopper", "ada") == (
+        second.of("shopper", "ada"),
+        first.of("shopper", "ada"),
+    )
+    assert second.of("shopper", "ada") != first.of("shopper", "ada")
+
+
 def test_a_short_secret_is_refused(tmp_path):
     path = tmp_path / "short.key"
     path.write_text("abc\n")

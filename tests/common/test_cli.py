@@ -42,6 +42,7 @@ def run(folder: Path, missing: tuple[str, ...], *words: str) -> subprocess.Compl
         ("feast", ("build-features",), "feature"),
         ("torch", ("train", "click"), "training"),
         ("torch", ("train", "policy"), "training"),
+        ("pyarrow", ("evaluate", "policy"), "evaluation"),
     ],
 )
 def test_a_missing_package_is_one_line_that_says_how_to_get_it(tmp_path, missing, words, extra):

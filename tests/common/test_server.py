@@ -249,7 +249,10 @@ def test_workers_share_one_port_and_end_together(tmp_path):
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             check = health_pb2_grpc.HealthStub(channel).Check
             request = health_pb2.HealthCheckRequest()
-            assert check(request, timeout=10, wait_for_ready=True).status == SERVING
+            # Segments are there before the worker serves: it waits a second for scoring.
+            while (status := check(request, timeout=10, wait_for_ready=True).status) != SERVING:
+                assert time.monotonic() < end_s, status
+                time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         process.wait(20)
     finally:

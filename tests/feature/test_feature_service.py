@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
-from services.common import tensors
+from services.common import log, tensors
 from services.feature import schema
 
 SOURCES = {
@@ -309,6 +310,18 @@ async def test_profile_reads_as_sentences_with_evidence(service: Any) -> None:
     assert missing.startswith("NOT_FOUND")
 
 
+async def test_a_shopper_is_forgotten_under_the_keys_of_every_epoch(
+    settings: Any, running: Any, shop: Any, tmp_path: Any
+) -> None:
+    (tmp_path / "shopper.earlier").mkdir()
+    shutil.copy(shop.key_path, tmp_path / "shopper.earlier" / "first.key")
+    settings = settings.model_copy(update={"shopper_key_path": tmp_path / "shopper.key"})
+    async with running(settings) as service:
+        forget = feature_pb2.ForgetShopperRequest(user_id="user-5")
+        assert (await service.stub.ForgetShopper(forget)).was_present, "the profile is under the earlier key"
+        assert not (await service.stub.ForgetShopper(forget)).was_present
+
+
 async def test_forgotten_shopper_is_gone_and_stays_gone(
     service: Any, shop: Any, make_event: Callable[..., Any]
 ) -> None:
@@ -483,3 +496,21 @@ async def test_a_slow_store_gives_defaults_and_a_full_one_sheds_load(
                 break
         fresh = await service.stub.GatherPage(page("user-0"))
         assert fresh.session.is_known and not fresh.is_profile_stale
+
+
+@pytest.mark.parametrize("bad", ["ada\x07", "ada" + "x" * 200, "\nada"], ids=["bell", "long", "newline"])
+async def test_a_bad_id_of_a_shopper_reaches_no_log(service: Any, capsys: Any, bad: str) -> None:
+    log.configure("info", "json")
+    calls: list[tuple[str, Any]] = [
+        ("GatherPage", page(bad)),
+        ("GatherPage", page(session_id=bad)),
+        ("GetFeatures", feature_pb2.GetFeaturesRequest(entity=feature_pb2.ENTITY_SHOPPER, ids=[bad])),
+        ("GetProfile", feature_pb2.GetProfileRequest(user_id=bad)),
+        ("ForgetShopper", feature_pb2.ForgetShopperRequest(user_id=bad)),
+    ]
+    capsys.readouterr()
+    for method, request in calls:
+        assert (await problem_of(getattr(service.stub, method)(request))).startswith("INVALID_ARGUMENT")
+    logged = capsys.readouterr().err
+    assert logged.count("INVALID_ARGUMENT") == len(calls)
+    assert "ada" not in logged

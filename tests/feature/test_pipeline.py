@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +17,12 @@ from typer.testing import CliRunner
 from planogram.files import log
 from services.common import cli
 from services.common.errors import ConfigurationError
+from services.common.executor import BoundedExecutor
 from services.feature import profile as profiles
 from services.feature.journal import Journal, Offer
-from services.feature.live import LiveItems
+from services.feature.live import ItemChange, LiveItems
 from services.feature.pipeline import vectors as vector_module
-from services.feature.pipeline.clean import REASONS, clean
+from services.feature.pipeline.clean import REASONS, clean, write_set_aside
 from services.feature.pipeline.companions import companions
 from services.feature.pipeline.run import run
 from services.feature.pipeline.statistics import CLICK_PRIOR, NO_TOUCHES, Touches, item_statistics
@@ -87,6 +89,25 @@ def test_every_reason_is_counted_and_set_aside(
     assert set(result.counts) == set(REASONS)
     assert result.events.column("event_id").to_pylist() == [good.event_id]
     assert result.events.num_rows + result.rejected.num_rows == len(events), "nothing is dropped silently"
+
+
+def test_what_models_must_not_learn_from_is_named_beside_the_log(
+    cleaned: Callable[..., Any], make_event: Callable[..., Any], tmp_path: Path
+) -> None:
+    before = NOW - timedelta(hours=1)
+    person = {"session_key": SESSION, "item_id": "known"}
+    good, late = make_event("CLICK", before, **person), make_event("CLICK", NOW + timedelta(1), **person)
+    gone = make_event("CLICK", before, session_key=SESSION, item_id="gone")
+    bot = [
+        make_event(
+            "CLICK", before + timedelta(minutes=n), page_id=f"m-{n}", item_id="known", session_key="bot"
+        )
+        for n in range(9)
+    ]
+    write_set_aside(tmp_path, cleaned([good, good, late, gone, *bot]))
+    assert log.read_set_aside(tmp_path) == log.SetAside(frozenset({"bot"}), frozenset({late.event_id}))
+    counted = log.read_counted_events(tmp_path).column("event_id").to_pylist()
+    assert sorted(counted) == sorted([good.event_id, gone.event_id])
 
 
 def test_people_are_no_bots(cleaned: Callable[..., Any], make_event: Callable[..., Any]) -> None:
@@ -261,6 +282,24 @@ def test_a_rebuild_keeps_newer_profiles_and_pushes(
     assert store.read(OFFER, ["item-001"])[0].values["price_micros"] == 123
 
 
+def test_a_push_keeps_what_another_worker_pushed_a_moment_ago(
+    shop: Any, settings: Any, open_store: Any, tmp_path: Path
+) -> None:
+    store = open_store(settings.state_path)
+    assert store.hold_writer_place()
+    journals = [Journal(settings.state_path) for _ in range(2)]
+    writer = BoundedExecutor("writes", 1, 1)
+    workers = [LiveItems(settings.snapshots_path, store, journal, writer) for journal in journals]
+    now_us = round(shop.now.timestamp() * 1e6)
+    workers[0].update([ItemChange("item-001", 7_000_000, None, None)], now_us)
+    workers[1].update([ItemChange("item-001", None, 3, None)], now_us)
+    (offer,) = journals[0].offers()
+    assert (offer.price_micros, offer.stock) == (7_000_000, 3)
+    for journal in journals:
+        journal.close()
+    writer.close()
+
+
 def test_a_lost_online_store_is_filled_again(
     shop: Any, settings: Any, open_store: Callable[..., Store]
 ) -> None:
@@ -330,16 +369,25 @@ def test_join_features_adds_columns_row_for_row(
     assert all(0 < rate < 1 for rate in joined.column("click_rate").to_pylist())
 
 
-def test_build_features_prints_what_was_set_aside(
-    shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_build_features_prints_what_was_set_aside_and_tells_the_trainers(
+    shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_event: Callable[..., Any]
 ) -> None:
+    shutil.copytree(shop.log_path, tmp_path / "log")
+    bot = [
+        make_event(
+            "CLICK", shop.now - timedelta(minutes=n), page_id=f"m-{n}", item_id="item-000", session_key="bot"
+        )
+        for n in range(9)
+    ]
+    log.write(tmp_path / "log", "events", [log.event_row(event) for event in bot], "bot")
     for name, value in (
         ("STATE_PATH", tmp_path / "state"),
         ("CATALOGUE_PATH", shop.catalogue_path),
-        ("LOG_PATH", shop.log_path),
+        ("LOG_PATH", tmp_path / "log"),
     ):
         monkeypatch.setenv(f"PLANOGRAM_FEATURE_{name}", str(value))
     result = CliRunner().invoke(cli.application(), ["build-features"], env={"COLUMNS": "150"})
     assert result.exit_code == 0, result.output
     for text in ("bot_rate", "impossible_value", "300 items", "40 profiles", "rejected.parquet"):
         assert text in result.output
+    assert log.read_set_aside(tmp_path / "log").session_keys == {"bot"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import grpc
 import pytest
@@ -10,9 +11,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from planogram.client import LayoutError, cart, category, home, product, search
 from planogram.common.v1 import context_pb2
-from planogram.layout.v1 import layout_pb2, layout_pb2_grpc
+from planogram.layout.v1 import layout_pb2, layout_pb2_grpc, token_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import callers
+from services.layout import tokens
+
+ROOT = Path(__file__).parents[2]
 
 PAGES = (
     home("ada", "visit"),
@@ -25,6 +29,15 @@ PAGES = (
 
 def shown(page):
     return [item.item_id for slot in page.slots for item in slot.items]
+
+
+def without_tokens(page):
+    """Takes off what holds the second of issue."""
+    page.cursor = ""
+    for slot in page.slots:
+        slot.tracking_token = ""
+        for item in slot.items:
+            item.tracking_token = ""
 
 
 @pytest.mark.parametrize("request_", PAGES, ids=lambda r: context_pb2.PageType.Name(r.context.page_type))
@@ -91,8 +104,10 @@ async def test_the_same_request_id_brings_the_same_page(open_shop):
             await shop.layout.compose(request, deadline_s=2, request_id=name) for name in ("r1", "r1", "r2")
         ]
         seeds = [plan.seed for plan in shop.plan.requests]
+    assert first.page_id == again.page_id != other.page_id
+    for page in (first, again):
+        without_tokens(page)
     assert first == again
-    assert first.page_id != other.page_id
     assert seeds[0] == seeds[1] != seeds[2]
 
 
@@ -108,11 +123,8 @@ async def test_without_consent_pages_are_greedy_and_know_nothing_of_the_shopper(
         assert request.shopper.session_id == "-"
     assert {plan.exploration.mode for plan in planned} == {policy_pb2.EXPLORATION_MODE_GREEDY}
     for page in pages:
-        for slot in page.slots:
-            slot.tracking_token = ""
-            for item in slot.items:
-                item.tracking_token = ""
-        page.page_id = page.cursor = ""
+        without_tokens(page)
+        page.page_id = ""
     assert pages[0] == pages[1]
 
 
@@ -135,6 +147,55 @@ async def test_a_cursor_continues_below_without_what_was_shown(open_shop):
     assert not set(shown(first)) & set(shown(second))
 
 
+async def test_a_cursor_leads_to_the_end_however_long_ids_are(open_shop):
+    async with open_shop() as shop:
+        good = shop.gather.default
+
+        def with_long_ids(request):
+            response = good(request)
+            for row, item_id in enumerate(response.item_ids):
+                response.item_ids[row] = item_id.ljust(128, "x")
+            return response
+
+        shop.gather.default = with_long_ids
+        pages = [await shop.layout.compose(home("ada", "visit"), deadline_s=2)]
+        while pages[-1].cursor:
+            assert len(pages) < 20
+            request = home("ada", "visit", cursor=pages[-1].cursor)
+            pages.append(await shop.layout.compose(request, deadline_s=2))
+    slots = [slot for page in pages for slot in page.slots if slot.module_id != "popular"]
+    items = [item.item_id for slot in slots for item in slot.items]
+    assert len(items) > 64, "as ids, they would be more than a token may hold"
+    assert len(items) == len(set(items))
+    assert len({slot.module_id for slot in slots}) == len(slots)
+
+
+def test_the_longest_cursor_is_accepted_and_states_its_limit():
+    signer = tokens.Signer(b"a secret of enough bytes")
+    digests = [
+        tokens.item_digest(f"{slot}-{place}".ljust(128, "x")) for slot in range(64) for place in range(24)
+    ]
+    cursor = token_pb2.PageCursor(
+        issued_unix_s=2**33,
+        blueprint="b" * 64,
+        module_ids=[f"{number}".ljust(64, "m") for number in range(64)],
+        item_digests=b"".join(digests),
+    )
+    text = signer.sign("cursor", cursor.SerializeToString())
+    limit = tokens.MAX_CURSOR_BYTES
+    assert len(digests) >= 40 * 24
+    opened = signer.open("cursor", text, token_pb2.PageCursor, "cursor", 0, 1, limit)
+    assert tokens.shown_digests(opened) == frozenset(digests)
+    contract = (ROOT / "protos/planogram/layout/v1/layout.proto").read_text()
+    assert f"// cursor continues a page, as it was handed out. 0 to {limit:,} bytes" in contract
+    assert f"// cursor continues the page. 0 to {limit:,} bytes" in contract
+
+
+def test_a_cursor_of_an_earlier_version_is_read():
+    cursor = token_pb2.PageCursor(item_ids=["i1"])
+    assert tokens.shown_digests(cursor) == {tokens.item_digest("i1")}
+
+
 async def test_more_slots_than_modules_bring_what_there_is(open_shop):
     async with open_shop() as shop:
         page = await shop.layout.compose(home("ada", "visit", slot_count=40), deadline_s=2)
@@ -142,6 +203,12 @@ async def test_more_slots_than_modules_bring_what_there_is(open_shop):
     assert 6 < len(page.slots) <= 40
     assert len({slot.module_id for slot in page.slots}) == len(page.slots)
     assert len(one.slots) == 1
+
+
+def with_version(name):
+    request = home("ada", "visit")
+    request.overrides.policy_version = name
+    return request
 
 
 def too_old():
@@ -169,9 +236,10 @@ def too_old():
         (cart("ada", "visit", [""]), "context.cart_item_ids[0]"),
         (home("ada", "visit", locale="not a locale"), "context.locale"),
         (home("ada", "visit", cursor="abc"), "cursor"),
-        (home("ada", "visit", cursor="x" * 9_000), "cursor"),
+        (home("ada", "visit", cursor="x" * 24_577), "cursor"),
         (home("ada", "visit", blueprint="cart"), "blueprint"),
         (too_old(), "context.time"),
+        (with_version("v" * 65), "overrides.policy_version"),
         (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="A B")]), "modules[0].module_id"),
         (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="hero")]), "modules[0].module_id"),
         (home("ada", "visit", modules=[layout_pb2.CallerModule(module_id="a")]), "modules[0].item_ids"),

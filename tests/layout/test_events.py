@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import deque
 
 import grpc
 import numpy as np
@@ -20,10 +21,14 @@ from planogram.feature.v1 import feature_pb2
 from planogram.files import log as log_file
 from planogram.layout.v1 import layout_pb2, layout_pb2_grpc
 from planogram.policy.v1 import policy_pb2
+from services.common.boundary import Boundary
+from services.common.client import InProcessUpstream
 from services.common.errors import InvalidRequest, NotReady
 from services.common.pseudonyms import load
+from services.common.testing import Script, ScriptedServicer
 from services.layout import event_log, export
 from services.layout.event_log import EventLog
+from services.layout.relay import Relay
 
 CLICK, PURCHASE = events_pb2.EVENT_TYPE_CLICK, events_pb2.EVENT_TYPE_PURCHASE
 
@@ -222,6 +227,29 @@ async def test_the_export_holds_every_exposure_and_event_once(open_shop, tmp_pat
     assert exposure.page_id == page.page_id
 
 
+async def test_an_export_keeps_imports_and_replaces_its_own(open_shop, tmp_path):
+    out = tmp_path / "out"
+    imported = events_pb2.Event(event_id="imported", type=CLICK)
+    imported.time.FromSeconds(1_700_000_000)
+    log_file.write(out, "events", [log_file.event_row(imported)], "front-page-000000000")
+    seen = events_pb2.Exposure(page_id="imported-page")
+    seen.time.FromSeconds(1_700_000_000)
+    log_file.write(out, "exposures", [log_file.exposure_row(seen)], "front-page-000000000")
+    async with open_shop() as shop:
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        await shop.layout.record([impression(page.slots[0])])
+    stale = log_file.write(out, "events", [], f"{export.PREFIX}00007")
+    for _ in range(2):
+        export.export(shop.settings.log_path, out)
+        assert log_file.read_events(out).num_rows == 2
+        assert {exposure.page_id for exposure in log_file.read_exposures(out)} == {
+            "imported-page",
+            page.page_id,
+        }
+    assert not stale.exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".out")]
+
+
 async def test_a_receipt_says_what_the_log_holds(open_shop):
     async with open_shop() as shop:
         page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
@@ -233,6 +261,33 @@ async def test_a_receipt_says_what_the_log_holds(open_shop):
     assert receipt.is_replay_exact
     assert receipt.versions == page.versions
     assert caught.value.code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_receipt_replays_the_exploration_of_its_page_whatever_the_settings_are_now(open_shop):
+    epsilon = 0.1
+
+    async with open_shop() as shop:
+        good = shop.plan.default
+
+        def explored(request):
+            """A policy whose propensities follow the request's epsilon, or else its setting."""
+            response = good(request)
+            asked = request.exploration
+            response.exploration.mode = policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY
+            response.exploration.epsilon = asked.epsilon if asked.HasField("epsilon") else epsilon
+            for slot in response.slots:
+                slot.propensity = 1 - response.exploration.epsilon / 2
+            return response
+
+        shop.plan.default = explored
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        await asyncio.sleep(0.1)
+        epsilon = 0.7
+        receipt = await shop.layout.explain(page.page_id)
+        replayed = shop.plan.requests[-1].exploration
+    assert replayed.epsilon == np.float32(0.1)
+    assert replayed.mode == policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY
+    assert receipt.is_replay_exact
 
 
 async def test_a_forgotten_shopper_leaves_no_byte_in_the_log(open_shop):
@@ -257,6 +312,94 @@ async def test_a_forgotten_shopper_leaves_no_byte_in_the_log(open_shop):
             assert [request.user_id for request in shop.forget.requests] == ["ada"]
             again = await stub.ForgetShopper(layout_pb2.ForgetShopperRequest(user_id="ada"))
         assert again.deleted_count == 0
+
+
+async def forget(shop, user):
+    async with grpc.aio.insecure_channel(shop.target) as channel:
+        request = layout_pb2.ForgetShopperRequest(user_id=user)
+        return await layout_pb2_grpc.LayoutServiceStub(channel).ForgetShopper(request)
+
+
+async def test_an_export_made_before_does_not_hold_a_forgotten_shopper(open_shop):
+    async with open_shop() as shop:
+        kept = await shop.layout.compose(home("bob", "visit-b"), deadline_s=2)
+        page = await shop.layout.compose(home("ada", "visit-a"), deadline_s=2)
+        await shop.layout.record([impression(kept.slots[0]), impression(page.slots[0])])
+        out = shop.settings.export_folder
+        export.export(shop.settings.log_path, out)
+        assert log_file.read_events(out).num_rows == 2
+        await forget(shop, "ada")
+        for _ in ("as it was", "exported again"):
+            assert [exposure.page_id for exposure in log_file.read_exposures(out)] == [kept.page_id]
+            assert log_file.read_events(out).column("page_id").to_pylist() == [kept.page_id]
+            assert len(log_file.read_forgotten(out)) == 1
+            export.export(shop.settings.log_path, out)
+
+
+async def test_what_reaches_the_log_after_all_is_not_exported(tmp_path):
+    log = EventLog(tmp_path / "log", 10)
+    await log.forget(["a" * 32], 2_000_000)
+    exposures = [events_pb2.Exposure(page_id=str(second), shopper_key="a" * 32) for second in (1, 2, 3)]
+    for second, exposure in enumerate(exposures, 1):
+        exposure.time.FromSeconds(second)
+        log.offer(exposure)
+    log.close()
+    export.export(tmp_path / "log", tmp_path / "out")
+    assert [exposure.page_id for exposure in log_file.read_exposures(tmp_path / "out")] == ["3"]
+
+
+async def test_a_shopper_is_forgotten_under_the_keys_of_every_epoch(open_shop):
+    async with open_shop() as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        path = shop.settings.shopper_key_path
+    path.with_suffix(".earlier").mkdir()
+    path.rename(path.with_suffix(".earlier") / "first.key")
+    async with open_shop() as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        await asyncio.sleep(0.1)
+        epochs = {exposure.key_epoch for exposure in event_log.read_exposures(shop.settings.log_path)}
+        answer = await forget(shop, "ada")
+        assert list(event_log.read_exposures(shop.settings.log_path)) == []
+        assert len(log_file.read_forgotten(shop.settings.export_folder)) == 2
+    assert len(epochs) == 2
+    assert answer.deleted_count == 2
+
+
+async def test_a_segment_that_nobody_holds_any_more_is_delivered(tmp_path):
+    first, second = EventLog(tmp_path, 10), EventLog(tmp_path, 10)
+    owed = [events_pb2.Event(event_id=f"e{place}", type=CLICK, shopper_key="a" * 32) for place in range(3)]
+    await second.append(owed)
+    update = Script(feature_pb2.UpdateProfilesResponse(), deque([NotReady("starting")]))
+    feature = InProcessUpstream("feature", ScriptedServicer(UpdateProfiles=update), Boundary("feature"))
+    relay = Relay(first, feature, adopt_every_s=0.05)
+    await asyncio.sleep(0.3)
+    assert not update.requests, "a living process delivers its own"
+    second.close()
+    end_s = time.monotonic() + 10
+    while len(update.requests) < 2 and time.monotonic() < end_s:
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)  # it notes on disk what it delivered
+    await relay.close()
+    refused, delivered = update.requests
+    assert refused == delivered
+    assert [event.event_id for event in delivered.events] == ["e0", "e1", "e2"]
+    third = EventLog(tmp_path, 10)
+    assert third.path == second.path
+    assert await third.undelivered(10) == []
+    third.close()
+    first.close()
+
+
+async def test_a_token_ages_by_the_clock_whatever_time_its_page_is_about(open_shop):
+    request = home("ada", "visit")
+    request.context.time.FromSeconds(int(time.time()) - 29 * 86_400)
+    async with open_shop(token_ttl_s=3_600) as shop:
+        page = await shop.layout.compose(request, deadline_s=2)
+        answer = await shop.layout.record([impression(page.slots[0])])
+        request.cursor = page.cursor
+        more = await shop.layout.compose(request, deadline_s=2)
+    assert answer.stored_count == 1
+    assert more.slots
 
 
 def test_a_second_process_takes_a_segment_of_its_own(tmp_path):
@@ -317,4 +460,42 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path, delay_s):
     sequences = [event.sequence for event in event_log.read_events(tmp_path)]
     assert len(set(sequences)) == len(sequences)
     assert log.next_sequence() > max(sequences)
+    log.close()
+
+
+DYING_WRITER = """
+    import asyncio, os, sys
+    from pathlib import Path
+    from planogram.events.v1 import events_pb2
+    from services.layout.event_log import EventLog
+
+    async def main():
+        log = EventLog(Path(sys.argv[1]), 1_000)
+        await log.append([events_pb2.Event(event_id="kept", type=2)])
+        for number in range(7):
+            log.offer(events_pb2.Exposure(page_id=str(number)))
+        os._exit(9)
+
+    asyncio.run(main())
+"""
+
+
+def test_numbers_that_a_crash_took_are_counted_and_never_given_again(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", textwrap.dedent(DYING_WRITER), str(tmp_path)]
+    assert subprocess.run(command, env=environment, timeout=60).returncode == 9
+    kept = len(list(event_log.read_exposures(tmp_path))) + len(list(event_log.read_events(tmp_path)))
+    assert 1 <= kept < 8
+    log = EventLog(tmp_path, 10)
+    assert log.next_sequence() == 9
+    assert event_log.lost_count(tmp_path) == 8 - kept
+    log.close()
+
+
+async def test_a_write_that_fails_in_an_unforeseen_way_ends_neither_the_log_nor_the_wait(tmp_path):
+    log = EventLog(tmp_path, 10)
+    with pytest.raises(NotReady, match="too large"):
+        await asyncio.wait_for(log.mark_delivered(2**70), 5)
+    stored = await asyncio.wait_for(log.append([events_pb2.Event(event_id="a", type=2)]), 5)
+    assert stored.stored_count == 1
     log.close()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 
 import grpc
 import numpy as np
 import pytest
 
-from planogram.client import LayoutError, default_page, home
+from planogram.client import LayoutError, cart, category, default_page, home, product, search
+from planogram.common.v1 import context_pb2
+from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2
 from planogram.policy.v1 import policy_pb2
@@ -175,14 +179,33 @@ async def test_with_everything_gone_there_is_still_a_page(open_shop):
     assert items(page)
 
 
-@pytest.mark.parametrize("deadline_s", [0.05, 0.1, 0.3])
-async def test_with_everything_slow_the_page_comes_within_its_deadline(open_shop, deadline_s):
+@pytest.mark.parametrize("deadline_s", [0.025, 0.03, 0.05, 0.1, 0.3])
+@pytest.mark.parametrize("failure", [GONE, SLOW], ids=["gone", "slow"])
+@pytest.mark.parametrize("has_earlier_page", [True, False], ids=["kept", "nothing-kept"])
+async def test_whatever_fails_the_page_comes_within_its_deadline(
+    open_shop, deadline_s, failure, has_earlier_page
+):
     async with open_shop() as shop:
-        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
-        shop.gather.default = shop.score.default = shop.plan.default = SLOW
+        if has_earlier_page:
+            await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        else:
+            await shop.layout.record([event_of_nobody()])  # connected, and nothing to fall back on
+        shop.gather.default = shop.score.default = shop.plan.default = failure
         page = await shop.layout.compose(home("ada", "visit"), deadline_s=deadline_s)
-    assert set(fallbacks(page)) == {"feature", "scoring", "policy"}
-    assert items(page)
+    if has_earlier_page:
+        assert set(fallbacks(page)) == {"feature", "scoring", "policy"}
+        assert items(page)
+    else:
+        assert fallbacks(page) == {"feature": "STATIC_PAGE"}
+    assert page.slots
+    assert all(slot.title and slot.tracking_token and slot.propensity == 1 for slot in page.slots)
+
+
+def event_of_nobody():
+    shopper = context_pb2.Shopper(session_id="visit")
+    return layout_pb2.ShopperEvent(
+        event_id="e", type=events_pb2.EVENT_TYPE_SEARCH, query="lamp", shopper=shopper
+    )
 
 
 async def test_a_deadline_that_no_page_can_keep_is_an_error_that_says_so(open_shop):
@@ -226,3 +249,94 @@ async def test_cached_candidates_carry_nothing_of_the_shopper(open_shop):
     rows = {module.module_id: len(module.rows) for module in kept.modules}
     assert rows["for-you"] == rows["recently-viewed"] == rows["buy-again"] == 0
     assert rows["popular"] > 0
+
+
+SUBJECTS = [
+    pytest.param(
+        product("ada", "visit", "i3", "kitchen"),
+        product("ada", "visit", "i4", "garden"),
+        {"similar", "bought-together", "category-deals", "category-guides"},
+        id="product",
+    ),
+    pytest.param(
+        category("ada", "visit", "kitchen"),
+        category("ada", "visit", "garden"),
+        {"category-results", "category-deals", "category-new", "category-guides"},
+        id="category",
+    ),
+    pytest.param(
+        search("ada", "visit", "lamp"), search("ada", "visit", "red shoes"), {"results"}, id="search"
+    ),
+    pytest.param(cart("ada", "visit", ["i8"]), cart("ada", "visit", ["i9"]), {"complements"}, id="cart"),
+]
+
+
+@pytest.mark.parametrize(("request_", "other", "about_subject"), SUBJECTS)
+async def test_what_was_found_for_one_subject_never_stands_under_anothers_title(
+    open_shop, request_, other, about_subject
+):
+    async with open_shop() as shop:
+        await shop.layout.compose(request_, deadline_s=2)
+        shop.gather.default = GONE
+        await shop.layout.compose(request_, deadline_s=2)
+        page = await shop.layout.compose(other, deadline_s=2)
+        rows = [
+            {module.module_id: list(module.rows) for module in plan.modules} for plan in shop.plan.requests
+        ]
+    assert all(rows[1][module_id] for module_id in about_subject), "the same subject has its own again"
+    assert not any(rows[2][module_id] for module_id in about_subject)
+    assert not about_subject & {slot.module_id for slot in page.slots}
+    assert rows[2]["popular"]
+    assert items(page)
+
+
+async def test_a_slow_disk_holds_up_no_page(open_shop, tmp_path):
+    folder = tmp_path / "last-good"
+    folder.mkdir()
+    pipe = folder / f".home.{os.getpid()}"
+    os.mkfifo(pipe)  # what is saved goes here first, and nobody reads it yet
+    async with open_shop() as shop:
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        again = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        saved = await asyncio.to_thread(pipe.read_bytes)
+    assert not page.degraded and not again.degraded
+    assert feature_pb2.GatherPageResponse.FromString(saved).item_ids
+
+
+async def test_after_a_restart_no_subject_is_taken_for_another(open_shop):
+    async with open_shop() as shop:
+        await shop.layout.compose(search("ada", "visit", "lamp"), deadline_s=2)
+    async with open_shop() as shop:
+        shop.gather.default = GONE
+        page = await shop.layout.compose(search("ada", "visit", "red shoes"), deadline_s=2)
+    assert items(page)
+    assert "results" not in {slot.module_id for slot in page.slots}
+
+
+async def test_a_query_within_a_category_is_a_subject_of_its_own(open_shop):
+    lamp, shoes = search("ada", "visit", "lamp"), search("ada", "visit", "red shoes")
+    lamp.context.category = shoes.context.category = "kitchen"
+    async with open_shop() as shop:
+        await shop.layout.compose(lamp, deadline_s=2)
+        shop.gather.default = GONE
+        page = await shop.layout.compose(shoes, deadline_s=2)
+    assert "results" not in {slot.module_id for slot in page.slots}
+
+
+async def test_a_callers_list_is_the_requests_own_while_feature_is_gone(open_shop):
+    def with_list(*item_ids):
+        return home(
+            "ada",
+            "visit",
+            modules=[layout_pb2.CallerModule(module_id="mine", title="Mine", item_ids=item_ids)],
+        )
+
+    async with open_shop() as shop:
+        await shop.layout.compose(with_list("i1", "i2", "i3", "i4"), deadline_s=2)
+        shop.gather.default = GONE
+        await shop.layout.compose(with_list("i9", "i7", "elsewhere", "i6", "i5"), deadline_s=2)
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        plans = shop.plan.requests
+    (mine,) = [module for module in plans[1].modules if module.module_id == "mine"]
+    assert list(mine.rows) == [9, 7, 6, 5]
+    assert "mine" not in {module.module_id for module in plans[2].modules}

@@ -76,6 +76,19 @@ async def test_day_zero_without_exploration_takes_modules_in_their_order(day_zer
     assert [slot.propensity for slot in answer.slots] == [1.0] * 3
 
 
+@pytest.mark.parametrize("mode", [Mode.EPSILON_GREEDY, Mode.SOFTMAX])
+async def test_the_answered_exploration_brings_the_same_plan_under_other_settings(
+    outcome, plan_request, mode
+):
+    models = outcome.artifact.path.parent
+    async with running(models_path=models, exploration_mode=mode, epsilon=0.1, temperature=0.3) as upstream:
+        first = await upstream.call("PlanPage", plan_request, 5)
+    plan_request.exploration.CopyFrom(first.exploration)
+    other = {"exploration_mode": Mode.GREEDY, "epsilon": 0.9, "temperature": 5.0}
+    async with running(models_path=models, **other) as upstream:
+        assert await upstream.call("PlanPage", plan_request, 5) == first
+
+
 @pytest.mark.parametrize("mode", [1, 2, 3])
 async def test_a_trained_policy_answers_a_distribution_for_every_slot(trained, plan_request, mode, outcome):
     plan_request.exploration.mode = mode

@@ -6,6 +6,7 @@ import pytest
 from planogram.files import log as files
 from planogram.policy.v1 import policy_pb2
 from services.common.errors import ConfigurationError
+from services.feature.pipeline.clean import clean, write_set_aside
 from services.policy import page, planner, space
 from services.policy.exploration import Exploration, Mode
 from services.policy.training import rewards, transitions
@@ -34,6 +35,68 @@ def rewrite(shop, folder, page_count, change_exposure=None, keep_event=None):
         rows = [row for row in files.read_events(folder).to_pylist() if keep_event(row)]
         files.write(folder, "events", rows, "test")
     return folder
+
+
+def plant_bot(folder):
+    """Eight pages of the log become one session that clicks everything, and the pipeline looks at it."""
+    pages = {f"p{index}" for index in range(8)}
+    exposures, clicks = [], []
+    for exposure in files.read_exposures(folder):
+        if exposure.page_id in pages:
+            exposure.session_key = "bot"
+            clicks += [
+                {"page_id": exposure.page_id, "slot_id": slot.slot_id, "item_id": item.item_id}
+                for slot in exposure.slots
+                for item in slot.items
+            ]
+        exposures.append(files.exposure_row(exposure))
+    rows = files.read_events(folder).to_pylist()
+    moment = {row["page_id"]: row["time"] for row in rows}
+    kept = [row for row in rows if row["page_id"] not in pages]
+    kept += [
+        {
+            **click,
+            "event_id": f"bot-{number}",
+            "session_key": "bot",
+            "type": "CLICK",
+            "time": moment[click["page_id"]],
+        }
+        for number, click in enumerate(clicks)
+    ]
+    files.write(folder, "exposures", exposures, "test")
+    files.write(folder, "events", kept, "test")
+    items = frozenset(row["item_id"] for row in kept) - {""}
+    write_set_aside(folder, clean(folder, items, {}, max(moment.values())))
+    assert files.read_set_aside(folder).session_keys == {"bot"}
+    return folder
+
+
+def test_a_bot_that_clicks_everything_earns_no_reward(shop, tmp_path, weights):
+    read = transitions.read(plant_bot(shop.write(tmp_path / "planted", 60)), weights)
+    plain = transitions.read(shop.write(tmp_path / "plain", 60), weights)
+    last_of_bot = max(
+        files.micros(exposure.time)
+        for exposure in files.read_exposures(tmp_path / "planted")
+        if exposure.session_key == "bot"
+    )
+    human = plain.times > last_of_bot
+    assert (read.page_count, read.skipped_count) == (60, 8)
+    np.testing.assert_array_equal(read.times, plain.times[human])
+    np.testing.assert_array_equal(read.rewards, plain.rewards[human])
+
+
+def test_an_old_export_teaches_nothing_of_a_forgotten_shopper(shop, tmp_path, weights):
+    shop.write(tmp_path, 60)
+    exposures = list(files.read_exposures(tmp_path))
+    for exposure in exposures[::3]:
+        exposure.shopper_key = "a" * 32
+    files.write(tmp_path, "exposures", [files.exposure_row(exposure) for exposure in exposures], "test")
+    tombstone = {"shopper_digest": files.shopper_digest("a" * 32), "time": files.micros(exposures[20].time)}
+    files.write(tmp_path, "forgotten", [tombstone], "test")
+    times = {files.micros(exposures[place].time) for place in range(0, 21, 3)}
+    read = transitions.read(tmp_path, weights)
+    assert read.page_count == 60 - len(times)
+    assert not times & set(read.times.tolist())
 
 
 def test_decisions_and_links_are_those_of_a_plain_walk(log_folder, read, weights):

@@ -7,11 +7,46 @@ import pytest
 import torch
 
 from planogram.files import log as files
+from services.feature.pipeline.clean import clean, write_set_aside
 from services.scoring.signature import SPECS
 from services.scoring.training import data, export, metrics, train
 from services.scoring.training.calibrate import calibrate
 from services.scoring.training.learn import Recipe, batch_loss, batches, collate, learn
 from services.scoring.training.model import ClickNetwork, NoticeTower
+
+
+def plant_bot(folder):
+    """Eight pages of the log become one session that clicks everything, and the pipeline looks at it."""
+    pages = {f"p{index}" for index in range(8)}
+    exposures, clicks = [], []
+    for exposure in files.read_exposures(folder):
+        if exposure.page_id in pages:
+            exposure.session_key = "bot"
+            clicks += [
+                {"page_id": exposure.page_id, "slot_id": slot.slot_id, "item_id": item.item_id}
+                for slot in exposure.slots
+                for item in slot.items
+            ]
+        exposures.append(files.exposure_row(exposure))
+    rows = files.read_events(folder).to_pylist()
+    moment = {row["page_id"]: row["time"] for row in rows}
+    kept = [row for row in rows if row["page_id"] not in pages]
+    kept += [
+        {
+            **click,
+            "event_id": f"bot-{number}",
+            "session_key": "bot",
+            "type": "CLICK",
+            "time": moment[click["page_id"]],
+        }
+        for number, click in enumerate(clicks)
+    ]
+    files.write(folder, "exposures", exposures, "test")
+    files.write(folder, "events", kept, "test")
+    items = frozenset(row["item_id"] for row in kept) - {""}
+    write_set_aside(folder, clean(folder, items, {}, max(moment.values())))
+    assert files.read_set_aside(folder).session_keys == {"bot"}
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +110,34 @@ def test_pages_of_another_schema_are_counted_and_left_out(make, tmp_path):
     files.write(folder, "exposures", rows, "test")
     found = data.read(folder)
     assert found.page_count == 30 and found.skipped["other schema or not scored"] == 30
+
+
+def test_a_bot_that_clicks_everything_is_no_label(make, tmp_path):
+    plain = data.read(make.log.write(tmp_path / "plain", 60))
+    found = data.read(plant_bot(make.log.write(tmp_path / "planted", 60)))
+    assert found.skipped == {"set aside by the feature pipeline": 8}
+    human = plain.pages(8, 60)
+    assert found.page_count == human.page_count == 52
+    np.testing.assert_array_equal(found.click, human.click)
+    np.testing.assert_array_equal(found.times, human.times)
+
+
+def forget_in(folder):
+    """Every third page is Ada's, who was forgotten after the twentieth."""
+    exposures = list(files.read_exposures(folder))
+    for exposure in exposures[::3]:
+        exposure.shopper_key = "a" * 32
+    files.write(folder, "exposures", [files.exposure_row(exposure) for exposure in exposures], "test")
+    tombstone = {"shopper_digest": files.shopper_digest("a" * 32), "time": files.micros(exposures[20].time)}
+    files.write(folder, "forgotten", [tombstone], "test")
+    return [files.micros(exposures[place].time) for place in range(0, 21, 3)]
+
+
+def test_an_old_export_teaches_nothing_of_a_forgotten_shopper(make, tmp_path):
+    times = forget_in(make.log.write(tmp_path, 60))
+    found = data.read(tmp_path)
+    assert found.page_count == 60 - len(times)
+    assert not set(found.times.tolist()) & set(times)
 
 
 def test_a_damaged_page_is_named(make, tmp_path):

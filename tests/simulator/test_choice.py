@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from simulator import choice
+from simulator.regimes import BASE
 
 
 def test_affinity_is_the_log_of_the_mean_of_exponentials_in_view() -> None:
@@ -22,6 +23,7 @@ def test_an_empty_shelf_is_never_clicked() -> None:
     assert affinity[0] == -np.inf
     assert share.sum() == 0
     click = choice.click_probability(
+        BASE,
         np.zeros((1, 1)),
         affinity[None],
         np.zeros((1, 1)),
@@ -34,6 +36,7 @@ def test_an_empty_shelf_is_never_clicked() -> None:
 
 def test_a_click_weighs_bias_affinity_target_stage_and_fatigue() -> None:
     click = choice.click_probability(
+        BASE,
         bias=np.array([[-2.5, -3.4]]),
         affinity=np.array([[0.5, 0.5]]),
         target_share=np.array([[1.0, 0.0]]),
@@ -47,7 +50,7 @@ def test_a_click_weighs_bias_affinity_target_stage_and_fatigue() -> None:
 
 
 def test_little_patience_makes_scrolling_rarer() -> None:
-    scroll = choice.scroll_probability(np.full((3, 1), 0.8), np.array([1, 2, 3]))
+    scroll = choice.scroll_probability(BASE, np.full((3, 1), 0.8), np.array([1, 2, 3]))
     assert scroll[:, 0] == pytest.approx([0.68, 0.8, 0.86])
 
 

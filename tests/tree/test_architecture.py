@@ -74,13 +74,13 @@ def test_clients_know_the_public_contract_alone(client):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_serving_never_imports_training(service):
+def test_serving_never_imports_training_or_evaluation(service):
     found = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in modules(f"services/{service}")
-        if "training" not in path.parts and path.name != "commands.py"
+        if not {"training", "evaluation"} & set(path.parts) and path.name != "commands.py"
         for name in imports(path)
-        if ".training" in name
+        if ".training" in name or ".evaluation" in name
     ]
     assert found == []
 
@@ -98,13 +98,13 @@ def test_feast_is_imported_by_the_store_and_the_repository_alone():
     )
 
 
-def test_torch_is_imported_by_training_alone():
+def test_torch_is_imported_by_training_and_evaluation_alone():
     users = [
         str(path.relative_to(ROOT))
         for folder in ("services", "simulator", "storefront", "protos")
         for path in modules(folder)
         if any(name.split(".")[0] == "torch" for name in imports(path))
-        and not ("training" in path.parts or path.name.startswith("training_"))
+        and not ({"training", "evaluation"} & set(path.parts) or path.name.startswith("training_"))
     ]
     assert users == []
 

@@ -5,19 +5,26 @@ A log is a folder of files:
     <folder>/events-<anything>.parquet       one row per event, one column per field
     <folder>/exposures-<anything>.parquet    one row per page: a few columns, and the whole
                                              planogram.events.v1.Exposure as bytes in `payload`
+    <folder>/set-aside-<anything>.parquet    what the feature pipeline found not to count: one row per
+                                             session (all its pages and events) or per event
+    <folder>/forgotten-<anything>.parquet    shoppers who asked to be forgotten, by a digest of their key;
+                                             readers drop what the other files still hold of them
 
 Rows may stand in any order and twice; readers merge, and drop all but one row of an id.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -63,8 +70,35 @@ EXPOSURES = pa.schema(
     ]
 )
 
+SET_ASIDE = pa.schema(
+    [
+        ("session_key", pa.string()),  # empty where one event alone is meant
+        ("event_id", pa.string()),  # empty where a whole session is meant
+        ("reason", pa.string()),
+    ]
+)
+
+FORGOTTEN = pa.schema(
+    [
+        ("shopper_digest", pa.string()),  # `shopper_digest` of the shopper_key
+        ("time", _TIME),  # rows of the shopper up to here do not exist
+    ]
+)
+
+_SCHEMAS = {"events": EVENTS, "exposures": EXPOSURES, "set-aside": SET_ASIDE, "forgotten": FORGOTTEN}
 _EVENT_PREFIX = "EVENT_TYPE_"
 _PAGE_PREFIX = "PAGE_TYPE_"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What of a log is there and does not count."""
+
+    session_keys: frozenset[str]
+    event_ids: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{len(self.session_keys):,} sessions and {len(self.event_ids):,} single events set aside"
 
 
 class LogFileError(ValueError):
@@ -107,11 +141,11 @@ def write(folder: Path, kind: str, rows: Sequence[Mapping[str, Any]] | pa.Table,
     """Writes one file, whole or not at all.
 
     Args:
-        kind: "events" or "exposures".
-        rows: rows of EVENTS or EXPOSURES, or a table of that schema.
+        kind: "events", "exposures", "set-aside" or "forgotten".
+        rows: rows of EVENTS, EXPOSURES, SET_ASIDE or FORGOTTEN, or a table of that schema.
         part: distinguishes the file from the folder's others; the same part is replaced.
     """
-    schema = {"events": EVENTS, "exposures": EXPOSURES}[kind]
+    schema = _SCHEMAS[kind]
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{kind}-{part}.parquet"
@@ -123,6 +157,44 @@ def write(folder: Path, kind: str, rows: Sequence[Mapping[str, Any]] | pa.Table,
 def read_events(folder: Path) -> pa.Table:
     """All events of a log, one row per event id, in order of time."""
     return _read(folder, "events", EVENTS, "event_id")
+
+
+def shopper_digest(shopper_key: str) -> str:
+    """What stands for a forgotten shopper's key: 32 hex digits that no log holds."""
+    return hashlib.sha256(shopper_key.encode()).hexdigest()[:32]
+
+
+def read_forgotten(folder: Path) -> dict[str, int]:
+    """Microseconds since 1970 up to which a forgotten shopper's rows do not exist, by shopper_digest."""
+    until: dict[str, int] = {}
+    for path in sorted(folder.glob("forgotten-*.parquet")):
+        table = _read_file(path, FORGOTTEN)
+        columns = (
+            table.column("shopper_digest").to_pylist(),
+            table.column("time").cast(pa.int64()).to_pylist(),
+        )
+        for digest, time_us in zip(*columns, strict=True):
+            until[digest] = max(time_us, until.get(digest, time_us))
+    return until
+
+
+def read_set_aside(folder: Path) -> SetAside:
+    """What was set aside of a log; nothing where no pipeline went over it."""
+    paths = sorted(folder.glob("set-aside-*.parquet"))
+    table = pa.concat_tables([SET_ASIDE.empty_table(), *(_read_file(path, SET_ASIDE) for path in paths)])
+    names = ("session_key", "event_id")
+    sessions, events = (frozenset(table.column(name).to_pylist()) - {"", None} for name in names)
+    return SetAside(sessions, events)
+
+
+def read_counted_events(folder: Path) -> pa.Table:
+    """All events of a log but those set aside, one row per event id, in order of time."""
+    events, found = read_events(folder), read_set_aside(folder)
+    is_out = pc.or_(
+        pc.is_in(events.column("session_key"), pa.array(sorted(found.session_keys), pa.string())),
+        pc.is_in(events.column("event_id"), pa.array(sorted(found.event_ids), pa.string())),
+    )
+    return events.filter(pc.invert(is_out))
 
 
 def read_exposure_table(folder: Path) -> pa.Table:
@@ -160,6 +232,7 @@ def _read(folder: Path, kind: str, schema: pa.Schema, key: str) -> pa.Table:
     if not paths:
         raise LogFileError(f"{folder}: no {kind}-*.parquet in this folder")
     table = pa.concat_tables(_read_file(path, schema) for path in paths)
+    table = _without_forgotten(table, read_forgotten(folder))
     table = table.sort_by([("time", "ascending"), (key, "ascending")])
     return _drop_duplicates(table, key).combine_chunks()
 
@@ -176,6 +249,16 @@ def _read_file(path: Path, schema: pa.Schema) -> pa.Table:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise LogFileError(f"{path}: {error}") from None
+
+
+def _without_forgotten(table: pa.Table, until: Mapping[str, int]) -> pa.Table:
+    if not until:
+        return table
+    keys = table.column("shopper_key")
+    last = {key: until.get(shopper_digest(key), -1) for key in keys.unique().to_pylist() if key}
+    times = table.column("time").cast(pa.int64()).to_pylist()
+    keep = [(time_us or 0) > last.get(key, -1) for key, time_us in zip(keys.to_pylist(), times, strict=True)]
+    return table if all(keep) else table.filter(pa.array(keep, pa.bool_()))
 
 
 def _drop_duplicates(table: pa.Table, key: str) -> pa.Table:

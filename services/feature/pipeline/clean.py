@@ -1,6 +1,7 @@
 """Which logged events count, and why do the others not?
 
-What is set aside is written to a file with its reason; nothing is dropped silently.
+What is set aside is written to a file with its reason; nothing is dropped silently. What must not teach
+models either is named beside the log, where the trainers read it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ REASONS: Mapping[str, str] = {
     "bot_rate": "a session faster than a person can look",
     "bot_behaviour": "a session that clicks on every page, page after page",
 }
+
+_OF_SESSIONS = frozenset({"bot_rate", "bot_behaviour"})
+# An event repeated under its id counts once. An item that has left the catalogue was clicked all the same:
+# models learn from features as they were, and without the click they would learn that nobody wanted it.
+_COUNTED_IN_TRAINING = frozenset({"duplicate_id", "unknown_item"})
 
 _NEED_ITEM = ("CLICK", "CART_ADD", "PURCHASE", "RETURN", "RATING")
 _ACTIONS = ("CLICK", "CART_ADD", "PURCHASE", "RETURN", "RATING")
@@ -88,6 +94,20 @@ def clean(folder: Path, item_ids: frozenset[str], forgotten: Mapping[str, int], 
         events.filter(pa.array(is_good)).combine_chunks(),
         pa.concat_tables([rejected, repeated]).combine_chunks(),
     )
+
+
+def write_set_aside(folder: Path, cleaned: Cleaned) -> Path:
+    """Names beside a log what models are not to learn from either: a session as a whole, or one event."""
+    rows = {
+        (session_key, "", reason) if reason in _OF_SESSIONS else ("", event_id, reason)
+        for session_key, event_id, reason in zip(
+            *(cleaned.rejected.column(name).to_pylist() for name in ("session_key", "event_id", "reason")),
+            strict=True,
+        )
+        if reason not in _COUNTED_IN_TRAINING
+    }
+    named = [dict(zip(log_files.SET_ASIDE.names, row, strict=True)) for row in sorted(rows)]
+    return log_files.write(folder, "set-aside", named, "pipeline")
 
 
 def log_end(folder: Path) -> datetime | None:

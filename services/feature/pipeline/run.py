@@ -22,7 +22,7 @@ from planogram.files import log as log_files
 from services.common.errors import ConfigurationError
 from services.feature import build
 from services.feature.journal import Journal, Offer
-from services.feature.pipeline.clean import Cleaned, clean, log_end
+from services.feature.pipeline.clean import Cleaned, clean, log_end, write_set_aside
 from services.feature.pipeline.companions import Companions, companions
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import co_click_counts, item_vectors
@@ -92,8 +92,9 @@ def run(
         progress("cleaning the log")
         try:
             found = _read_log(log_path, place, journal.forgotten(), now)
-        except log_files.LogFileError as error:
-            raise ConfigurationError(str(error)) from None
+            write_set_aside(log_path, found.cleaned)
+        except (log_files.LogFileError, OSError) as error:
+            raise ConfigurationError(f"LOG_PATH: {error}") from None
     progress("placing items by their words and clicks")
     vectors = _vectors(items, found)
     progress("counting what items did")

@@ -176,8 +176,8 @@ def _listen(recording: Recording, upstream: InProcessUpstream, name: str, method
     call = upstream.call
     seam: Any = upstream
 
-    async def recorded(called: str, request: Any, timeout_s: float) -> Any:
-        answer = await call(called, request, timeout_s)
+    async def recorded(called: str, request: Any, timeout_s: float, *, wait_for_ready: bool = False) -> Any:
+        answer = await call(called, request, timeout_s, wait_for_ready=wait_for_ready)
         if called == method:
             recording.save(f"{name}-request", request)
             recording.save(f"{name}-response", answer)

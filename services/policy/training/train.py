@@ -71,7 +71,7 @@ def train(
         path = Path(folder) / MODEL_FILE
         export(network, path)
         metrics["export_difference"] = compare(network, path, data)
-        manifest = _manifest(data, recipe, weights, metrics)
+        manifest = _manifest(data, recipe, weights, metrics, learned)
         artifact = artifacts.publish(models, _version(manifest), Path(folder), manifest)
     report("publish", 1, 1)
     return Outcome(artifact, metrics)
@@ -114,13 +114,17 @@ def evaluate(network: QNetwork, data: Transitions, members: Any) -> dict[str, fl
     }
 
 
-def _manifest(data: Transitions, recipe: Recipe, weights: Any, metrics: dict[str, float]) -> dict[str, Any]:
+def _manifest(
+    data: Transitions, recipe: Recipe, weights: Any, metrics: dict[str, float], learned: Any
+) -> dict[str, Any]:
     return {
         "kind": "policy",
         "learner": "dueling double DQN on cascade transitions",
         "space_fingerprint": space.FINGERPRINT,
         "trained": datetime.now(UTC).isoformat(timespec="seconds"),
         "data_window": [_moment(data.times.min()), _moment(data.times.max())],
+        # Evaluation asks for decisions that the policy has not seen: those after this.
+        "learned_window": [_moment(data.times[learned].min()), _moment(data.times[learned].max())],
         "recipe": dataclasses.asdict(recipe),
         "seed": recipe.seed,
         "rewards": dataclasses.asdict(weights),

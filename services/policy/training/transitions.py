@@ -55,7 +55,7 @@ class Transitions:
     """(T,) when the page was served, microseconds since 1970."""
     page_count: int
     skipped_count: int
-    """Pages that hold no decision: no policy decided, nothing in view, or not shown as planned."""
+    """Pages that hold no decision: no policy decided, nothing in view, not shown as planned, set aside."""
 
     def __len__(self) -> int:
         return len(self.states)
@@ -71,7 +71,7 @@ class Transitions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """What a shopper did on a page."""
 
     lowest: int
@@ -91,7 +91,8 @@ def read(folder: Path, rewards: Rewards, progress: Callable[[int, int], None] | 
         planogram.files.log.LogFileError: for a file that cannot be read.
         ValueError: where the log holds no decision.
     """
-    acts = _acts(folder)
+    acts = acts_by_page(folder)
+    set_aside = files.read_set_aside(folder)
     table = files.read_exposure_table(folder).select(["session_key", "page_id", "payload"])
     total = table.num_rows
     builder = _Builder()
@@ -99,14 +100,14 @@ def read(folder: Path, rewards: Rewards, progress: Callable[[int, int], None] | 
         if progress is not None and index % 500 == 0:
             progress(index, total)
         builder.page_count += 1
-        if page_id not in acts:
+        if page_id not in acts or session in set_aside.session_keys:
             builder.skipped_count += 1
             continue
         try:
             exposure = events_pb2.Exposure.FromString(payload)
         except Exception as error:  # protobuf's DecodeError is no public name in every runtime
             raise files.LogFileError(f"{folder}: exposure of page {page_id}: payload: {error}") from None
-        builder.add(session, exposure, _seen(exposure, acts[page_id], rewards))
+        builder.add(session, exposure, seen_on(exposure, acts[page_id], rewards))
     if not builder.states:
         raise ValueError(f"{folder}: none of {total} pages holds a decision that a shopper examined")
     return builder.build()
@@ -123,7 +124,7 @@ class _Builder:
         # Decisions of each session that wait for its next page.
         self._waiting: dict[str, list[int]] = defaultdict(list)
 
-    def add(self, session: str, exposure: events_pb2.Exposure, seen: _Seen) -> None:
+    def add(self, session: str, exposure: events_pb2.Exposure, seen: Seen) -> None:
         examined = exposure.slots[: seen.lowest + 1]
         if (
             not examined
@@ -189,9 +190,10 @@ class _Builder:
         self._scalars[index] = (place, reward, following, discount, propensity, moment)
 
 
-def _acts(folder: Path) -> dict[str, list[tuple[str, str, int, int]]]:
+def acts_by_page(folder: Path) -> dict[str, list[tuple[str, str, int, int]]]:
     """(type, slot_id, margin_micros, quantity) of every event by page."""
-    events = files.read_events(folder).select(["page_id", "type", "slot_id", "margin_micros", "quantity"])
+    names = ["page_id", "type", "slot_id", "margin_micros", "quantity"]
+    events = files.read_counted_events(folder).select(names)
     acts: dict[str, list[tuple[str, str, int, int]]] = defaultdict(list)
     rows: Iterable[Any] = zip(*events.to_pydict().values(), strict=True)
     for page_id, kind, slot_id, margin, quantity in rows:
@@ -200,7 +202,7 @@ def _acts(folder: Path) -> dict[str, list[tuple[str, str, int, int]]]:
     return acts
 
 
-def _seen(exposure: events_pb2.Exposure, acts: list[tuple[str, str, int, int]], rewards: Rewards) -> _Seen:
+def seen_on(exposure: events_pb2.Exposure, acts: list[tuple[str, str, int, int]], rewards: Rewards) -> Seen:
     index_of = {slot.slot_id: index for index, slot in enumerate(exposure.slots)}
     lowest, clicked, worth = -1, set(), [0.0] * len(exposure.slots)
     for kind, slot_id, margin, quantity in acts:
@@ -212,7 +214,7 @@ def _seen(exposure: events_pb2.Exposure, acts: list[tuple[str, str, int, int]], 
             lowest = max(lowest, index)
         if kind == "CLICK":
             clicked.add(index)
-    return _Seen(lowest, frozenset(clicked), tuple(worth))
+    return Seen(lowest, frozenset(clicked), tuple(worth))
 
 
 def _pairs(modules: Array, templates: Array) -> list[tuple[int, int]]:

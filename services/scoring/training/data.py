@@ -86,12 +86,18 @@ def read(folder: Path, progress: Callable[[int, int], None] | None = None) -> Ex
         ValueError: where nothing was examined.
     """
     acts = _acts(folder)
-    table = files.read_exposure_table(folder).select(["page_id", "payload"])
+    set_aside = files.read_set_aside(folder)
+    table = files.read_exposure_table(folder).select(["page_id", "session_key", "payload"])
     reader = _Reader(folder)
-    rows = zip(table.column("page_id").to_pylist(), table.column("payload"), strict=True)
-    for index, (page_id, payload) in enumerate(rows):
+    names = (table.column(name).to_pylist() for name in ("page_id", "session_key"))
+    for index, (page_id, session_key, payload) in enumerate(
+        zip(*names, table.column("payload"), strict=True)
+    ):
         if progress is not None and index % 500 == 0:
             progress(index, table.num_rows)
+        if session_key in set_aside.session_keys:
+            reader.skipped["set aside by the feature pipeline"] += 1
+            continue
         if page_id not in acts:
             reader.skipped["nothing in view"] += 1
             continue
@@ -201,7 +207,7 @@ class _Reader:
 
 def _acts(folder: Path) -> dict[str, list[_Act]]:
     """Impressions, clicks and purchases by page."""
-    events = files.read_events(folder).select(["page_id", "type", "slot_id", "item_id"])
+    events = files.read_counted_events(folder).select(["page_id", "type", "slot_id", "item_id"])
     acts: dict[str, list[_Act]] = defaultdict(list)
     for page_id, kind, slot_id, item_id in zip(*events.to_pydict().values(), strict=True):
         if page_id and slot_id and kind in ("IMPRESSION", "CLICK", "PURCHASE"):

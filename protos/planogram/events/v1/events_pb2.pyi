@@ -36,7 +36,7 @@ EVENT_TYPE_RATING: EventType
 EVENT_TYPE_DISMISSAL: EventType
 
 class Exposure(_message.Message):
-    __slots__ = ("page_id", "request_id", "time", "shopper_key", "session_key", "key_epoch", "context", "plan_request", "slots", "scoring_inputs", "scoring_version", "policy_version", "snapshot_version", "blueprint_version", "degraded", "is_propensity_void", "writer", "sequence", "experiment_arms")
+    __slots__ = ("page_id", "request_id", "time", "shopper_key", "session_key", "key_epoch", "context", "plan_request", "slots", "scoring_inputs", "scoring_version", "policy_version", "snapshot_version", "blueprint_version", "degraded", "is_propensity_void", "writer", "sequence", "experiment_arms", "exploration")
     class ExperimentArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +63,7 @@ class Exposure(_message.Message):
     WRITER_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_ARMS_FIELD_NUMBER: _ClassVar[int]
+    EXPLORATION_FIELD_NUMBER: _ClassVar[int]
     page_id: str
     request_id: str
     time: _timestamp_pb2.Timestamp
@@ -82,7 +83,8 @@ class Exposure(_message.Message):
     writer: str
     sequence: int
     experiment_arms: _containers.ScalarMap[str, str]
-    def __init__(self, page_id: _Optional[str] = ..., request_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., context: _Optional[_Union[_context_pb2.PageContext, _Mapping]] = ..., plan_request: _Optional[bytes] = ..., slots: _Optional[_Iterable[_Union[ExposedSlot, _Mapping]]] = ..., scoring_inputs: _Optional[_Union[ScoringInputs, _Mapping]] = ..., scoring_version: _Optional[str] = ..., policy_version: _Optional[str] = ..., snapshot_version: _Optional[str] = ..., blueprint_version: _Optional[str] = ..., degraded: _Optional[_Iterable[str]] = ..., is_propensity_void: _Optional[bool] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    exploration: bytes
+    def __init__(self, page_id: _Optional[str] = ..., request_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., context: _Optional[_Union[_context_pb2.PageContext, _Mapping]] = ..., plan_request: _Optional[bytes] = ..., slots: _Optional[_Iterable[_Union[ExposedSlot, _Mapping]]] = ..., scoring_inputs: _Optional[_Union[ScoringInputs, _Mapping]] = ..., scoring_version: _Optional[str] = ..., policy_version: _Optional[str] = ..., snapshot_version: _Optional[str] = ..., blueprint_version: _Optional[str] = ..., degraded: _Optional[_Iterable[str]] = ..., is_propensity_void: _Optional[bool] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ..., exploration: _Optional[bytes] = ...) -> None: ...
 
 class ExposedSlot(_message.Message):
     __slots__ = ("slot_id", "module_id", "template_id", "family", "items", "propensity", "q_value", "is_explored", "module_index", "template_index", "feasible")

@@ -73,9 +73,11 @@ class FeatureServiceServicer:
 
     def GatherPage(self, request, context):
         """GatherPage answers everything that one page needs, in one call. Role: internal.
-        INVALID_ARGUMENT: the field, value and limit are named; do not retry.
-        FAILED_PRECONDITION: none of the wanted fingerprints is served; the message lists those that are.
-        RESOURCE_EXHAUSTED: load was shed; use cached candidates. UNAVAILABLE: no snapshot is loaded yet.
+        INVALID_ARGUMENT: the field, value and limit are named; do not retry. FAILED_PRECONDITION: none of
+        the wanted fingerprints is served; the message lists those that are. RESOURCE_EXHAUSTED: load was
+        shed; use cached candidates. UNAVAILABLE: the service is starting or stopping, and
+        DEADLINE_EXCEEDED: it is slow; use cached candidates.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +85,10 @@ class FeatureServiceServicer:
 
     def GetFeatures(self, request, context):
         """GetFeatures answers named features of shoppers or items, for other consumers. Role: internal.
-        INVALID_ARGUMENT: unknown feature, or too many ids. Unknown ids are no error: is_present is false.
+        INVALID_ARGUMENT: unknown feature or entity, or too many ids. Unknown ids are no error: is_present
+        is false. RESOURCE_EXHAUSTED: load was shed. UNAVAILABLE: the online store does not answer. Call
+        again later after both.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,7 +96,10 @@ class FeatureServiceServicer:
 
     def GetProfile(self, request, context):
         """GetProfile answers the portrait of one shopper, in words and numbers. Role: admin.
-        NOT_FOUND: no profile is stored.
+        INVALID_ARGUMENT: user_id is empty, too long or holds control characters. NOT_FOUND: no profile is
+        stored. RESOURCE_EXHAUSTED: load was shed. UNAVAILABLE: the online store does not answer. Call
+        again later after both.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,8 +107,9 @@ class FeatureServiceServicer:
 
     def UpdateProfiles(self, request, context):
         """UpdateProfiles applies events to profiles. At least once: idempotent by event id. Role: internal.
-        INVALID_ARGUMENT: names the event; nothing of the request was applied. RESOURCE_EXHAUSTED and
-        UNAVAILABLE: send the same events again later.
+        INVALID_ARGUMENT: names the event; nothing of the request was applied. RESOURCE_EXHAUSTED,
+        UNAVAILABLE and DEADLINE_EXCEEDED: send the same events again later.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,15 +117,20 @@ class FeatureServiceServicer:
 
     def UpdateItems(self, request, context):
         """UpdateItems sets price, stock and activity of items; pages show them within 5 s. Role: internal.
-        INVALID_ARGUMENT: names the item; nothing of the request was applied.
+        INVALID_ARGUMENT: names the item; nothing of the request was applied. RESOURCE_EXHAUSTED: load was
+        shed. UNAVAILABLE: the online store does not answer. Send the same changes again later after both.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ForgetShopper(self, request, context):
-        """ForgetShopper deletes all that is stored about a shopper. Idempotent. Role: internal.
-        INVALID_ARGUMENT: user_id is empty.
+        """ForgetShopper deletes all that is stored about a shopper, under the keys of every epoch.
+        Idempotent. Role: internal.
+        INVALID_ARGUMENT: user_id is empty, too long or holds control characters. RESOURCE_EXHAUSTED and
+        UNAVAILABLE: not everything is deleted; call again later.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

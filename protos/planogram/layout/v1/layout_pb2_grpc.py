@@ -64,12 +64,14 @@ class LayoutServiceServicer:
     """
 
     def ComposePage(self, request, context):
-        """ComposePage answers the page for one view. The same request id, inputs and versions give the
-        same page. Role: public; overrides need admin.
+        """ComposePage answers the page for one view. The same request id, inputs and versions give the same
+        page, but for when its tokens were issued. Role: public; overrides need admin.
         INVALID_ARGUMENT: names the field, the value and the limit; do not retry. NOT_FOUND: no blueprint
-        of that name. DEADLINE_EXCEEDED: the deadline was below 25 ms; show a page of your own.
+        of that name. DEADLINE_EXCEEDED: less than 4 ms were left, or the answer was too late; show a page
+        of your own. From 25 ms up the page is in time; below, it is a static one at best effort.
         RESOURCE_EXHAUSTED: load was shed; show a page of your own. Other services that fail never make
         this call fail: the page says what is degraded.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: overrides without the admin role.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,17 +80,22 @@ class LayoutServiceServicer:
     def RecordEvents(self, request, context):
         """RecordEvents stores what shoppers did. Answers when the events are on disk. Idempotent by event
         id. Role: public.
-        INVALID_ARGUMENT: names the event; nothing of the request was stored. UNAVAILABLE and
-        DEADLINE_EXCEEDED: send the same events again.
+        INVALID_ARGUMENT: names the event; nothing of the request was stored. UNAVAILABLE: the disk
+        refused, and DEADLINE_EXCEEDED: it was too slow; send the same events again. RESOURCE_EXHAUSTED:
+        load was shed; send them again later.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below public.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ForgetShopper(self, request, context):
-        """ForgetShopper deletes what is known about a shopper, here and in the feature service, and keeps
-        the shopper out of the next training set. Idempotent. Role: admin.
-        INVALID_ARGUMENT: user_id is empty. UNAVAILABLE: the feature service did not answer; call again.
+        """ForgetShopper deletes what is known about a shopper, here and in the feature service, under the
+        keys of every epoch, and keeps the shopper out of the next training set. Idempotent. Role: admin.
+        INVALID_ARGUMENT: user_id is empty, too long or holds control characters. UNAVAILABLE: the disk
+        refused, or the feature service did not answer; call again. DEADLINE_EXCEEDED: call again.
+        RESOURCE_EXHAUSTED: load was shed; call again later.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +103,10 @@ class LayoutServiceServicer:
 
     def ExplainPage(self, request, context):
         """ExplainPage answers the receipt of a page. Role: admin.
-        NOT_FOUND: no such page is in the log, or its shopper was forgotten.
+        INVALID_ARGUMENT: page_id is empty, too long or holds control characters. NOT_FOUND: no such page
+        is in the log, or its shopper was forgotten. RESOURCE_EXHAUSTED: load was shed; call again later.
+        DEADLINE_EXCEEDED: give it a second or more.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,13 +35,15 @@ class TrackingToken(_message.Message):
     def __init__(self, issued_unix_s: _Optional[int] = ..., page_id: _Optional[str] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., policy_version: _Optional[str] = ..., scoring_version: _Optional[str] = ..., slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., family: _Optional[str] = ..., propensity: _Optional[float] = ..., item_id: _Optional[str] = ...) -> None: ...
 
 class PageCursor(_message.Message):
-    __slots__ = ("issued_unix_s", "blueprint", "module_ids", "item_ids")
+    __slots__ = ("issued_unix_s", "blueprint", "module_ids", "item_ids", "item_digests")
     ISSUED_UNIX_S_FIELD_NUMBER: _ClassVar[int]
     BLUEPRINT_FIELD_NUMBER: _ClassVar[int]
     MODULE_IDS_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    ITEM_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     issued_unix_s: int
     blueprint: str
     module_ids: _containers.RepeatedScalarFieldContainer[str]
     item_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, issued_unix_s: _Optional[int] = ..., blueprint: _Optional[str] = ..., module_ids: _Optional[_Iterable[str]] = ..., item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    item_digests: bytes
+    def __init__(self, issued_unix_s: _Optional[int] = ..., blueprint: _Optional[str] = ..., module_ids: _Optional[_Iterable[str]] = ..., item_ids: _Optional[_Iterable[str]] = ..., item_digests: _Optional[bytes] = ...) -> None: ...

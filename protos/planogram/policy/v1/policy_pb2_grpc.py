@@ -52,18 +52,23 @@ class PolicyServiceServicer:
     """
 
     def PlanPage(self, request, context):
-        """PlanPage fills the slots top-down and answers the propensity of each choice. The same request
-        and policy version give the same answer. Role: internal.
+        """PlanPage fills the slots top-down and answers the propensity of each choice. The same request and
+        policy version give the same answer. Role: internal.
         INVALID_ARGUMENT: names the field; do not retry. NOT_FOUND: the named version is not loaded.
         FAILED_PRECONDITION: some slot can hold nothing; add a filler module to the blueprint.
-        RESOURCE_EXHAUSTED: load was shed. UNAVAILABLE: no policy is loaded yet.
+        RESOURCE_EXHAUSTED: load was shed, UNAVAILABLE: no policy is loaded yet, and DEADLINE_EXCEEDED:
+        lay the page out without a policy.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPolicy(self, request, context):
-        """GetPolicy answers the loaded versions. Role: internal. UNAVAILABLE: none is loaded yet.
+        """GetPolicy answers the loaded versions. Role: internal.
+        UNAVAILABLE: none is loaded yet; call again with backoff. RESOURCE_EXHAUSTED: load was shed.
+        INVALID_ARGUMENT: the request id of the call is no printable text.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,10 +59,11 @@ class ScoringServiceServicer:
     def ScoreItems(self, request, context):
         """ScoreItems answers, per item, the calibrated probability of a click and of a purchase. An item's
         answer does not depend on the other items of the call. Role: internal.
-        INVALID_ARGUMENT: names the tensor and what is wrong with it; do not retry.
-        FAILED_PRECONDITION: the fingerprint is not the model's; ask GetModel for the one it wants.
-        NOT_FOUND: the named version is not loaded. RESOURCE_EXHAUSTED: load was shed; rank by popularity.
-        UNAVAILABLE: no model is loaded yet.
+        INVALID_ARGUMENT: names the tensor and what is wrong with it; do not retry. FAILED_PRECONDITION:
+        the fingerprint is not the model's; ask GetModel for the one it wants. NOT_FOUND: the named
+        version is not loaded. RESOURCE_EXHAUSTED: load was shed, UNAVAILABLE: no model is loaded yet, and
+        DEADLINE_EXCEEDED: rank by popularity.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,15 +71,20 @@ class ScoringServiceServicer:
 
     def ExplainScores(self, request, context):
         """ExplainScores attributes the scores of chosen items to features. Role: admin.
-        Codes as ScoreItems.
+        Codes as ScoreItems: INVALID_ARGUMENT, FAILED_PRECONDITION, NOT_FOUND, RESOURCE_EXHAUSTED,
+        UNAVAILABLE, DEADLINE_EXCEEDED.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """GetModel answers the loaded versions, their signature and the device that really runs them.
-        Role: internal. UNAVAILABLE: no model is loaded yet.
+        """GetModel answers the loaded versions, their signature and the device that really runs them. Role:
+        internal.
+        UNAVAILABLE: no model is loaded yet; call again with backoff. RESOURCE_EXHAUSTED: load was shed.
+        INVALID_ARGUMENT: the request id of the call is no printable text.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

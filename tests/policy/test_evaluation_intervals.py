@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.policy.evaluation.intervals import cluster_bootstrap, empirical_bernstein
+from services.policy.evaluation.sequences import (
+    asymptotic_radius,
+    asymptotic_sequence,
+    bernstein_sequence,
+)
+
+
+def test_bernstein_is_the_formula():
+    values = np.array([0.0, 4.0, 2.0, 2.0])
+    found = empirical_bernstein(values, -10.0, 30.0, 0.9)
+    variance, log_term = (8 / 3) / 40**2, math.log(2 / 0.05)
+    radius = 40 * (math.sqrt(2 * variance * log_term / 4) + 7 * log_term / (3 * 3))
+    assert found.lower == max(-10.0, 2.0 - radius) and found.upper == min(30.0, 2.0 + radius)
+
+
+def test_bernstein_knows_of_values_that_were_never_drawn():
+    """A sample of zeros of what may be 1,000 bounds little; the sample's own range would bound all."""
+    found = empirical_bernstein(np.zeros(1_000), 0.0, 1_000.0)
+    assert found.lower == 0.0 and found.upper == pytest.approx(7 * math.log(80) / (3 * 999) * 1_000)
+
+
+def test_bernstein_does_not_grow_with_the_sample():
+    """A radius multiplied by n, as SCOPE-RL has it, would widen with evidence."""
+    generator = np.random.default_rng(0)
+    widths = []
+    for count in (100, 1_000, 10_000):
+        found = empirical_bernstein(generator.random(count), 0.0, 1.0)
+        widths.append(found.upper - found.lower)
+    assert widths[0] > 2 * widths[1] > 4 * widths[2]
+
+
+@pytest.mark.parametrize(
+    ("values", "lowest", "highest", "confidence", "message"),
+    [
+        ([0.0, 2.0], 0.0, 1.0, 0.9, r"values: got 0.0 to 2.0, want 0.0 to 1.0"),
+        ([0.0, 1.0], 1.0, 1.0, 0.9, r"highest: got 1.0, want more than lowest"),
+        ([0.0], 0.0, 1.0, 0.9, r"values: got shape \(1,\)"),
+        ([0.0, math.nan], 0.0, 1.0, 0.9, r"values: got NaN"),
+        ([0.0, 1.0], 0.0, 1.0, 1.0, r"confidence: got 1.0"),
+    ],
+)
+def test_bad_samples_are_refused(values, lowest, highest, confidence, message):
+    with pytest.raises(ValueError, match=message):
+        empirical_bernstein(np.array(values), lowest, highest, confidence)
+
+
+def test_bernstein_covers_rare_large_values():
+    """One in 200 is 1, the rest 0: the normal interval of 100 values misses the mean most of the time."""
+    generator = np.random.default_rng(1)
+    missed = 0
+    for _ in range(400):
+        found = empirical_bernstein((generator.random(100) < 0.005).astype(float), 0.0, 1.0, 0.9)
+        missed += not found.lower <= 0.005 <= found.upper
+    assert missed <= 40
+
+
+def test_the_bootstrap_covers_where_shoppers_come_in_clusters():
+    """Each shopper's sessions share a level; taking sessions for independent would cover 4 in 10."""
+    generator = np.random.default_rng(2)
+    missed = missed_alone = 0
+    for repeat in range(150):
+        level = generator.exponential(1.0, 80)
+        shoppers = np.repeat(np.arange(80), 12)
+        values = level[shoppers] + 0.2 * generator.normal(size=len(shoppers))
+        found = cluster_bootstrap(values, shoppers, 0.9, 300, repeat)
+        alone = cluster_bootstrap(values, np.arange(len(values)), 0.9, 300, repeat)
+        missed += not found.lower <= 1.0 <= found.upper
+        missed_alone += not alone.lower <= 1.0 <= alone.upper
+    assert missed <= 27  # 15 expected; 3.3 standard deviations
+    assert missed_alone > 50
+
+
+def test_the_bootstrap_is_the_same_for_the_same_seed_and_needs_two_shoppers():
+    values, shoppers = np.arange(6.0), np.array([0, 0, 1, 1, 4, 4])
+    assert cluster_bootstrap(values, shoppers) == cluster_bootstrap(values, shoppers)
+    found = cluster_bootstrap(values, shoppers)
+    assert 0.5 <= found.lower < 2.5 < found.upper <= 4.5
+    with pytest.raises(ValueError, match="shoppers: got 1, want 2 or more"):
+        cluster_bootstrap(values, np.zeros(6, int))
+
+
+def test_the_bernstein_sequence_is_the_formula_at_its_first_value():
+    band = bernstein_sequence(np.array([0.8]), 0.0, 1.0, 0.9)
+    log_term = math.log(20)
+    bet = min(math.sqrt(2 * log_term / (0.25 * math.log(2))), 0.5)
+    psi = (-math.log(1 - bet) - bet) / 4
+    radius = (log_term + 4 * 0.3**2 * psi) / bet
+    assert band.lower[0] == max(0.0, 0.8 - radius) and band.upper[0] == min(1.0, 0.8 + radius)
+
+
+def looks(make, truth, repeat_count, count, first_look=0):
+    """Runs of a sequence in which the truth was outside at any time."""
+    missed = 0
+    for repeat in range(repeat_count):
+        band = make(np.random.default_rng(repeat), count)
+        outside = (band.lower > truth) | (band.upper < truth)
+        missed += bool(outside[first_look:].any())
+    return missed
+
+
+def test_the_bernstein_sequence_holds_however_often_one_looks():
+    def draw(generator, count):
+        return bernstein_sequence(3.0 * generator.beta(0.3, 0.9, count) - 1.0, -1.0, 2.0, 0.9)
+
+    assert looks(draw, 3 * 0.25 - 1, 300, 2_000) <= 30
+    band = draw(np.random.default_rng(0), 20_000)
+    assert band.upper[-1] - band.lower[-1] < 0.06
+    assert (np.diff(band.lower) >= 0).all() and (np.diff(band.upper) <= 0).all()
+
+
+def test_the_asymptotic_sequence_holds_however_often_one_looks():
+    """Where intervals of a fixed sample, looked at 2,000 times, would be wrong in most runs."""
+
+    def draw(generator, count):
+        return asymptotic_sequence(generator.exponential(1.0, count), 0.9, 1_000)
+
+    assert looks(draw, 1.0, 300, 3_000, first_look=200) <= 30 + 3 * 5.2
+
+    wrong = 0
+    for repeat in range(300):
+        values = np.random.default_rng(repeat).exponential(1.0, 3_000)
+        number = np.arange(1, 3_001)
+        means = np.cumsum(values) / number
+        radius = 1.645 * np.sqrt((np.cumsum(values**2) / number - means**2) / number)
+        wrong += bool((np.abs(means - 1) > radius)[200:].any())
+    assert wrong > 100
+
+
+@given(st.integers(2, 10**6), st.floats(1e-6, 1e6), st.floats(0.5, 0.999), st.floats(10, 1e6))
+@settings(max_examples=100, deadline=None)
+def test_the_asymptotic_radius_exceeds_that_of_a_fixed_sample(count, variance, confidence, tuned_count):
+    from statistics import NormalDist
+
+    radius = asymptotic_radius(np.array(count), np.array(variance), confidence, tuned_count)
+    fixed = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance / count)
+    assert radius > fixed
+
+
+def test_the_asymptotic_radius_is_narrowest_about_where_it_is_tuned():
+    count = np.array(1_000.0)
+    tunings = np.array([50.0, 300.0, 1_000.0, 3_000.0, 20_000.0])
+    widths = [float(asymptotic_radius(count, np.array(1.0), 0.95, tuning)) for tuning in tunings]
+    assert tunings[int(np.argmin(widths))] == 1_000.0
