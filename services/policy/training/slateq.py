@@ -124,6 +124,7 @@ def learn(
         on_step: called with the step and its loss.
         network: what to train; a new one where None.
     """
+    torch.set_num_threads(1)  # larger pools lose more in hand-over than these small layers gain
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng(recipe.seed)
     end, is_click = pages.ends()

@@ -71,9 +71,6 @@ def run(
     say: Callable[[str], None] = print,
 ) -> list[Row]:
     """Plays what has no result yet, and reports all of these worlds."""
-    import torch
-
-    torch.set_num_threads(1)
     items = world.read_items(catalogue.make(0, DAY), DAY)
     results = []
     for seed in seeds:
