@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 CATALOGUE = Path("var/catalogue/items.parquet")
 LOG = Path("var/simulated")
+LINE_EVERY_S = 5.0
+"""Where there is no terminal, a line tells of the pages so often."""
 
 Seed = Annotated[int, typer.Option(min=0, help="The same seed, day and catalogue give the same shop.")]
 Day = Annotated[
@@ -64,7 +67,6 @@ def simulate(
 ) -> None:
     """Sends synthetic shoppers through a shop, or writes the logs of a vectorised one."""
     import asyncio
-    import time
 
     from simulator import scene
     from simulator.browsing import Traffic
@@ -137,21 +139,30 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 class _progress:  # noqa: N801
-    """A bar in the terminal while a run lasts; its value takes the number of pages so far."""
+    """A bar while a run lasts, or lines where there is no terminal; its value takes the pages so far."""
 
     def __init__(self, total: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
         self._total = total
+        self._begun_s = self._told_s = time.monotonic()
         self._bar = Progress("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._task = self._bar.add_task("pages", total=total)
 
     def __enter__(self) -> Callable[[int], None]:
         self._bar.start()
-        return lambda count: self._bar.update(self._task, completed=min(count, self._total))
+        return self._advance
 
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
+
+    def _advance(self, count: int) -> None:
+        done = min(count, self._total)
+        self._bar.update(self._task, completed=done)
+        now_s = time.monotonic()
+        if not self._bar.console.is_terminal and now_s - self._told_s >= LINE_EVERY_S:
+            self._told_s = now_s
+            typer.echo(f"  {done:,} of {self._total:,} pages after {now_s - self._begun_s:.0f} s")
 
 
 def _print_tally(tally: Tally) -> None:

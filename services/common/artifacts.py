@@ -97,11 +97,23 @@ def point(root: Path, version: str) -> None:
 
 
 def current_version(root: Path) -> str | None:
-    """The version that the pointer names; None where nothing is published."""
+    """The version that the pointer names; None where nothing is published.
+
+    Raises:
+        Incompatible: where the pointer cannot be read, or holds what is no version's name.
+    """
     try:
-        return (root / POINTER).read_text().strip() or None
+        content = (root / POINTER).read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise Incompatible(f"{root / POINTER}: {error.strerror}") from None
+    name = content.decode("ascii", errors="replace").strip()
+    if not _VERSION.fullmatch(name):
+        raise Incompatible(
+            f"{root / POINTER}: holds {len(content)} bytes, {content[:40]!r}, which is no version's name"
+        )
+    return name
 
 
 def versions(root: Path) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 
 import typer
@@ -55,6 +56,46 @@ def main() -> None:
     except (ConfigurationError, ServiceError) as error:
         print(f"planogram: {error}", file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        extra = _extra_of(error)
+        if extra is None:
+            raise
+        package = (error.name or "").split(".")[0]
+        print(
+            f"planogram: this needs {package}, which is not installed: pip install 'planogram[{extra}]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+# What an installation lacks where code of a package finds a module missing; the longest name counts.
+_EXTRAS = {
+    "services.common.inference": "cpu",
+    "services.common.training_output": "training",
+    "services.feature": "feature",
+    "services.layout": "layout",
+    "services.local": "local,cpu",
+    "services.policy": "policy",
+    "services.policy.evaluation": "evaluation",
+    "services.policy.training": "training",
+    "services.scoring": "scoring",
+    "services.scoring.training": "training",
+    "simulator": "simulator",
+    "storefront": "storefront",
+}
+
+
+def _extra_of(error: ModuleNotFoundError) -> str | None:
+    """The extra that brings the missing module; None where it is one of ours, which none brings."""
+    if (error.name or "").split(".")[0] in (*PACKAGES, "planogram"):
+        return None
+    found = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        name = str(frame.f_globals.get("__name__", ""))
+        owners = [package for package in _EXTRAS if f"{name}.".startswith(f"{package}.")]
+        if owners:
+            found = _EXTRAS[max(owners, key=len)]
+    return found
 
 
 if __name__ == "__main__":

@@ -28,20 +28,24 @@ def group(app: typer.Typer, name: str, text: str) -> typer.Typer:
 def list_versions(root: Path = typer.Argument(Path("var/models"), help="Folder of model stores.")) -> None:  # noqa: B008
     """Prints every published version of every store, the current one marked."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from services.common import artifacts
+    from services.common.errors import Incompatible
 
+    console = Console()
     table = Table("store", "version", "current", "published", "metrics")
     for store in _stores(root):
-        current = artifacts.current_version(store)
+        current = None
+        try:
+            current = artifacts.current_version(store)
+        except Incompatible as error:
+            console.print(f"damaged: {error}", style="red", markup=False)
         for version in artifacts.versions(store):
-            manifest = artifacts.load(store, version).manifest
-            metrics = "  ".join(f"{name} {value:.4g}" for name, value in manifest.get("metrics", {}).items())
-            table.add_row(
-                str(store), version, "*" if version == current else "", manifest["published"], metrics
-            )
-    Console().print(table)
+            mark = "*" if version == current else ""
+            table.add_row(str(store), version, mark, *map(escape, _described(store, version)))
+    console.print(table)
 
 
 @models.command()
@@ -55,6 +59,22 @@ def point(
     artifacts.load(store, version)  # verified first: a damaged version is never pointed to
     artifacts.point(store, version)
     typer.echo(f"{store}: {version} is current; services follow within seconds")
+
+
+def _described(store: Path, version: str) -> tuple[str, str]:
+    """When a version was published, and its metrics; of a damaged one, what is wrong."""
+    from services.common import artifacts
+    from services.common.errors import Incompatible, NotFound
+
+    try:
+        manifest = artifacts.load(store, version).manifest
+    except (Incompatible, NotFound) as error:
+        return "damaged", str(error)
+    metrics = manifest.get("metrics", {})
+    return (
+        str(manifest.get("published", "")),
+        "  ".join(f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, int | float)),
+    )
 
 
 def _stores(root: Path) -> list[Path]:

@@ -89,7 +89,7 @@ class Versions(Generic[M]):
         Blocks while it loads: call it from a worker thread.
         """
         with self._refreshing:
-            wanted = artifacts.current_version(self._root)
+            wanted = self._pointed()
             before = self._loaded
             if wanted == before[0].version:
                 return False
@@ -133,6 +133,17 @@ class Versions(Generic[M]):
                 await asyncio.to_thread(self.refresh)
             except Exception:  # the store may be unreadable for a moment; the next round tries again
                 self._log.exception(WATCH_FAILED, root=str(self._root))
+
+    def _pointed(self) -> str | None:
+        """The version at the pointer; one that cannot be read counts as a bad version, by what is wrong."""
+        try:
+            return artifacts.current_version(self._root)
+        except Incompatible as error:
+            problem = str(error)
+            if problem not in self._refused:
+                self._refused.add(problem)
+                self._log.error(MODEL_REFUSED, problem=problem)
+            return problem
 
     def _load(self, version: str) -> M | None:
         for model in self._loaded:

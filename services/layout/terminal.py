@@ -14,13 +14,13 @@ SHOWN_ITEMS = 4
 
 
 def titles_of(catalogue: Path, page: layout_pb2.Page) -> dict[str, str]:
-    """Titles of the page's items by id; empty where there is no catalogue to read."""
-    if not catalogue.is_file():
+    """Titles of the page's items by id; empty where there are none, or no catalogue to read."""
+    wanted = [item.item_id for slot in page.slots for item in slot.items]
+    if not wanted or not catalogue.is_file():
         return {}
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    wanted = [item.item_id for slot in page.slots for item in slot.items]
     table = pq.read_table(catalogue, columns=["item_id", "title"], filters=pc.field("item_id").isin(wanted))
     return dict(zip(table["item_id"].to_pylist(), table["title"].to_pylist(), strict=True))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.common.commands import group
+
+if TYPE_CHECKING:
+    from services.local.supervisor import Program
 
 Run = Annotated[Path, typer.Option(help="Folder of pid files and logs.")]
 RUN = Path("var/run")
@@ -27,49 +31,66 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     once: Annotated[bool, typer.Option(help="Exit after the page instead of keeping the shop open.")] = False,
-    state: Annotated[Path, typer.Option(help="Folder of all data.")] = Path("var"),
+    state: Annotated[Path, typer.Option(help="Folder of all data; `down --run STATE/run` stops it.")] = Path(
+        "var"
+    ),
 ) -> None:
     """Data, training, the four services, live traffic, a page: everything on this machine."""
-    import signal
-
     from rich.console import Console
 
     from services.common.errors import ConfigurationError
     from services.local.demo import Demo
+    from services.local.signals import Interrupted, interruptible
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)
-    running = Demo(state, Console())
+    console = Console()
+    running = Demo(state, console)
     try:
-        running.learn()
-        running.serve()
-        running.live()
-        running.show()
-        if not once:
-            signal.pause()
-    except KeyboardInterrupt:
-        typer.echo()
+        with interruptible():
+            try:
+                running.learn()
+                running.serve()
+                running.live()
+                running.show()
+                if not once:
+                    running.stay_open()
+            finally:
+                running.stop()
+    except Interrupted as interrupted:
+        console.print("interrupted")
+        raise typer.Exit(interrupted.code) from None
     except ConfigurationError as error:
         typer.echo(f"planogram demo: {error}", err=True)
         raise typer.Exit(1) from None
-    finally:
-        running.stop()
+    if once:
+        console.print("The shop is closed again; `planogram demo` opens it in seconds.")
 
 
 def up(run: Run = RUN) -> None:
-    """Starts the four services in the background, and waits until they serve."""
+    """Starts the four services in the background, and waits until they serve.
+
+    Where one does not come up, those that were started are stopped again.
+    """
     from rich.console import Console
 
+    from services.common.errors import ConfigurationError
+    from services.local.signals import Interrupted, interruptible
     from services.local.supervisor import PROGRAMS, Supervisor
 
     supervisor = Supervisor(run)
     console = Console()
-    with console.status("starting"):
-        started = supervisor.start(PROGRAMS)
-        supervisor.wait_ready(PROGRAMS)
+    try:
+        with interruptible(), console.status("starting"):
+            try:
+                started = supervisor.start(PROGRAMS)
+                supervisor.wait_ready(PROGRAMS)
+            except BaseException:
+                _tell_stopped(supervisor.stop_own())
+                raise
+    except Interrupted as interrupted:
+        raise typer.Exit(interrupted.code) from None
+    except ConfigurationError as error:
+        typer.echo(f"planogram up: {error}", err=True)
+        raise typer.Exit(1) from None
     for program in PROGRAMS:
         note = "started" if program in started else "was running"
         console.print(f"{program.name:<8} {program.address}  {note}; log {supervisor.log_path(program)}")
@@ -139,6 +160,12 @@ def import_open_bandit(
     console = Console()
     outcome = open_bandit.run(state, console, wheel)
     open_bandit.print_outcome(console, open_bandit.State(state), outcome)
+
+
+def _tell_stopped(programs: Sequence[Program]) -> None:
+    if programs:
+        names = ", ".join(program.name for program in programs)
+        typer.echo(f"stopped what this command had started: {names}", err=True)
 
 
 bench = typer.Typer(help="Measure one thing against its floor, in one run.", no_args_is_help=True)

@@ -32,6 +32,7 @@ from services.common.errors import ConfigurationError
 from services.feature.importing import impressions, items, mapping
 from services.feature.importing.support import Support, support
 from services.feature.importing.writing import write_pages
+from services.local.state import State as Shop
 from services.local.supervisor import clean_environment
 
 PACKAGE = "obp==0.4.1"
@@ -55,55 +56,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class State(Shop):
     """Where everything lies, apart from a shop that may run beside."""
-
-    root: Path
 
     @property
     def files(self) -> Path:
         return self.root / "files"
 
     @property
-    def catalogue(self) -> Path:
-        return self.root / "catalogue" / "items.parquet"
-
-    @property
-    def log(self) -> Path:
-        return self.root / "log" / "export"
-
-    @property
-    def key(self) -> Path:
-        return self.root / "keys" / "shopper.key"
-
-    @property
     def config(self) -> Path:
         return self.root / "config"
 
     @property
-    def click_models(self) -> Path:
-        return self.root / "models" / "click"
-
-    @property
-    def policy_models(self) -> Path:
-        return self.root / "models" / "policy"
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """Settings under which the services work on this state."""
-        return {
-            "PLANOGRAM_FEATURE_STATE_PATH": str(self.root / "feature"),
-            "PLANOGRAM_FEATURE_CATALOGUE_PATH": str(self.catalogue),
-            "PLANOGRAM_FEATURE_LOG_PATH": str(self.log),
-            "PLANOGRAM_FEATURE_SHOPPER_KEY_PATH": str(self.key),
-            "PLANOGRAM_SCORING_MODELS_PATH": str(self.click_models),
-            "PLANOGRAM_POLICY_MODELS_PATH": str(self.policy_models),
-            "PLANOGRAM_LAYOUT_CONFIG_PATH": str(self.config),
-            "PLANOGRAM_LAYOUT_LOG_PATH": str(self.root / "log" / "segments"),
-            "PLANOGRAM_LAYOUT_LAST_GOOD_PATH": str(self.root / "layout" / "last-good"),
-            "PLANOGRAM_LAYOUT_SHOPPER_KEY_PATH": str(self.key),
-            "PLANOGRAM_LAYOUT_SIGNING_KEY_PATH": str(self.root / "keys" / "signing.key"),
-        }
+    def settings(self) -> dict[str, str]:
+        """Settings under which the services work on this state and its own categories."""
+        return {**self.variables, "PLANOGRAM_LAYOUT_CONFIG_PATH": str(self.config)}
 
 
 def run(root: Path, console: Console, wheel: Path | None = None) -> Outcome:
@@ -145,7 +112,7 @@ def run(root: Path, console: Console, wheel: Path | None = None) -> Outcome:
                     ("train", "policy", "--log", str(state.log), "--models", str(state.policy_models)),
                 ],
             )
-        with stage("compose a page"), _environment(state.variables):
+        with stage("compose a page"), _environment(state.settings):
             page = asyncio.run(_compose())
     return Outcome(found, page, seconds)
 
@@ -286,9 +253,9 @@ def _download(folder: Path) -> Path:
 
 def _planogram(state: State, commands: Sequence[tuple[str, ...]]) -> None:
     """Runs `planogram` commands on this state, at once; what they print is shown where one fails."""
-    folder = state.root / "run"
+    folder = state.run
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {**clean_environment(), **state.variables}
+    environment = {**clean_environment(), **state.settings}
     paths = [folder / f"{'-'.join(command[:2])}.log" for command in commands]
     processes: list[subprocess.Popen[bytes]] = []
     try:

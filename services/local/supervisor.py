@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import psutil
 
 from services.common import probe
 from services.common.errors import ConfigurationError
+from services.local.signals import undisturbed
 
 STOP_TIMEOUT_S = 15.0
 START_TIMEOUT_S = 90.0
@@ -53,6 +55,7 @@ class Supervisor:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._own: dict[Program, subprocess.Popen[bytes]] = {}
 
     def log_path(self, program: Program) -> Path:
         return self.folder / f"{program.name}.log"
@@ -60,18 +63,17 @@ class Supervisor:
     def start(
         self, programs: Iterable[Program], environment: Mapping[str, str] | None = None
     ) -> list[Program]:
-        """Starts what does not run yet, in a session of its own; returns what was started."""
+        """Starts what does not run yet, in a session of its own; returns what was started.
+
+        Raises:
+            ConfigurationError: where an address is taken; nothing is started then.
+        """
+        missing = [program for program in programs if self.pid(program) is None]
+        for program in missing:
+            _require_free(program)
         self.folder.mkdir(parents=True, exist_ok=True)
-        started = []
-        for program in programs:
-            if self.pid(program) is not None:
-                continue
-            if status(program) != "UNAVAILABLE":
-                raise ConfigurationError(
-                    f"{program.address} is taken by another process, and {program.name} needs it; "
-                    "stop that first"
-                )
-            with self.log_path(program).open("ab") as log:
+        for program in missing:
+            with undisturbed(is_late=True), self.log_path(program).open("ab") as log:
                 process = subprocess.Popen(  # noqa: S603 - our own modules
                     program.command,
                     stdout=log,
@@ -80,9 +82,9 @@ class Supervisor:
                     start_new_session=True,
                     env=clean_environment() | dict(environment or {}),
                 )
-            self._pid_path(program).write_text(f"{process.pid} {_started(process.pid)}\n")
-            started.append(program)
-        return started
+                self._own[program] = process
+                self._pid_path(program).write_text(f"{process.pid} {_started(process.pid)}\n")
+        return missing
 
     def wait_ready(
         self,
@@ -99,10 +101,14 @@ class Supervisor:
         waiting = list(programs)
         while waiting:
             for program in list(waiting):
-                if status(program) == "SERVING":
+                what = ""
+                if self.pid(program) is None:
+                    what = "ended"
+                elif status(program) == "SERVING":
                     waiting.remove(program)
-                elif self.pid(program) is None or time.monotonic() > end_s:
-                    what = "ended" if self.pid(program) is None else f"does not serve after {timeout_s:.0f} s"
+                elif time.monotonic() > end_s:
+                    what = f"does not serve after {timeout_s:.0f} s"
+                if what:
                     raise ConfigurationError(
                         f"{program.name} {what}; {self.log_path(program)} ends with:\n{self._tail(program)}"
                     )
@@ -111,20 +117,32 @@ class Supervisor:
             time.sleep(0.1)
 
     def stop(self, programs: Iterable[Program]) -> list[Program]:
-        """Ends what runs: SIGTERM, then SIGKILL for what does not listen; returns what was ended."""
-        running = [(program, pid) for program in programs if (pid := self.pid(program)) is not None]
-        family = [process for _, pid in running for process in _family(pid)]
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _, alive = psutil.wait_procs(family, STOP_TIMEOUT_S)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(alive, 5)
-        for program, _ in running:
-            self._pid_path(program).unlink(missing_ok=True)
+        """Ends what runs: SIGTERM, then SIGKILL for what does not listen; returns what was ended.
+
+        A second Ctrl-C does not cut it short.
+        """
+        with undisturbed():
+            running = [(program, pid) for program in programs if (pid := self.pid(program)) is not None]
+            family = [process for _, pid in running for process in _family(pid)]
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
+            _, alive = psutil.wait_procs(family, STOP_TIMEOUT_S)
+            for process in alive:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(alive, 5)
+            for program, _ in running:
+                self._pid_path(program).unlink(missing_ok=True)
         return [program for program, _ in running]
+
+    def stop_own(self) -> list[Program]:
+        """Ends what this supervisor started and nobody restarted since, the latest first."""
+        own = [program for program, process in self._own.items() if self.pid(program) == process.pid]
+        stopped = self.stop(reversed(own))
+        for process in self._own.values():
+            process.poll()  # psutil reaped it
+        return stopped
 
     def pid(self, program: Program) -> int | None:
         """The pid of a program that runs; None where it does not."""
@@ -154,6 +172,8 @@ def status(program: Program) -> str:
     try:
         connection.request("GET", "/healthz")
         return "SERVING" if connection.getresponse().status == 200 else "NOT_SERVING"
+    except http.client.HTTPException:
+        return "NOT_SERVING"
     except OSError:
         return "UNAVAILABLE"
     finally:
@@ -163,6 +183,20 @@ def status(program: Program) -> str:
 def clean_environment() -> dict[str, str]:
     """This process's environment, less what feast leaves in it for prometheus_client."""
     return {name: value for name, value in os.environ.items() if name.upper() != "PROMETHEUS_MULTIPROC_DIR"}
+
+
+def _require_free(program: Program) -> None:
+    """Refuses an address on which somebody listens, whatever they speak."""
+    host, _, port = program.address.rpartition(":")
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, int(port)))
+        except OSError as error:
+            raise ConfigurationError(
+                f"{program.address} is taken by another process, and {program.name} needs it "
+                f"({error.strerror}); stop that first"
+            ) from None
 
 
 def _started(pid: int) -> str:

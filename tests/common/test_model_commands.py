@@ -47,3 +47,28 @@ def test_a_version_that_is_not_there_or_damaged_is_never_pointed_to(store):
 def test_both_trainers_are_verbs_of_one_group():
     result = CliRunner().invoke(application(), ["train", "--help"])
     assert "click" in result.output and "policy" in result.output
+
+
+@pytest.mark.parametrize("damage", ["file", "manifest", "metrics"])
+def test_a_damaged_version_is_listed_as_such_beside_the_others(store, damage):
+    manifest = store / "one" / "manifest.json"
+    if damage == "file":
+        (store / "one" / "model.onnx").write_bytes(b"damage")
+    elif damage == "manifest":
+        manifest.write_text("{")
+    else:
+        manifest.write_text(manifest.read_text().replace("0.75", '"high"'))
+    result = run("list", store)
+    assert result.exit_code == 0
+    (one,) = (line for line in result.output.splitlines() if " one " in line)
+    (two,) = (line for line in result.output.splitlines() if " two " in line)
+    assert (" damaged " in one) == (damage != "metrics")
+    assert "0.75" in two
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\x00\x80", b"../two"])
+def test_a_damaged_pointer_is_told_beside_the_versions(store, content):
+    (store / "current").write_bytes(content)
+    result = run("list", store)
+    assert result.exit_code == 0
+    assert "damaged" in result.output and " two " in result.output and "*" not in result.output

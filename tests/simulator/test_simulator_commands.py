@@ -86,3 +86,10 @@ def test_the_simulator_knows_the_public_contract_alone(path: Path) -> None:
                 assert path.name == "commands.py", f"{path.name} imports {name}"
                 assert name in ("services.local",), name
                 assert node not in top, f"{name} must be imported where it is needed"
+
+
+def test_pages_are_told_in_lines_where_there_is_no_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(commands, "LINE_EVERY_S", 0.0)
+    with commands._progress(1_500) as advance:
+        advance(700)
+    assert "  700 of 1,500 pages after 0 s" in capsys.readouterr().out

@@ -114,6 +114,16 @@ class LayoutClient:
         """Reports a click on an item of a page."""
         return self.record([item_event(item, events_pb2.EVENT_TYPE_CLICK)])
 
+    def explain(self, page_id: str, has_attributions: bool = False) -> layout_pb2.ExplainPageResponse:
+        """The receipt of a page; needs the admin role."""
+        request = layout_pb2.ExplainPageRequest(page_id=page_id, has_attributions=has_attributions)
+        try:
+            return self._stub.ExplainPage(  # type: ignore[no-any-return]
+                request, timeout=RECORD_DEADLINE_S, metadata=_metadata(self._token, "")
+            )
+        except grpc.RpcError as error:
+            raise _error(error) from None
+
     def close(self) -> None:
         self._channel.close()
 
@@ -168,8 +178,16 @@ class AsyncLayoutClient:
         except grpc.aio.AioRpcError as error:
             raise _error(error) from None
 
+    async def impressions(self, slots: Iterable[layout_pb2.Slot]) -> layout_pb2.RecordEventsResponse:
+        """As LayoutClient.impressions."""
+        return await self.record([impression(slot) for slot in slots])
+
+    async def click(self, item: layout_pb2.Item) -> layout_pb2.RecordEventsResponse:
+        """As LayoutClient.click."""
+        return await self.record([item_event(item, events_pb2.EVENT_TYPE_CLICK)])
+
     async def explain(self, page_id: str, has_attributions: bool = False) -> layout_pb2.ExplainPageResponse:
-        """The receipt of a page; needs the admin role."""
+        """As LayoutClient.explain."""
         request = layout_pb2.ExplainPageRequest(page_id=page_id, has_attributions=has_attributions)
         try:
             return await self._stub.ExplainPage(  # type: ignore[no-any-return]
