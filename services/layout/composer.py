@@ -115,7 +115,7 @@ class Composer:
             try:
                 scores = await upstreams.score(
                     self.services.scoring,
-                    upstreams.features_for_scoring(gathered),
+                    upstreams.features_for_scoring(gathered, is_answer=not progress.degraded),
                     len(gathered.item_ids),
                     request.scoring_version,
                     progress.deadline.timeout_s("score"),
