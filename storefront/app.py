@@ -140,7 +140,7 @@ async def product(request: Request) -> Response:
 
 async def search(request: Request) -> Response:
     """Hits for a query; without one, the front page."""
-    visit, query = _visit(request), request.query_params.get("q", "").strip()[:80]
+    visit, query = _visit(request), " ".join(request.query_params.get("q", "").split())[:80].strip()
     if not query:
         return RedirectResponse("/", 303)
     await _record(request, visit, _TYPES.EVENT_TYPE_SEARCH, query=query)

@@ -192,3 +192,8 @@ async def test_without_layout_the_shop_says_so_and_stays_up(catalogue_path):
         assert "The shop is being restocked." in answer.text
         assert "A pan &amp; more" in answer.text
         assert (await client.get("/go", params={"item": "pan", "token": "t"})).status_code == 303
+
+
+async def test_white_space_in_a_query_is_made_even(shop):
+    await shop.get("/search", params={"q": " red\n\t pan "})
+    assert shop.compose.requests[-1].context.query == "red pan"
