@@ -157,21 +157,23 @@ async def test_with_all_three_dead_there_is_a_page_and_events_are_kept(shop):
 
 async def test_acknowledged_events_survive_kill_9_of_layout_and_reach_the_profile(shop):
     async with AsyncLayoutClient(shop.target) as layout:
-        page = await layout.compose(home("survivor", "v"), deadline_s=3)
+        listing = await layout.compose(category("survivor", "v", "audio"), deadline_s=3)
+        wall = next(slot for slot in listing.slots if slot.module_id == "category-results")
+        before = await layout.compose(home("survivor", "v", slot_count=40), deadline_s=3)
+        assert not any("You looked into" in slot.reason for slot in before.slots)
         shop.kill("feature")
-        item = page.slots[0].items[0]
-        await layout.record([item_event(item, CLICK)])
+        await layout.record([item_event(item, CLICK) for item in wall.items[:5]])
         shop.kill("layout")
     shop.start("feature", "layout")
     async with AsyncLayoutClient(shop.target) as layout:
         end_s = time.monotonic() + 20
         while time.monotonic() < end_s:
             page = await layout.compose(home("survivor", "v", slot_count=40), deadline_s=3)
-            if any("this visit" in slot.reason for slot in page.slots):
+            if any("You looked into audio 5 times" in slot.reason for slot in page.slots):
                 break
             await asyncio.sleep(0.2)
         else:
-            pytest.fail("the click never reached the profile")
+            pytest.fail("the clicks never reached the profile")
 
 
 async def test_ghz_finds_compose_page_by_reflection(shop):

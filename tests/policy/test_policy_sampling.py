@@ -12,7 +12,16 @@ PAGE_COUNT = 100_000
 
 
 @pytest.mark.slow
-def test_choices_come_as_often_as_their_propensities_say(build):
+@pytest.mark.parametrize(
+    ("exploration", "kind"),
+    [
+        (Exploration(Mode.SOFTMAX, 0.2, 1.5), "distinct"),
+        (Exploration(Mode.EPSILON_GREEDY, 0.5, 1.0), "tied"),
+        (Exploration(Mode.EPSILON_GREEDY, 0.02, 1.0), "uniform"),
+    ],
+    ids=["softmax", "epsilon-greedy with ties", "uniform values"],
+)
+def test_choices_come_as_often_as_their_propensities_say(build, exploration, kind):
     """Five modules that share items, three slots, values that depend on what stands above."""
     module, slot = build.module, build.slot
     two = [("grid", 2, 2), ("list", 1, 1)]
@@ -31,9 +40,10 @@ def test_choices_come_as_often_as_their_propensities_say(build):
     worth = np.random.default_rng(3).normal(size=(3, facts.shape.action_count))
 
     def values(progress, offer, actions):
-        return worth[len(progress.actions), actions] + 0.1 * offer.count[actions]
+        found = worth[len(progress.actions), actions] + 0.1 * offer.count[actions]
+        # Signs alone: several choices are the best of a slot.
+        return {"distinct": found, "tied": np.sign(found), "uniform": np.zeros(len(actions))}[kind]
 
-    exploration = Exploration(Mode.SOFTMAX, 0.2, 1.5)
     found: Counter[tuple[int, ...]] = Counter()
     propensity: dict[tuple[int, ...], set[float]] = defaultdict(set)
     sums = []

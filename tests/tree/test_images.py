@@ -69,7 +69,7 @@ def test_compose_runs_all_four_and_sets_nothing_unknown():
     import importlib
 
     document = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())
-    assert set(SERVICES) | {"redis"} == set(document["services"])
+    assert set(SERVICES) | {"redis", "fill"} == set(document["services"])
     for name in SERVICES:
         entry = document["services"][name]
         assert (ROOT / "docker" / entry["build"]["context"] / entry["build"]["dockerfile"]).is_file()
@@ -77,6 +77,34 @@ def test_compose_runs_all_four_and_sets_nothing_unknown():
         prefix = settings.model_config["env_prefix"]
         known = {f"{prefix}{field}".upper() for field in settings.model_fields}
         assert set(entry["environment"]) <= known
+
+
+def test_every_file_that_compose_needs_exists_or_has_an_example():
+    from services.common import callers
+
+    folder = ROOT / "docker"
+    document = yaml.safe_load((folder / "compose.yaml").read_text())
+    mounted = {
+        volume.split(":")[0] for entry in document["services"].values() for volume in entry.get("volumes", ())
+    }
+    assert {path for path in mounted if path.startswith(".")} == {"../var", "./tokens.yaml"}
+    assert not callers.load(folder / "tokens.example.yaml").is_open
+    named = set(re.findall(r"\$\{(\w+)", (folder / "compose.yaml").read_text()))
+    examples = re.findall(r"^(\w+)=", (folder / ".env.example").read_text(), re.MULTILINE)
+    assert named == set(examples)
+
+
+def test_redis_is_filled_before_the_feature_service_starts():
+    services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())["services"]
+    assert services["feature"]["depends_on"]["fill"] == {"condition": "service_completed_successfully"}
+    name = "PLANOGRAM_FEATURE_REDIS_URL"
+    assert services["fill"]["environment"][name] == services["feature"]["environment"][name]
+    assert all(services[each]["user"] == "${UID:-1000}:${GID:-1000}" for each in (*SERVICES, "fill"))
+
+
+def test_what_is_secret_or_large_stays_out_of_the_images():
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {".git", ".venv", "var", "docker/.env", "docker/tokens.yaml"} <= set(ignored)
 
 
 @pytest.fixture(scope="session")
