@@ -14,10 +14,13 @@ import numpy as np
 
 from simulator import choice
 from simulator.front import SLOT_COUNT, Acts, Decision, Front, Observed
+from simulator.regimes import CASCADES
 from simulator.session import BROWSE, HiddenState
 from simulator.shopper import SEGMENT_ACCURACY
 from simulator.world import MAX_FATIGUE, MAX_PATIENCE, STAGE_COUNT
 
+SOLVABLE = CASCADES
+"""Regimes that the oracle is exact for."""
 _LEVELS = MAX_FATIGUE + 1
 _TOLERANCE = 1e-3
 _TEMPLATE_ROUNDS, _EXCHANGE_ROUNDS = 2, 2

@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -40,11 +41,14 @@ COOKIE = "visit"
 DEADLINE_S = 0.6
 PERSONAS_TTL_S = 60.0
 MAX_IMPRESSIONS = 40
+HITS = "results"
+"""The module of the shop's blueprints that holds what a search found."""
+DEFAULT_ITEM_COUNT = 10
 
 _TYPES = events_pb2.EventType
 
 
-@dataclass(slots=True)
+@dataclass
 class Shop:
     """What the routes share."""
 
@@ -55,6 +59,13 @@ class Shop:
     visits: Visits = field(default_factory=Visits)
     personas: list[Persona] = field(default_factory=list)
     personas_read_s: float = -PERSONAS_TTL_S
+
+    @cached_property
+    def best_deals(self) -> list[str]:
+        """Ids of what is reduced most, for pages that nobody composed."""
+        stocked = [item for item in self.items.values() if item.stock and not item.is_article]
+        stocked.sort(key=lambda item: -item.discount_percent)
+        return [item.item_id for item in stocked[:DEFAULT_ITEM_COUNT]]
 
     async def known_personas(self) -> list[Persona]:
         if not self.personas and time.monotonic() - self.personas_read_s > PERSONAS_TTL_S:
@@ -121,7 +132,7 @@ async def category(request: Request) -> Response:
     """The page of a category."""
     visit, name = _visit(request), request.path_params["category"]
     if name not in _shop(request).categories:
-        return _not_found(request)
+        return await _not_found(request)
     asked = client.category(visit.user_id, visit.visit_id, name, **_options(request, visit))
     return await _page(request, visit, asked, heading=name.capitalize())
 
@@ -131,7 +142,7 @@ async def product(request: Request) -> Response:
     visit, shop = _visit(request), _shop(request)
     item = shop.items.get(request.path_params["item_id"])
     if item is None:
-        return _not_found(request)
+        return await _not_found(request)
     asked = client.product(
         visit.user_id, visit.visit_id, item.item_id, item.category, **_options(request, visit)
     )
@@ -140,7 +151,7 @@ async def product(request: Request) -> Response:
 
 async def search(request: Request) -> Response:
     """Hits for a query; without one, the front page."""
-    visit, query = _visit(request), request.query_params.get("q", "").strip()[:80]
+    visit, query = _visit(request), " ".join(request.query_params.get("q", "").split())[:80].strip()
     if not query:
         return RedirectResponse("/", 303)
     await _record(request, visit, _TYPES.EVENT_TYPE_SEARCH, query=query)
@@ -163,7 +174,7 @@ async def go(request: Request) -> Response:
     visit, shop = _visit(request), _shop(request)
     item = shop.items.get(request.query_params.get("item", ""))
     if item is None:
-        return _not_found(request)
+        return await _not_found(request)
     token = request.query_params.get("token", "")
     if await _record(request, visit, _TYPES.EVENT_TYPE_CLICK, token, item.item_id):
         visit.noticed = f"You looked at “{item.title}”."
@@ -177,7 +188,7 @@ async def add_to_cart(request: Request) -> Response:
     form = await request.form()
     item, token = shop.items.get(str(form.get("item", ""))), str(form.get("token", ""))
     if item is None:
-        return _not_found(request)
+        return await _not_found(request)
     visit.cart[item.item_id] = token
     await _record(request, visit, _TYPES.EVENT_TYPE_CART_ADD, token, item.item_id)
     visit.noticed = f"“{item.title}” is in your cart."
@@ -242,15 +253,15 @@ async def picture(request: Request) -> Response:
 async def _page(
     request: Request, visit: Visit, asked: layout_pb2.ComposePageRequest, **about: Any
 ) -> Response:
-    """Asks for the page and draws it; without the layout service, says so and stays a page."""
+    """Asks for the page and draws it; without the layout service, says so and shows a shelf of its own."""
     shop = _shop(request)
-    page, problem = layout_pb2.Page(), ""
+    problem = ""
     try:
         page = await shop.layout.compose(asked, deadline_s=DEADLINE_S)
     except LayoutError as error:
-        problem = (
-            error.details if error.code is not grpc.StatusCode.UNAVAILABLE else "The shop is being restocked."
-        )
+        is_away = error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+        problem = "The shop is being restocked." if is_away else error.details
+        page = client.default_page("Today's price cuts", shop.best_deals) if is_away else layout_pb2.Page()
     portrait = await shop.portraits.of(visit.user_id) if visit.has_consent else None
     noticed, visit.noticed = visit.noticed, ""
     context = {
@@ -263,6 +274,7 @@ async def _page(
         "portrait": portrait,
         "noticed": noticed,
         "Fallback": layout_pb2.Fallback,
+        "has_hits": any(slot.module_id == HITS for slot in page.slots),
         **about,
     }
     answer = request.app.state.templates.TemplateResponse(request, "page.html", context)
@@ -312,9 +324,14 @@ def _with_cookie(response: Response, visit: Visit) -> Response:
     return response
 
 
-def _not_found(request: Request, error: Exception | None = None) -> Response:
+async def _not_found(request: Request, error: Exception | None = None) -> Response:
     shop = _shop(request)
-    context = {"categories": shop.categories, "visit": _visit(request), "personas": [], "noticed": ""}
+    context = {
+        "categories": shop.categories,
+        "visit": _visit(request),
+        "personas": await shop.known_personas(),
+        "noticed": "",
+    }
     return request.app.state.templates.TemplateResponse(  # type: ignore[no-any-return]
         request, "not_found.html", context, status_code=404
     )

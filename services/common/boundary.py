@@ -8,10 +8,12 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from services.common import errors, log, metrics
 from services.common.callers import ANONYMOUS_ADMIN, Caller, Callers, Role, require
@@ -129,14 +131,33 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
-        inner, boundary = handler.unary_unary, self._boundary
+        inner, boundary, deserialize = handler.unary_unary, self._boundary, handler.request_deserializer
+
+        def read(wire: bytes) -> Any:
+            # What is raised here, gRPC answers with UNKNOWN and a traceback in the log.
+            try:
+                return deserialize(wire)
+            except DecodeError:
+                return _Unreadable(len(wire))
 
         async def guarded(request: Any, context: Any) -> Any:
-            return await boundary.invoke(method, inner, request, context)
+            chosen = _refuse if isinstance(request, _Unreadable) else inner
+            return await boundary.invoke(method, chosen, request, context)
 
-        return grpc.unary_unary_rpc_method_handler(
-            guarded, handler.request_deserializer, handler.response_serializer
-        )
+        return grpc.unary_unary_rpc_method_handler(guarded, read, handler.response_serializer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands for bytes that are no message."""
+
+    size_bytes: int
+
+
+async def _refuse(request: _Unreadable, context: Any) -> Any:
+    raise errors.InvalidRequest(
+        "the message cannot be read", f"{request.size_bytes} bytes", "the method's request as protobuf"
+    )
 
 
 @contextlib.contextmanager

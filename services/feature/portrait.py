@@ -61,7 +61,8 @@ def portrait(profile: Profile) -> Sequence[Line]:
         lines.append(
             Line(
                 "recent",
-                f"Looked at {_count(looked, 'item')} lately, and keeps {_count(bought, 'item')} bought here.",
+                f"Looked at {_count(looked, 'item')} lately"
+                + (f", and bought {_count(bought, 'item')} here." if bought else "."),
                 min(bought / looked, 1.0),
                 len(profile.recent.item_ids),
             )

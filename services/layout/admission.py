@@ -49,6 +49,7 @@ class PageRequest:
     assignment: Assignment
     scoring_version: str
     policy_version: str
+    is_continued: bool
     shown_module_ids: frozenset[str]
     shown_item_digests: frozenset[bytes]
 
@@ -118,6 +119,7 @@ class Admission:
             assignment=assignment,
             scoring_version=request.overrides.scoring_version or assignment.scoring_version,
             policy_version=request.overrides.policy_version or assignment.policy_version,
+            is_continued=bool(request.cursor),
             shown_module_ids=frozenset(cursor.module_ids),
             shown_item_digests=shown_digests(cursor),
         )
@@ -242,6 +244,8 @@ def _modules(
             check_text(f"{field}.item_ids[{place}]", item_id, 1, 128)
         if len(set(entry.item_ids)) != len(entry.item_ids):
             raise InvalidRequest(f"{field}.item_ids", "an id twice", "distinct ids")
+        if entry.module_id in cursor.module_ids:
+            continue
         modules.append(
             Module(
                 module_id=entry.module_id,

@@ -115,7 +115,7 @@ class Composer:
             try:
                 scores = await upstreams.score(
                     self.services.scoring,
-                    upstreams.features_for_scoring(gathered),
+                    upstreams.features_for_scoring(gathered, is_answer=not progress.degraded),
                     len(gathered.item_ids),
                     request.scoring_version,
                     progress.deadline.timeout_s("score"),
@@ -169,10 +169,12 @@ class Composer:
                 progress.degrade(error, _Fallback.FALLBACK_EDITORIAL_ORDER)
                 decisions = fallback.editorial_plan(question)
         is_static = not decisions
+        # Below the last module that can stand is the end, unless feature did not answer at all.
+        is_end = is_static and request.is_continued and not progress.degraded
         features = gathered.feature_sets[0] if gathered.feature_sets and not is_static else None
         return page.Decided(
             request=request,
-            decisions=fallback.static_plan(request) if is_static else decisions,
+            decisions=fallback.static_plan(request) if is_static and not is_end else decisions,
             shelves=ranked.shelves,
             item_ids=gathered.item_ids,
             predictions=None if is_static else ranked.predictions,

@@ -158,12 +158,14 @@ def _title(
 
 
 def _cursor(page: Decided, signer: Signer) -> str:
-    """Continues below this page; empty where nothing more can stand, and where the cursor is too long."""
+    """Continues below this page; empty where no module with unseen items is left, or where it is too long."""
+    if not any(decision.rows for decision in page.decisions):
+        return ""  # a static page says nothing of what was shown: a cursor from it would lead to itself
     request = page.request
     modules = request.shown_module_ids | {decision.module_id for decision in page.decisions}
     rows = {row for decision in page.decisions for row in decision.rows}
     left = [shelf for shelf in page.shelves if shelf.module.module_id not in modules]
-    if not any(shelf.can_stand(without=rows) for shelf in left):
+    if not any(shelf.has_more(rows) for shelf in left):
         return ""
     digests = request.shown_item_digests | {item_digest(page.item_ids[row]) for row in rows}
     content = token_pb2.PageCursor(

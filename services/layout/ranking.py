@@ -41,10 +41,18 @@ class Shelf:
     module: Module
     rows: Ints
 
-    def can_stand(self, without: Collection[int] = ()) -> bool:
-        """True where a template finds items enough, those in `without` not counted."""
-        count = len(set(self.rows.tolist()).difference(without)) if without else self.rows.size
-        return count >= min(template.min_item_count for template in self.module.templates)
+    def can_stand(self) -> bool:
+        """True where a template finds items enough."""
+        return self.rows.size >= self._least_count
+
+    def has_more(self, shown: Collection[int]) -> bool:
+        """True where it can stand, with an item at least, on what is left beside the rows shown."""
+        unseen = set(self.rows.tolist()).difference(shown)
+        return len(unseen) >= max(1, self._least_count)
+
+    @property
+    def _least_count(self) -> int:
+        return min(template.min_item_count for template in self.module.templates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,13 +94,30 @@ async def score(
     )
 
 
-def features_for_scoring(gathered: feature_pb2.GatherPageResponse) -> feature_pb2.FeatureSet:
+class NotAsked(UpstreamError):
+    """A call that was not made, for want of another service's answer."""
+
+    def __init__(self, upstream: str, wanting: str) -> None:
+        super().__init__(upstream, grpc.StatusCode.UNAVAILABLE, f"not asked: {wanting}")
+
+    @property
+    def reason(self) -> str:
+        """What was wanting, such as "not asked: no features"."""
+        return self.details
+
+
+def features_for_scoring(gathered: feature_pb2.GatherPageResponse, is_answer: bool) -> feature_pb2.FeatureSet:
     """The encoding that the click model wants.
 
+    Args:
+        is_answer: true where feature answered; false for what an earlier page left.
+
     Raises:
-        UpstreamError: where the answer carries none, and so nothing can be scored.
+        UpstreamError: where there is none, and so nothing can be scored.
     """
     if not gathered.feature_sets:
+        if not is_answer:
+            raise NotAsked("scoring", "no features")
         raise UpstreamError("scoring", grpc.StatusCode.FAILED_PRECONDITION, "no features in its encoding")
     return gathered.feature_sets[0]
 

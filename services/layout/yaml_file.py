@@ -26,7 +26,7 @@ def read(path: Path, kind: type[M]) -> M:
         ConfigurationError: naming file, line, key, what was found and what is wanted.
     """
     try:
-        text = path.read_text()
+        text = path.read_text("utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
     except OSError as error:
@@ -34,9 +34,21 @@ def read(path: Path, kind: type[M]) -> M:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigurationError(f"{path}:{line}: {error.problem}") from None
-    _refuse_twice(path, node)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigurationError(
+            f"{path}:{line}: byte {error.object[error.start]:#04x} is not UTF-8"
+        ) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigurationError(f"{path}:{line}: character {error.character:#04x} is not allowed") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path}: an alias stands within itself, or it is nested too deep") from None
     try:
+        _refuse_twice(path, node)
         return kind.model_validate(data)
+    except RecursionError:
+        raise ConfigurationError(f"{path}: an alias stands within itself, or it is nested too deep") from None
     except ValidationError as error:
         raise ConfigurationError(
             "\n".join(_describe(path, node, problem) for problem in error.errors())

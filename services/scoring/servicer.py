@@ -13,9 +13,12 @@ from services.common.inference import Device
 from services.common.tensors import to_tensor
 from services.common.watching import Versions
 from services.scoring import explain, signature
-from services.scoring.scorer import ClickModel
+from services.scoring.scorer import Arrays, ClickModel
 
 MAX_EXPLAINED_COUNT = 20
+MAX_INPUT = 1e6
+"""Of a float input's size. Every feature is a logarithm, a share or a count, far below; squares and sums
+of what is far above leave float32."""
 
 _DEVICES = {"cpu": scoring_pb2.DEVICE_CPU, "cuda": scoring_pb2.DEVICE_CUDA}
 _DTYPES = {
@@ -50,7 +53,7 @@ class ScoringServicer:
         self, request: scoring_pb2.ScoreItemsRequest, context: Any
     ) -> scoring_pb2.ScoreItemsResponse:
         model = self._choose(request)
-        arrays = signature.decode(model.signature, request.shopper_tensors, request.item_tensors)
+        arrays = _arrays(model, request)
         log.annotate(model_version=model.version, device=model.device)
         predictions = await self._executor.run(model.predict, arrays)
         log.annotate(item_count=len(predictions.click_probability))
@@ -65,9 +68,7 @@ class ScoringServicer:
         self, request: scoring_pb2.ExplainScoresRequest, context: Any
     ) -> scoring_pb2.ExplainScoresResponse:
         model = self._choose(request.inputs)
-        arrays = signature.decode(
-            model.signature, request.inputs.shopper_tensors, request.inputs.item_tensors
-        )
+        arrays = _arrays(model, request.inputs)
         count = len(arrays[model.signature.item_specs[0].name])
         if not 1 <= len(request.rows) <= MAX_EXPLAINED_COUNT:
             raise InvalidRequest("rows", f"{len(request.rows)} rows", f"1 to {MAX_EXPLAINED_COUNT}")
@@ -101,6 +102,20 @@ class ScoringServicer:
                 f"{model.version} wants {model.signature.fingerprint}"
             )
         return model
+
+
+def _arrays(model: ClickModel, request: scoring_pb2.ScoreItemsRequest) -> Arrays:
+    """The inputs of a request, of a size that a model can take."""
+    arrays = signature.decode(model.signature, request.shopper_tensors, request.item_tensors)
+    for spec in model.signature.specs:
+        array = arrays[spec.name]
+        if array.dtype.kind == "f" and array.size and max(array.max(), -array.min()) > MAX_INPUT:
+            where = "item_tensors" if spec.is_per_item else "shopper_tensors"
+            largest = max(array.max(), -array.min())
+            raise InvalidRequest(
+                f"{where}[{spec.name}]", f"a number of size {largest:.4g}", f"-{MAX_INPUT:g} to {MAX_INPUT:g}"
+            )
+    return arrays
 
 
 def _model_message(model: ClickModel, is_current: bool) -> scoring_pb2.Model:

@@ -129,6 +129,31 @@ async def test_every_call_leaves_one_log_line_with_what_its_handler_added(echo, 
     assert line["duration_ms"] >= 0
 
 
+@pytest.mark.parametrize("method", ["GetPolicy", "PlanPage"])
+async def test_bytes_that_are_no_message_are_the_callers_mistake(echo, method, capfd):
+    log.configure("info", "json")
+    async with serve(echo, ADD, FULL_NAME, ROLES) as target, grpc.aio.insecure_channel(target) as channel:
+        send = channel.unary_unary(f"/{FULL_NAME}/{method}")  # no serializers: bytes as they are
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await send(b"\xff\xff garbage")
+        await send(b"")
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "the message cannot be read" in caught.value.details()
+    written = capfd.readouterr().err
+    assert "Traceback" not in written and "DecodeError" not in written
+    lines = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+    codes = [(line["method"], line["code"]) for line in lines if line["event"] == "rpc"]
+    assert codes == [(method, "INVALID_ARGUMENT"), (method, "OK")]
+
+
+async def test_unreadable_bytes_of_a_stranger_are_not_looked_at(echo):
+    async with serve(echo, ADD, FULL_NAME, ROLES, KNOWN) as target:
+        async with grpc.aio.insecure_channel(target) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await channel.unary_unary(f"/{FULL_NAME}/GetPolicy")(b"\xff")
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
 async def test_a_call_within_a_call_leaves_caller_request_id_and_annotations_alone(capsys):
     log.configure("info", "json")
     outer = Boundary("layout", {"Outer": Role.PUBLIC}, KNOWN)

@@ -80,3 +80,22 @@ def test_a_rating_outside_the_scale_is_named(tmp_path):
         ConfigurationError, match=r"row 2: rating \(column rating\): got '7', want a number from 1 up to 5"
     ):
         ratings.read(path, RatingsMapping(), "m", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("unit", "time"), [("iso", "2999-01-01"), ("s", "1767225600000"), ("ms", "1767225600")]
+)
+def test_a_time_that_cannot_be_is_refused_with_row_value_and_limit(tmp_path, unit, time):
+    path = written(tmp_path / "r.csv", [f"u,A,5,{time}"])
+    mapping = RatingsMapping.model_validate({"columns": {"time": {"column": "time", "unit": unit}}})
+    with pytest.raises(ConfigurationError, match=rf"row 1: time .*got '{time}'.*from 1990-01-01 up to 20"):
+        ratings.read(path, mapping, "m", NAMES)
+
+
+def test_ids_with_control_characters_and_columns_that_stand_twice_are_refused(tmp_path):
+    path = written(tmp_path / "r.csv", ["u,A,5,2026-01-01", "u,B\0C,5,2026-01-01"])
+    with pytest.raises(ConfigurationError, match=r"row 2: item .*without control characters"):
+        ratings.read(path, RatingsMapping(), "m", NAMES)
+    path.write_text("user,item,item,rating,time\nu,A,B,5,2026-01-01\n")
+    with pytest.raises(ConfigurationError, match="column 'item' stands there twice"):
+        ratings.read(path, RatingsMapping(), "m", NAMES)

@@ -22,7 +22,7 @@ from services.feature import profile as profiles
 from services.feature.journal import Journal, Offer
 from services.feature.live import ItemChange, LiveItems
 from services.feature.pipeline import vectors as vector_module
-from services.feature.pipeline.clean import REASONS, clean, write_set_aside
+from services.feature.pipeline.clean import REASONS, clean, log_end, write_set_aside
 from services.feature.pipeline.companions import companions
 from services.feature.pipeline.run import run
 from services.feature.pipeline.statistics import CLICK_PRIOR, NO_TOUCHES, Touches, item_statistics
@@ -208,6 +208,17 @@ def test_pipeline_counts_the_whole_log(shop: Any) -> None:
     assert report.event_count == 40 * 3 * (4 * 2 + 2 * 2 + 2)
     assert not any(report.rejected.values())
     assert pq.read_table(report.rejected_path).num_rows == 0
+
+
+def test_an_event_of_the_far_future_is_not_the_end_of_the_log(
+    make_event: Callable[..., Any], tmp_path: Path
+) -> None:
+    now = datetime.now(UTC) - timedelta(hours=1)
+    events = [make_event("CLICK", moment, item_id="known") for moment in (now, now + timedelta(days=900))]
+    log.write(tmp_path, "events", [log.event_row(event) for event in events], "x")
+    found = log_end(tmp_path)
+    assert found is not None
+    assert abs(found - now) < timedelta(seconds=1)
 
 
 def test_replayed_profiles_equal_live_ones(shop: Any, settings: Any, open_store: Any) -> None:

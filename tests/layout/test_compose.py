@@ -11,9 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from planogram.client import LayoutError, cart, category, home, product, search
 from planogram.common.v1 import context_pb2
+from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2, layout_pb2_grpc, token_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import callers
+from services.common.errors import NotReady
 from services.layout import tokens
 
 ROOT = Path(__file__).parents[2]
@@ -168,6 +170,78 @@ async def test_a_cursor_leads_to_the_end_however_long_ids_are(open_shop):
     assert len(items) > 64, "as ids, they would be more than a token may hold"
     assert len(items) == len(set(items))
     assert len({slot.module_id for slot in slots}) == len(slots)
+
+
+def steady(gather):
+    """Makes a module's candidates the same on every part of a page, whatever else is asked for."""
+
+    def answer(request):
+        response = gather(request)
+        for module in response.modules:
+            begin = sum(module.module_id.encode()) % 60
+            module.rows[:] = [begin + step for step in range(len(module.rows))]
+        return response
+
+    return answer
+
+
+@pytest.mark.parametrize("first", PAGES, ids=lambda r: context_pb2.PageType.Name(r.context.page_type))
+@pytest.mark.parametrize("has_policy", [True, False], ids=["planned", "editorial"])
+@pytest.mark.parametrize("slot_count", [0, 1, 2])
+async def test_cursors_end_and_no_part_below_the_first_is_static(open_shop, first, has_policy, slot_count):
+    request = layout_pb2.ComposePageRequest.FromString(first.SerializeToString())
+    own = [f"i{number}" for number in range(100, 120)]
+    request.modules.add(module_id="mine", title="Mine", item_ids=own)
+    if slot_count:
+        request.slot_count = slot_count
+    async with open_shop() as shop:
+        shop.gather.default = steady(shop.gather.default)
+        if not has_policy:
+            shop.plan.default = NotReady("gone")
+        pages = [await shop.layout.compose(request, deadline_s=2)]
+        while pages[-1].cursor:
+            assert len(pages) < 60
+            request.cursor = pages[-1].cursor
+            pages.append(await shop.layout.compose(request, deadline_s=2))
+    seen = set()
+    for page in pages:
+        assert page.slots
+        assert set(shown(page)) - seen
+        assert not any(slot.module_id.startswith("shop-") for slot in page.slots)
+        seen.update(shown(page))
+    modules = [slot.module_id for page in pages for slot in page.slots if slot.module_id != "popular"]
+    assert len(set(modules)) == len(modules)
+
+
+async def test_a_part_for_which_nothing_is_left_is_empty_and_the_last(open_shop):
+    def sold_out(request):
+        response = good(request)
+        response.item_facts.stock[:] = [0] * len(response.item_ids)
+        return response
+
+    async with open_shop() as shop:
+        good = shop.gather.default
+        first = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        shop.gather.default = sold_out
+        second = await shop.layout.compose(home("ada", "visit", cursor=first.cursor), deadline_s=2)
+        begun = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+    assert first.cursor
+    assert (list(second.slots), second.cursor, list(second.degraded)) == ([], "", [])
+    assert [slot.module_id for slot in begun.slots][:2] == ["shop-kitchen", "shop-garden"]
+    assert begun.cursor == ""
+
+
+async def test_cursors_end_while_feature_is_gone(open_shop):
+    async with open_shop() as shop:
+        first = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        shop.gather.default = feature_pb2.GatherPageResponse()  # without the modules that were asked for
+        request = home("ada", "visit", cursor=first.cursor)
+        pages = [await shop.layout.compose(request, deadline_s=2)]
+        while pages[-1].cursor:
+            assert len(pages) < 20
+            request.cursor = pages[-1].cursor
+            pages.append(await shop.layout.compose(request, deadline_s=2))
+    assert all(page.degraded for page in pages)
 
 
 def test_the_longest_cursor_is_accepted_and_states_its_limit():

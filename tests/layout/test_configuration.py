@@ -118,3 +118,22 @@ def test_shares_must_sum_to_one(folder):
     )
     with pytest.raises(ConfigurationError, match=r"experiments\.yaml:2: experiments\.0.*0\.4"):
         experiments.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a: 1\nb: Küche\n".encode("latin-1"), ":2: byte 0xfc is not UTF-8"),
+        (b"\x89PNG\r\n", ":1: byte 0x89 is not UTF-8"),
+        (b"a: 1\nb: x\x07\n", ":2: character 0x07 is not allowed"),
+        (b"exclude: &a {x: *a}\n", "an alias stands within itself"),
+        (b"exclude: &a [*a]\n", "an alias stands within itself"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_a_mistake(folder, content, said):
+    path = folder / "rules.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        rules.load(folder)
+    assert str(caught.value).startswith(str(path))
+    assert said in str(caught.value)

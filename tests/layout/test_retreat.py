@@ -236,7 +236,23 @@ async def test_an_encoding_that_feature_does_not_serve_costs_the_scores_alone(op
         shop.gather.default = picky
         page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
     assert fallbacks(page) == {"scoring": "POPULAR_ORDER"}
+    assert page.degraded[0].reason == "failed precondition"
     assert page.versions.policy == "policy-1"
+
+
+async def test_scoring_that_was_not_asked_is_not_blamed(open_shop):
+    async with open_shop() as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        asked = len(shop.score.requests)
+        shop.gather.default = GONE
+        gone = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        short = await shop.layout.compose(home("ada", "visit"), deadline_s=0.019)
+        assert len(shop.score.requests) == asked
+    for page, why in ((gone, "unavailable"), (short, "deadline exceeded")):
+        reasons = {entry.upstream: entry.reason for entry in page.degraded}
+        assert reasons["feature"] == why
+        assert reasons["scoring"] == "not asked: no features"
+        assert fallbacks(page)["scoring"] == "POPULAR_ORDER"
 
 
 async def test_cached_candidates_carry_nothing_of_the_shopper(open_shop):

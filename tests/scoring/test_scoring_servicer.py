@@ -117,6 +117,29 @@ async def test_a_bad_tensor_is_named(scoring, make, arrays, name, change, said):
     assert said in await refused(scoring, "ScoreItems", request, grpc.StatusCode.INVALID_ARGUMENT)
 
 
+@pytest.mark.parametrize("size", [1.1e6, 3e38, -3e38])
+@pytest.mark.parametrize("name", [spec.name for spec in CURRENT.specs if spec.dtype == "float32"])
+async def test_numbers_beyond_what_a_model_can_take_are_named(scoring, make, arrays, name, size):
+    request = make.request(arrays)
+    tensors = request.item_tensors if name in request.item_tensors else request.shopper_tensors
+    tensors[name].CopyFrom(to_tensor(np.full_like(arrays[name], size)))
+    explained = scoring_pb2.ExplainScoresRequest(inputs=request, rows=[0])
+    for method, asked in (("ScoreItems", request), ("ExplainScores", explained)):
+        details = await refused(scoring, method, asked, grpc.StatusCode.INVALID_ARGUMENT)
+        assert f"tensors[{name}]" in details
+        assert "-1e+06 to 1e+06" in details
+
+
+async def test_numbers_at_the_limit_are_scored(scoring, make, arrays):
+    for sign in (-1, 1):
+        large = {
+            name: np.full_like(array, sign * 1e6) if array.dtype == np.float32 else array
+            for name, array in arrays.items()
+        }
+        answer = await scoring.call("ScoreItems", make.request(large), 5)
+        assert np.isfinite(np.frombuffer(answer.click_probability.data, "<f4")).all()
+
+
 async def test_a_missing_tensor_and_a_short_one_are_named(scoring, make, arrays):
     request = make.request(arrays)
     del request.shopper_tensors["context_ids"]

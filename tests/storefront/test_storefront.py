@@ -191,4 +191,23 @@ async def test_without_layout_the_shop_says_so_and_stays_up(catalogue_path):
         assert answer.status_code == 200
         assert "The shop is being restocked." in answer.text
         assert "A pan &amp; more" in answer.text
+        front = (await client.get("/")).text
+        assert "price cuts" in front
+        assert "A lamp &amp; more" in front
         assert (await client.get("/go", params={"item": "pan", "token": "t"})).status_code == 303
+
+
+async def test_white_space_in_a_query_is_made_even(shop):
+    await shop.get("/search", params={"q": " red\n\t pan "})
+    assert shop.compose.requests[-1].context.query == "red pan"
+
+
+async def test_a_search_without_hits_says_so(shop):
+    def found(request):
+        answer = page(request)
+        answer.page.slots[1].module_id = "results"
+        return answer
+
+    assert "Nothing found for “zzz”" in (await shop.get("/search", params={"q": "zzz"})).text
+    shop.compose.default = found
+    assert "Nothing found" not in (await shop.get("/search", params={"q": "pan"})).text

@@ -49,15 +49,15 @@ TEMPLATE = "banner"
 """The template that shows one item."""
 
 FIELDS = (
-    rows.Field("time", "time", is_required=True),
-    rows.Field("item", is_required=True, max_bytes=64),  # it names a module as well
+    rows.Field("time", "time", is_required=True, is_event_time=True),
+    rows.Field("item", is_required=True, max_bytes=64, is_id=True),  # it names a module as well
     rows.Field("clicked", "flag", is_required=True),
     rows.Field("position", "integer", low=1, high=MAX_POSITION),
     # One row without it would be a decision of unknown probability among known ones.
     rows.Field("propensity", "number", is_complete=True, low=1e-9, high=1),
-    rows.Field("page", max_bytes=128),
-    rows.Field("user", max_bytes=128),
-    rows.Field("session", max_bytes=128),
+    rows.Field("page", max_bytes=128, is_id=True),
+    rows.Field("user", max_bytes=128, is_id=True),
+    rows.Field("session", max_bytes=128, is_id=True),
     rows.Field("segment", max_bytes=256),
 )
 

@@ -17,10 +17,10 @@ from services.feature.importing import rows
 from services.feature.importing.mapping import RatingsMapping
 
 FIELDS = (
-    rows.Field("user", is_required=True, max_bytes=128),
-    rows.Field("item", is_required=True, max_bytes=128),
+    rows.Field("user", is_required=True, max_bytes=128, is_id=True),
+    rows.Field("item", is_required=True, max_bytes=128, is_id=True),
     rows.Field("rating", "number", is_required=True),
-    rows.Field("time", "time", is_required=True),
+    rows.Field("time", "time", is_required=True, is_event_time=True),
 )
 
 VISIT_LIMIT = 25

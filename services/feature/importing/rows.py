@@ -7,9 +7,11 @@ count from 1, a CSV header not included.
 from __future__ import annotations
 
 import math
+import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ from services.common.errors import ConfigurationError
 from services.feature.importing.mapping import FileMapping, Source
 
 _UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0}
+_EARLIEST_US = 631_152_000_000_000  # 1990-01-01: an earlier time is a count in another unit
+_AHEAD_US = 86_400_000_000  # clocks differ; one future row would become the pipeline's "now"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TRUE, _FALSE = ("1", "true", "yes", "y", "1.0"), ("0", "false", "no", "n", "0.0")
 
 
@@ -38,17 +43,25 @@ class Field:
     low: float = -math.inf
     high: float = math.inf
     max_bytes: int = 1_000_000
+    is_id: bool = False
+    """Whether it names something; ids hold no control characters."""
+    is_event_time: bool = False
+    """Whether something happened at it: since 1990, and at most a day ahead of the clock."""
 
     @property
     def wanted(self) -> str:
         bounds = "" if math.isinf(self.low) else f" from {self.low:g}"
         bounds += "" if math.isinf(self.high) else f" up to {self.high:g}"
+        if self.is_event_time:
+            latest = _EPOCH + timedelta(microseconds=_latest_us())
+            bounds = f", from 1990-01-01 up to {latest:%Y-%m-%dT%H:%M:%SZ} (a day ahead of the clock)"
         return {
-            "text": f"1 to {self.max_bytes} bytes",
+            "text": f"1 to {self.max_bytes} bytes" + (" without control characters" if self.is_id else ""),
             "number": "a number" + bounds,
             "integer": "a whole number" + bounds,
             "flag": "1 or 0, true or false, yes or no",
-            "time": "an ISO 8601 time, such as 2026-01-31T12:00:00Z, or a mapping with unit: s, ms or us",
+            "time": "an ISO 8601 time, such as 2026-01-31T12:00:00Z, or a mapping with unit: s, ms or us"
+            + bounds,
         }[self.kind]
 
 
@@ -64,6 +77,9 @@ def read(path: Path, mapping: FileMapping, fields: Sequence[Field], mapped_by: s
         ConfigurationError: for a file that cannot be read, a missing column, or a value that cannot be used.
     """
     names = _columns_of(path)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigurationError(f"{path}: column {repeated[0]!r} stands there twice; found {names}")
     known = {field.name for field in fields}
     unknown = [name for name in mapping.columns if name not in known]
     if unknown:
@@ -178,10 +194,22 @@ def _parsed(
         if field.is_required or field.is_complete:
             raise _refused(path, row, cell, field, source)
         return None
-    is_long = field.kind == "text" and not 1 <= len(value.encode()) <= field.max_bytes
-    if is_long or (field.kind in ("number", "integer") and not field.low <= value <= field.high):
+    if not _is_within(value, field):
         raise _refused(path, row, cell, field, source)
     return value
+
+
+def _is_within(value: Any, field: Field) -> bool:
+    if field.kind == "text":
+        is_short = 1 <= len(value.encode()) <= field.max_bytes
+        return is_short and not (field.is_id and _CONTROL.search(value))
+    if field.is_event_time:
+        return bool(_EARLIEST_US <= value <= _latest_us())
+    return field.kind not in ("number", "integer") or bool(field.low <= value <= field.high)
+
+
+def _latest_us() -> int:
+    return time.time_ns() // 1_000 + _AHEAD_US
 
 
 def _refused(path: Path, row: int, cell: Any, field: Field, source: Source) -> ConfigurationError:

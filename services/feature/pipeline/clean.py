@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,8 @@ _MAX_DWELL_MS = 24 * 3_600_000
 _MAX_QUANTITY = 1_000
 _FIRST_US = 946_684_800_000_000  # 2000-01-01
 _SAME_US = 1_000_000
+_CLOCK_SLACK = timedelta(days=1)
+"""How far ahead of this machine's clock an event may be."""
 _BOT_PAGES_PER_MINUTE = 20
 _BOT_ACTIONS_PER_MINUTE = 30
 _BOT_MIN_PAGES = 8
@@ -111,11 +113,17 @@ def write_set_aside(folder: Path, cleaned: Cleaned) -> Path:
 
 
 def log_end(folder: Path) -> datetime | None:
-    """Time of the latest event that a log holds; None where it holds none."""
+    """Time of the latest event that a log holds; None where it holds none.
+
+    Events more than a day ahead of the clock do not count: one of them would make all others old.
+    """
+    latest = datetime.now(UTC) + _CLOCK_SLACK
     paths = sorted(folder.glob("events-*.parquet")) if folder.is_dir() else []
-    ends = [pc.max(pq.read_table(path, columns=["time"]).column("time")).as_py() for path in paths]
-    known = [end for end in ends if end is not None]
-    return max(known) if known else None
+    columns = [pq.read_table(path, columns=["time"]).column("time") for path in paths]
+    ends = [
+        pc.max(times.filter(pc.less_equal(times, pa.scalar(latest, times.type)))).as_py() for times in columns
+    ]
+    return max((end for end in ends if end is not None), default=None)
 
 
 def _mask(values: pa.ChunkedArray | pa.Array) -> NDArray[np.bool_]:

@@ -16,11 +16,26 @@ TERMINAL = -1
 NO_SLOT = -1
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What could stand on B pages; pages with fewer actions are padded.
+
+    Attributes:
+        actions: (B, A, E) float32.
+        module: (B, A) module of each action; two of one module exclude each other.
+        is_allowed: (B, A) true for actions that may stand in some slot; false for padding.
+    """
+
+    actions: Array
+    module: Array
+    is_allowed: Array
+
+
 class Actions(Protocol):
     """Descriptions of what could have stood on logged pages."""
 
-    def of(self, pages: Array) -> Array:
-        """(B, A, E) float32 of all actions of some pages."""
+    def of(self, pages: Array) -> Described:
+        """All actions of some pages."""
         ...
 
     def chosen(self, pages: Array, actions: Array) -> Array:
@@ -34,9 +49,9 @@ class Pages:
 
     Attributes:
         states: (P, D) float32, the session and the page view, without anything of the page itself.
-        actions: describes the A actions of each page.
-        module: (A,) module of each action; two actions of one module exclude each other.
-        placed: (P, S) actions shown.
+        actions: describes what could have stood on each page.
+        slot_count: (P,) slots of each page; S is the most.
+        placed: (P, S) actions shown; anything below a page's last slot.
         propensity: (P, S) probability of each, given those above.
         is_examined, is_clicked: (P, S).
         reward: (P, S) of what was done in each slot.
@@ -47,7 +62,7 @@ class Pages:
 
     states: Array
     actions: Actions
-    module: Array
+    slot_count: Array
     placed: Array
     propensity: Array
     is_examined: Array
@@ -59,13 +74,10 @@ class Pages:
     def __len__(self) -> int:
         return len(self.states)
 
-    @property
-    def slot_count(self) -> int:
-        return int(self.placed.shape[1])
-
     def ends(self) -> tuple[Array, Array]:
-        """(P,) slot in which each page ended, and whether by a click."""
-        slots = np.arange(self.slot_count)
+        """(P,) slot in which each page ended: that of the last click, else the lowest examined; (P,) whether
+        it was by a click."""
+        slots = np.arange(self.placed.shape[1])
         last_click = np.where(self.is_clicked, slots, NO_SLOT).max(1)
         lowest = np.where(self.is_examined, slots, 0).max(1)
         return np.where(last_click >= 0, last_click, lowest), last_click >= 0
@@ -74,7 +86,6 @@ class Pages:
         """(P,) discounted reward from each page to the session's end."""
         result: Array = self.reward.sum(1, dtype=np.float64)
         # A page's successor stands behind it, so one pass from the end sees it finished.
-        order = np.flatnonzero(self.following != TERMINAL)[::-1]
-        for page in order.tolist():
+        for page in np.flatnonzero(self.following != TERMINAL)[::-1].tolist():
             result[page] += discount * result[self.following[page]]
         return result

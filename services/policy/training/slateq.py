@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from services.policy import programme
 from services.policy.programme import Array, Cascade
-from services.policy.training.pages import TERMINAL, Pages
+from services.policy.training.pages import TERMINAL, Described, Pages
 
 HEADS = ("click", "scroll", "clicked_value", "stop_value")
 
@@ -34,8 +34,10 @@ class Recipe:
     batch_size: int = 512
     learning_rate: float = 2e-3
     final_rate_share: float = 0.05
-    weight_decay: float = 1e-2
-    polyak: float = 0.01
+    weight_decay: float = 0.1
+    polyak: float = 0.003
+    """Share of the network that enters its average at each step. The bootstrap's programme picks the best of
+    thousands of pages, so a faster average makes rising values of noise."""
     gradient_limit: float = 10.0
     monte_carlo_share: float = 0.25
     page_discount: float = 1.0
@@ -122,6 +124,7 @@ def learn(
         on_step: called with the step and its loss.
         network: what to train; a new one where None.
     """
+    torch.set_num_threads(1)  # larger pools lose more in hand-over than these small layers gain
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng(recipe.seed)
     end, is_click = pages.ends()
@@ -152,8 +155,9 @@ def learn(
         raw = _chosen(network, pages, page, pages.placed[page, slot])
         clicked = torch.from_numpy(pages.is_clicked[page, slot]).float()
         loss = functional.binary_cross_entropy_with_logits(raw[:, 0], clicked)
-        knows = (~pages.is_clicked[page, slot]) & (slot < pages.slot_count - 1)
-        goes_on = pages.is_examined[page, np.minimum(slot + 1, pages.slot_count - 1)]
+        # Whether a shopper would have gone on below the last slot, nobody can see.
+        knows = ~pages.is_clicked[page, slot] & (slot < pages.slot_count[page] - 1)
+        goes_on = pages.is_examined[page, np.minimum(slot + 1, pages.slot_count[page] - 1)]
         each = functional.binary_cross_entropy_with_logits(
             raw[:, 1], torch.from_numpy(goes_on).float(), reduction="none"
         )
@@ -200,21 +204,22 @@ def _next_values(pages: Pages, batch: Array, network: CascadeNetwork, target: Ca
     """(B,) values of the pages that followed: chosen by the network, valued by its average."""
     values = np.zeros(len(batch))
     going_on = np.flatnonzero(pages.following[batch] != TERMINAL)
-    if not len(going_on):
-        return values
     following = pages.following[batch[going_on]]
-    states, actions = pages.states[following], pages.actions.of(following)
-    chosen = best_pages(network.cascade(states, actions), pages.module, pages.slot_count)
-    described = np.take_along_axis(actions, chosen[:, :, None], 1)
-    own = target.cascade(states, described)
-    values[going_on] = programme.page_value(own, np.broadcast_to(np.arange(chosen.shape[1]), chosen.shape))
+    for slot_count in np.unique(pages.slot_count[following]).tolist():
+        here = pages.slot_count[following] == slot_count
+        states, described = pages.states[following[here]], pages.actions.of(following[here])
+        chosen = best_pages(network.cascade(states, described.actions), described, slot_count)
+        actions = np.take_along_axis(described.actions, chosen[:, :, None], 1)
+        in_place = np.broadcast_to(np.arange(slot_count), chosen.shape)
+        values[going_on[here]] = programme.page_value(target.cascade(states, actions), in_place)
     return values
 
 
-def best_pages(cascade: Cascade, module: Array, slot_count: int) -> Array:
+def best_pages(cascade: Cascade, described: Described, slot_count: int) -> Array:
     """(B, S) pages by the programme, each module in the template with the highest index."""
-    first = np.flatnonzero(np.diff(module, prepend=-1))
-    index = cascade.index
-    best = np.maximum.reduceat(index, first, axis=1)
-    is_free = index >= np.repeat(best, np.diff([*first, len(module)]), axis=1)
+    rows = np.arange(len(described.module))[:, None]
+    index = np.where(described.is_allowed, cascade.index, -np.inf)
+    best = np.full((len(index), int(described.module.max()) + 1), -np.inf)
+    np.maximum.at(best, (rows, described.module), index)
+    is_free = described.is_allowed & (index >= best[rows, described.module])
     return programme.best_order(cascade, is_free, slot_count)[1]

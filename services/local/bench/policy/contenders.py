@@ -32,7 +32,7 @@ class CascadePolicy:
         self._encoder, self._network, self._exploring = encoder, network, exploring
 
     def decide(self, observed: Observed, random: np.random.Generator) -> Decision:
-        actions = FrontActions(self._encoder, observed).of(np.arange(len(observed.rows)))
+        actions = FrontActions(self._encoder, observed).of(np.arange(len(observed.rows))).actions
         cascade = self._network.cascade(self._encoder.states(observed), actions)
         return lay_out(cascade, self._encoder.catalogue.module, self._exploring, random)
 
@@ -41,7 +41,7 @@ class ClickOrder(CascadePolicy):
     """Greedy: the actions most likely to be clicked, from the top down, by the same network's click head."""
 
     def decide(self, observed: Observed, random: np.random.Generator) -> Decision:
-        actions = FrontActions(self._encoder, observed).of(np.arange(len(observed.rows)))
+        actions = FrontActions(self._encoder, observed).of(np.arange(len(observed.rows))).actions
         click, *_ = self._network.answer(self._encoder.states(observed), actions)
         alone = Cascade(click, click, np.zeros_like(click))
         return lay_out(alone, self._encoder.catalogue.module, self._exploring, random)

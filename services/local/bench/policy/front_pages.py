@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from services.policy.training.pages import TERMINAL, Pages
-from simulator.front import Catalogue, Front, Observed, Trace
+from services.policy.training.pages import TERMINAL, Described, Pages
+from simulator.front import SLOT_COUNT, Catalogue, Front, Observed, Trace
 from simulator.modules import FAMILIES, SOURCES, TEMPLATES
 
 Array = np.ndarray[Any, Any]
@@ -98,15 +98,20 @@ class FrontActions:
     """Describes the actions of front pages when they are asked for."""
 
     def __init__(self, encoder: Encoder, observed: Observed) -> None:
-        self._fixed = encoder.fixed()
+        self._fixed, self._module = encoder.fixed(), encoder.catalogue.module
         self._category, self._family = encoder.catalogue.category, encoder.catalogue.family
         self._by_category, self._by_family = encoder.by_category(observed), encoder.by_family(observed)
 
-    def of(self, pages: Array) -> Array:
+    def of(self, pages: Array) -> Described:
         by_category = self._by_category[pages][:, self._category]
         by_family = self._by_family[pages][:, self._family]
         fixed = np.broadcast_to(self._fixed, (len(pages), *self._fixed.shape))
-        return np.concatenate((fixed, by_category, by_family), 2)
+        shape = (len(pages), len(self._module))
+        return Described(
+            np.concatenate((fixed, by_category, by_family), 2),
+            np.broadcast_to(self._module, shape),
+            np.ones(shape, bool),
+        )
 
     def chosen(self, pages: Array, actions: Array) -> Array:
         return np.concatenate(
@@ -126,7 +131,7 @@ def pages_of(encoder: Encoder, trace: Trace) -> Pages:
     return Pages(
         states=encoder.states(trace.observed),
         actions=FrontActions(encoder, trace.observed),
-        module=encoder.catalogue.module,
+        slot_count=np.full(count, SLOT_COUNT),
         placed=trace.decision.placed,
         propensity=trace.decision.propensity,
         is_examined=trace.acts.is_examined,

@@ -1,0 +1,171 @@
+"""What does learning whole sessions earn over greedy ranking, on shops whose best is known?
+
+One world after the other, each with a result of its own on disk, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from services.local.bench import harness
+from services.local.bench.harness import Row
+from services.local.bench.policy.contenders import CascadePolicy, ClickOrder, Exploring
+from services.local.bench.policy.front_pages import Encoder, pages_of
+from services.policy.training import slateq
+from services.policy.training.slateq import CascadeNetwork, Recipe
+from simulator import catalogue, front, oracle, world
+from simulator.front import Front, Policy, Trace
+from simulator.regimes import REGIMES
+from simulator.world import Items
+
+DAY = datetime(2026, 6, 1, tzinfo=UTC)
+"""Of every world: results do not depend on when they are made."""
+SERVED = Exploring(temperature=0.2, epsilon=0.02)
+"""How learned policies are served while they gather the next log."""
+_LOG_SEED, _TEST_SEED = 1, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is played and learned.
+
+    Attributes:
+        log_sessions: of each log; the first is laid out uniformly, the others by what was learned so far.
+        round_count: logs after the first.
+        test_sessions, reference_sessions: played to value policies, and the reference.
+        season_count, daypart_count: contexts of each world.
+    """
+
+    log_sessions: int = 40_000
+    round_count: int = 3
+    test_sessions: int = 30_000
+    reference_sessions: int = 15_000
+    season_count: int = 1
+    daypart_count: int = 2
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+QUICK = Size(
+    log_sessions=2_000,
+    round_count=1,
+    test_sessions=2_000,
+    reference_sessions=300,
+    daypart_count=1,
+    recipe=Recipe(step_count=300),
+)
+
+
+def run(
+    seeds: Sequence[int],
+    regime: str,
+    size: Size,
+    command: str,
+    folder: Path = Path("reports/bench-policy"),
+    say: Callable[[str], None] = print,
+) -> list[Row]:
+    """Plays what has no result yet, and reports all of these worlds."""
+    items = world.read_items(catalogue.make(0, DAY), DAY)
+    results = []
+    for seed in seeds:
+        path = folder / f"{regime}-{seed}.json"
+        key = repr(size)
+        found = json.loads(path.read_text()) if path.exists() else {}
+        if found.get("size") != key:
+            found = {"size": key, "values": play(items, seed, regime, size)}
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(found, indent=2) + "\n")
+        results.append(found["values"])
+        say(
+            f"{regime}, world {seed}: "
+            + ", ".join(f"{name} {value:.4f}" for name, value in results[-1].items())
+        )
+    rows = summary(results)
+    harness.report(f"policy-{regime}", rows, command)
+    return rows
+
+
+def play(items: Items, seed: int, regime: str, size: Size) -> dict[str, float]:
+    """Expected margin per session of every contender in one world."""
+    shop = front.build(world.draw(items, seed, DAY, REGIMES[regime]), size.season_count, size.daypart_count)
+    encoder = Encoder(shop)
+    gathered = _log(shop, front.Uniform(shop.catalogue), size, 0)
+    values = {"uniform": _value(shop, front.Uniform(shop.catalogue), size)}
+
+    def learned(recipe: Recipe) -> CascadeNetwork:
+        return slateq.learn(pages_of(encoder, gathered), recipe)
+
+    network = learned(size.recipe)
+    values["one log: cascade"] = _value(shop, CascadePolicy(encoder, network), size)
+    values["one log: click order"] = _value(shop, ClickOrder(encoder, network), size)
+    myopic = learned(replace(size.recipe, page_discount=0.0))
+    values["one log: cascade, page discount 0"] = _value(shop, CascadePolicy(encoder, myopic), size)
+    for number in range(1, size.round_count + 1):
+        more = _log(shop, CascadePolicy(encoder, network, SERVED), size, number)
+        gathered = front.joined([gathered, more])
+        network = learned(size.recipe)
+        values[f"round {number}: cascade"] = _value(shop, CascadePolicy(encoder, network), size)
+    values["last round: click order"] = _value(shop, ClickOrder(encoder, network), size)
+    if any(law is REGIMES[regime] for law in oracle.SOLVABLE):
+        values["qmdp"] = _reference(shop, size)
+    return values
+
+
+def summary(results: Sequence[dict[str, float]]) -> list[Row]:
+    """Means over worlds, with the figures that matter."""
+
+    def of(name: str) -> Any:
+        return np.array([result[name] for result in results])
+
+    rows = [Row(name, float(of(name).mean()), "margin per session", len(results)) for name in results[0]]
+    greedy = of("one log: click order")
+    rows.append(
+        Row(
+            "one log: cascade over click order",
+            float(of("one log: cascade").mean()),
+            "margin per session",
+            len(results),
+            floor=float(greedy.mean()),
+            reach=1.30,
+        )
+    )
+    if "qmdp" in results[0]:
+        last = max(name for name in results[0] if name.startswith("round "))
+        best_greedy = np.maximum(greedy, of("last round: click order"))
+        closed = (of(last) - best_greedy) / (of("qmdp") - best_greedy)
+        for label, value, reach in (("mean", closed.mean(), 0.70), ("worst", closed.min(), 0.55)):
+            rows.append(
+                Row(
+                    f"gap from click order to QMDP closed, {label}",
+                    float(value),
+                    "share",
+                    len(results),
+                    reach=reach,
+                )
+            )
+    return rows
+
+
+def _log(shop: Front, policy: Policy, size: Size, number: int) -> Trace:
+    trace = front.play(shop, policy, size.log_sessions, _LOG_SEED + 100 * number, is_traced=True).trace
+    assert trace is not None
+    return replace(trace, session=trace.session + number * size.log_sessions)
+
+
+def _value(shop: Front, policy: Policy, size: Size) -> float:
+    return float(front.play(shop, policy, size.test_sessions, _TEST_SEED).value.mean())
+
+
+def _reference(shop: Front, size: Size) -> float:
+    solutions: list[oracle.Solution] = []
+    for context in range(shop.context_count):
+        solutions.append(oracle.solve(shop, context, solutions[-1] if solutions else None))
+    qmdp = oracle.Qmdp(shop, solutions, oracle.Space.of(shop))
+    outcome = front.play(shop, qmdp, size.reference_sessions, _TEST_SEED, watch=qmdp.watch)
+    return float(outcome.value.mean())

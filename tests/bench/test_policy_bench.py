@@ -1,0 +1,53 @@
+"""Does the benchmark of policies play, keep and sum up what it says?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from services.common.errors import ConfigurationError
+from services.local.bench.policy import run
+from services.local.commands import _seeds
+
+TINY = replace(
+    run.QUICK,
+    log_sessions=600,
+    test_sessions=400,
+    reference_sessions=40,
+    recipe=replace(run.QUICK.recipe, step_count=40),
+)
+
+
+@pytest.mark.slow
+def test_a_world_is_played_once_and_read_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = []
+    rows = run.run([0], "base", TINY, "test", say=said.append)
+    names = [row.name for row in rows]
+    assert {"uniform", "round 1: cascade", "qmdp", "gap from click order to QMDP closed, worst"} <= set(names)
+    document = json.loads((tmp_path / "reports" / "bench-policy-base.json").read_text())
+    assert [row["name"] for row in document] == names
+    monkeypatch.setattr(run, "play", lambda *_: pytest.fail("played again"))
+    assert run.run([0], "base", TINY, "test", say=said.append) == rows
+
+
+def test_the_figures_are_those_of_the_worlds():
+    one = {"one log: click order": 1.0, "one log: cascade": 1.5, "last round: click order": 1.2}
+    two = {"one log: click order": 1.0, "one log: cascade": 1.3, "last round: click order": 0.8}
+    results = [one | {"round 1: cascade": 1.8, "qmdp": 2.2}, two | {"round 1: cascade": 1.5, "qmdp": 2.0}]
+    rows = {row.name: row for row in run.summary(results)}
+    assert rows["one log: cascade over click order"].ratio == pytest.approx(1.4)
+    assert rows["gap from click order to QMDP closed, mean"].value == pytest.approx((0.6 + 0.5) / 2)
+    worst = rows["gap from click order to QMDP closed, worst"]
+    assert worst.value == pytest.approx(0.5)
+    assert worst.met is False
+
+
+def test_seeds_are_ranges_or_lists():
+    assert _seeds("100-102") == [100, 101, 102]
+    assert _seeds("3,7") == [3, 7]
+    for text in ("", "a", "5-3", "1-"):
+        with pytest.raises(ConfigurationError, match="--worlds"):
+            _seeds(text)

@@ -1,0 +1,161 @@
+"""Does cascade SlateQ find what is true of a shop that can be solved by hand?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from services.policy.training import slateq
+from services.policy.training.pages import TERMINAL, Described, Pages
+from services.policy.training.slateq import Recipe
+
+CLICK, SCROLL = np.array([0.6, 0.3, 0.2]), np.array([0.5, 0.8, 0.9])
+"""Of three modules, whatever the state."""
+RECIPE = Recipe(step_count=1_500, epoch_limit=60, polyak=0.01, weight_decay=0.0)
+
+
+@dataclass
+class Same:
+    """Three actions, one-hot, the same on all pages."""
+
+    is_allowed: tuple[bool, ...] = (True, True, True)
+
+    def of(self, pages):
+        shape = (len(pages), 3)
+        return Described(
+            np.broadcast_to(np.eye(3, dtype=np.float32), (*shape, 3)).copy(),
+            np.broadcast_to(np.arange(3), shape),
+            np.broadcast_to(np.array(self.is_allowed), shape),
+        )
+
+    def chosen(self, pages, actions):
+        return np.eye(3, dtype=np.float32)[actions]
+
+
+def shop_log(count, seed=0):
+    """Two states: in the first, a click on module 1 leads to the second, anything else ends the session.
+
+    In the second, a click on module 0 earns 1, and the session ends whatever is done. Two slots, uniform.
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    for _ in range(count):
+        state = 0
+        while True:
+            placed = random.permutation(3)[:2]
+            examined, clicked, end = [True, False], [False, False], 0
+            for slot, module in enumerate(placed):
+                examined[slot], end = True, slot
+                if random.random() < CLICK[module]:
+                    clicked[slot] = True
+                    break
+                if random.random() >= SCROLL[module]:
+                    break
+            hit = clicked[end]
+            reward = [0.0, 0.0]
+            if state == 1 and hit and placed[end] == 0:
+                reward[end] = 1.0
+            goes_on = state == 0 and hit and placed[end] == 1
+            rows.append((state, placed, examined, clicked, reward, [hit and state == 1], goes_on))
+            if not goes_on:
+                break
+            state = 1
+    state, placed, examined, clicked, reward, signals, goes_on = map(np.array, zip(*rows, strict=True))
+    return Pages(
+        states=np.eye(2, dtype=np.float32)[state],
+        actions=Same(),
+        slot_count=np.full(len(state), 2),
+        placed=placed,
+        propensity=np.tile([1 / 3, 1 / 2], (len(state), 1)),
+        is_examined=examined,
+        is_clicked=clicked,
+        reward=reward,
+        signals=signals,
+        following=np.where(goes_on, np.arange(len(state)) + 1, TERMINAL),
+    )
+
+
+def page_values(second):
+    """By hand: values of all ordered pairs in a state, where a click on module m is worth second[m]."""
+    return {
+        (upper, lower): CLICK[upper] * second[upper]
+        + (1 - CLICK[upper]) * SCROLL[upper] * CLICK[lower] * second[lower]
+        for upper in range(3)
+        for lower in range(3)
+        if upper != lower
+    }
+
+
+BEST_SECOND = max(page_values([1, 0, 0]).values())
+BEST_FIRST = max(page_values([0, BEST_SECOND, 0]).values())
+
+
+@pytest.fixture(scope="module")
+def log():
+    torch.set_num_threads(1)
+    return shop_log(12_000)
+
+
+@pytest.fixture(scope="module")
+def network(log):
+    return slateq.learn(log, RECIPE)
+
+
+def answer(network):
+    return network.answer(np.eye(2, dtype=np.float32), Same().of(np.arange(2)).actions)
+
+
+def test_probabilities_are_those_of_the_shop(network):
+    click, scroll, _, _ = answer(network)
+    assert np.abs(click - CLICK).max() < 0.05
+    assert np.abs(scroll - SCROLL).max() < 0.07
+
+
+def test_values_are_those_solved_by_hand(network):
+    _, _, clicked, stopped = answer(network)
+    wanted = np.array([[0, BEST_SECOND, 0], [1, 0, 0]])
+    assert np.abs(clicked - wanted).max() < 0.1
+    assert np.abs(stopped).max() < 0.1
+
+
+def test_pages_are_the_best_of_both_states(network):
+    described = Same().of(np.arange(2))
+    cascade = network.cascade(np.eye(2, dtype=np.float32), described.actions)
+    pages = slateq.best_pages(cascade, described, 2)
+    assert [page_values([0, BEST_SECOND, 0])[tuple(pages[0])], page_values([1, 0, 0])[tuple(pages[1])]] == (
+        pytest.approx([BEST_FIRST, BEST_SECOND], rel=0.02)
+    )
+
+
+def test_without_the_next_page_only_the_page_at_hand_counts(log):
+    _, _, clicked, _ = answer(slateq.learn(log, replace(RECIPE, page_discount=0.0)))
+    assert np.abs(clicked[0]).max() < 0.1
+    assert clicked[1, 0] == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_not_allowed_never_stands_and_templates_exclude_each_other(network):
+    described = Same((True, False, True)).of(np.arange(2))
+    cascade = network.cascade(np.eye(2, dtype=np.float32), described.actions)
+    assert set(slateq.best_pages(cascade, described, 2).ravel().tolist()) == {0, 2}
+    twins = replace(described, module=np.array([[0, 0, 1]] * 2), is_allowed=np.ones((2, 3), bool))
+    pages = slateq.best_pages(cascade, twins, 2)
+    assert all(len({int(twins.module[0, action]) for action in page}) == 2 for page in pages.tolist())
+
+
+def test_the_same_seed_learns_the_same_network(log):
+    recipe = replace(RECIPE, step_count=30)
+    first, again, other = (answer(slateq.learn(log, replace(recipe, seed=seed)))[0] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_order_of_actions_changes_nothing(network):
+    described = Same().of(np.arange(2))
+    order = [2, 0, 1]
+    plain = network.answer(np.eye(2, dtype=np.float32), described.actions)
+    turned = network.answer(np.eye(2, dtype=np.float32), described.actions[:, order])
+    for one, other in zip(plain, turned, strict=True):
+        assert np.allclose(one[:, order], other, atol=1e-6)
