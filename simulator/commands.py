@@ -68,10 +68,15 @@ def simulate(
     """Sends synthetic shoppers through a shop, or writes the logs of a vectorised one."""
     import asyncio
 
+    from planogram.files import catalogue as files
     from simulator import scene
     from simulator.browsing import Traffic
 
-    played = scene.load(catalogue, seed, scene.day(as_of))
+    try:
+        played = scene.load(catalogue, seed, scene.day(as_of))
+    except files.CatalogueError as error:
+        typer.echo(f"planogram: {error}; `planogram make-catalogue` makes one", err=True)
+        raise typer.Exit(2) from None
     if vectorised:
         from simulator import logbook
 

@@ -56,6 +56,13 @@ def main() -> None:
     except (ConfigurationError, ServiceError) as error:
         print(f"planogram: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        # A file that the user named; an error without one is ours, and keeps its traceback.
+        path = error.filename2 or error.filename
+        if path is None:
+            raise
+        print(f"planogram: {path}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
     except ModuleNotFoundError as error:
         extra = _extra_of(error)
         if extra is None:

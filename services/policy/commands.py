@@ -26,15 +26,24 @@ def train_policy(
     tensorboard: Path | None = typer.Option(None, help="Folder for TensorBoard curves."),  # noqa: B008
 ) -> None:
     """Trains the Q-network on a log and publishes it."""
-    from planogram.files.log import read_set_aside
+    from planogram.files.log import LogFileError, read_set_aside
+    from services.common.errors import ConfigurationError
     from services.common.training_output import curves, stages
     from services.policy.training.dqn import Recipe
+    from services.policy.training.export import ExportError
     from services.policy.training.rewards import DEFAULT
     from services.policy.training.train import train
 
-    left_out = read_set_aside(log)
-    with stages("policy", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:
-        outcome = train(log, models, Recipe(step_count=steps, seed=seed), rewards or DEFAULT, report, scalar)
+    try:
+        left_out = read_set_aside(log)
+        with stages("policy", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:
+            outcome = train(
+                log, models, Recipe(step_count=steps, seed=seed), rewards or DEFAULT, report, scalar
+            )
+    except LogFileError as error:
+        raise ConfigurationError(f"{log} cannot be learned from: {error}") from None
+    except ExportError as error:
+        raise ConfigurationError(f"{log} cannot be learned from: {error}") from None
     found = outcome.metrics
     typer.echo(
         f"{outcome.artifact.version} is current in {models}: {found['decision_count']:,.0f} decisions of "

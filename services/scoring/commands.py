@@ -22,14 +22,18 @@ def train_click(
     tensorboard: Path | None = typer.Option(None, help="Folder for TensorBoard curves."),  # noqa: B008
 ) -> None:
     """Trains the click and purchase model on a log and publishes it."""
-    from planogram.files.log import read_set_aside
+    from planogram.files.log import LogFileError, read_set_aside
+    from services.common.errors import ConfigurationError
     from services.common.training_output import curves, stages
     from services.scoring.training.learn import Recipe
     from services.scoring.training.train import train
 
-    left_out = read_set_aside(log)
-    with stages("click model", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:
-        outcome = train(log, models, Recipe(epoch_count=epochs, seed=seed), report, scalar)
+    try:
+        left_out = read_set_aside(log)
+        with stages("click model", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:
+            outcome = train(log, models, Recipe(epoch_count=epochs, seed=seed), report, scalar)
+    except LogFileError as error:
+        raise ConfigurationError(f"{log} cannot be learned from: {error}") from None
     found = outcome.metrics
     typer.echo(
         f"{outcome.artifact.version} is current in {models}: held-out click auc {found['click_auc']:.3f} "

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 REQUIRED = ("item_id", "title", "category")
 MAX_ID_BYTES = 128
+MAX_TITLE_BYTES = 1_000
 
 COLUMNS = pa.schema(
     [
@@ -41,6 +42,7 @@ COLUMNS = pa.schema(
     ]
 )
 
+_CONTROL = r"[\x00-\x1f\x7f]"
 _DEFAULTS: dict[str, Any] = {
     "kind": "product",
     "description": "",
@@ -85,8 +87,11 @@ def write(path: Path, items: pa.Table) -> Path:
     """Writes items as Parquet, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(items.select(COLUMNS.names).cast(COLUMNS), staging, compression="zstd")
-    return staging.replace(path)
+    try:
+        pq.write_table(items.select(COLUMNS.names).cast(COLUMNS), staging, compression="zstd")
+        return staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)
 
 
 def _load(path: Path) -> pa.Table:
@@ -98,6 +103,8 @@ def _load(path: Path) -> pa.Table:
             )
         if path.suffix == ".parquet":
             return pq.read_table(path)
+    except FileNotFoundError:
+        raise CatalogueError(f"{path}: no such file") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise CatalogueError(f"{path}: {error}") from None
     raise CatalogueError(f"{path}: want a file that ends in .parquet or .csv")
@@ -116,7 +123,7 @@ def _column(path: Path, table: pa.Table, field: pa.Field) -> pa.Array:
                 value.cast(field.type)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 raise CatalogueError(
-                    f"{path}: row {row + 1}: {field.name}: got {value.as_py()!r}, want {field.type}"
+                    f"{path}: row {row + 1}: {field.name}: got {_short(value.as_py())}, want {field.type}"
                 ) from None
         raise
     return column if default is None else column.fill_null(pa.scalar(default, field.type))
@@ -140,10 +147,13 @@ def _fill_derived(table: pa.Table) -> pa.Table:
 def _check(path: Path, table: pa.Table) -> None:
     for name in REQUIRED:
         length = pc.fill_null(pc.binary_length(table.column(name)), 0)
-        limit = MAX_ID_BYTES if name != "title" else 1_000
+        limit = MAX_ID_BYTES if name != "title" else MAX_TITLE_BYTES
         _refuse(
             path, table, name, pc.or_(pc.equal(length, 0), pc.greater(length, limit)), f"1 to {limit} bytes"
         )
+    for name in ("item_id", "category"):
+        has_control = pc.match_substring_regex(table.column(name), _CONTROL)
+        _refuse(path, table, name, has_control, "an id without control characters")
     for name in ("price_micros", "list_price_micros", "stock", "age_rating", "bid_micros"):
         _refuse(path, table, name, pc.less(table.column(name), 0), "0 or more")
     quality = table.column("quality")
@@ -164,5 +174,10 @@ def _refuse(path: Path, table: pa.Table, name: str, is_bad: pa.ChunkedArray, wan
     row = pc.index(is_bad, True).as_py()
     if row >= 0:
         raise CatalogueError(
-            f"{path}: row {row + 1}: {name}: got {table.column(name)[row].as_py()!r}, want {want}"
+            f"{path}: row {row + 1}: {name}: got {_short(table.column(name)[row].as_py())}, want {want}"
         )
+
+
+def _short(value: Any, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"

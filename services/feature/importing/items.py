@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,8 +34,27 @@ _KINDS = {
     pa.float32(): "number",
     pa.bool_(): "flag",
 }
+_AMOUNT = {"low": 0.0, "high": 1e15}
+_COUNT = {"low": 0.0, "high": 2.0**31 - 1}
+_LIMITS: Mapping[str, dict[str, Any]] = {
+    "item_id": {"max_bytes": files.MAX_ID_BYTES, "is_id": True},
+    "title": {"max_bytes": files.MAX_TITLE_BYTES},
+    "category": {"max_bytes": files.MAX_TITLE_BYTES},  # its id is made of it, and is shorter
+    "price_micros": _AMOUNT,
+    "list_price_micros": _AMOUNT,
+    "margin_micros": {"low": -1e15, "high": 1e15},
+    "bid_micros": _AMOUNT,
+    "stock": _COUNT,
+    "age_rating": _COUNT,
+    "quality": {"low": 0.0, "high": 1.0},
+}
 FIELDS = tuple(
-    rows.Field(field.name, _KINDS.get(field.type, "time"), is_required=field.name in files.REQUIRED)
+    rows.Field(
+        field.name,
+        _KINDS.get(field.type, "time"),
+        is_required=field.name in files.REQUIRED,
+        **_LIMITS.get(field.name, {}),
+    )
     for field in files.COLUMNS
 )
 
@@ -68,12 +88,7 @@ def read(path: Path, mapping: CatalogueMapping, mapped_by: str) -> Catalogue:
     for name in values["category"]:
         names.setdefault(slug(name), name)
     values["category"] = [slug(name) for name in values["category"]]
-    columns = {}
-    for name, column in values.items():
-        try:
-            columns[name] = pa.array(column, files.COLUMNS.field(name).type)
-        except (pa.ArrowInvalid, OverflowError) as error:
-            raise ConfigurationError(f"{path}: {name}: {error}") from None
+    columns = {name: pa.array(column, files.COLUMNS.field(name).type) for name, column in values.items()}
     return Catalogue(_validated(path, pa.table(columns)), names)
 
 

@@ -25,6 +25,7 @@ from services.feature.importing.mapping import FileMapping, Source
 _UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0}
 _EARLIEST_US = 631_152_000_000_000  # 1990-01-01: an earlier time is a count in another unit
 _AHEAD_US = 86_400_000_000  # clocks differ; one future row would become the pipeline's "now"
+_MOST_US = 253_402_300_799_999_999  # the end of the year 9999, as far as times are written
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TRUE, _FALSE = ("1", "true", "yes", "y", "1.0"), ("0", "false", "no", "n", "0.0")
 
@@ -121,7 +122,7 @@ def _columns_of(path: Path) -> list[str]:
         if path.suffix == ".parquet":
             return list(pq.read_schema(path).names)
     except (OSError, pa.ArrowInvalid) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        raise ConfigurationError(f"{path}: {_unreadable(path, error)}") from None
     raise ConfigurationError(f"{path}: want a file that ends in .csv or .parquet")
 
 
@@ -142,7 +143,21 @@ def _load(path: Path, columns: list[str]) -> pa.Table:
         parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
         return pyarrow.csv.read_csv(path, convert_options=options, parse_options=parsing)
     except (OSError, pa.ArrowInvalid) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        raise ConfigurationError(f"{path}: {_unreadable(path, error)}") from None
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    """What is wrong with a file; of one in another encoding, the first line that shows it."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if path.suffix == ".csv" and not isinstance(error, OSError):
+        content = path.read_bytes()
+        try:
+            content.decode()
+        except UnicodeDecodeError as wrong:
+            line = content.count(b"\n", 0, wrong.start) + 1
+            return f"line {line}: got byte 0x{content[wrong.start]:02x}, which is no UTF-8; save it as UTF-8"
+    return str(error)
 
 
 def _values(path: Path, table: pa.Table, field: Field, source: Source) -> list[Any]:
@@ -205,6 +220,8 @@ def _is_within(value: Any, field: Field) -> bool:
         return is_short and not (field.is_id and _CONTROL.search(value))
     if field.is_event_time:
         return bool(_EARLIEST_US <= value <= _latest_us())
+    if field.kind == "time":
+        return bool(-_MOST_US <= value <= _MOST_US)
     return field.kind not in ("number", "integer") or bool(field.low <= value <= field.high)
 
 
@@ -222,7 +239,8 @@ def _refused(path: Path, row: int, cell: Any, field: Field, source: Source) -> C
 
 
 def _text(cell: Any, source: Source) -> str:
-    return f"{source.prefix}{cell}"
+    text = cell.decode() if isinstance(cell, bytes) else cell
+    return f"{source.prefix}{text}"
 
 
 def _number(cell: Any, source: Source) -> float:

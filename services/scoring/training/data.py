@@ -82,8 +82,7 @@ def read(folder: Path, progress: Callable[[int, int], None] | None = None) -> Ex
         progress: called with pages read and pages in all.
 
     Raises:
-        planogram.files.log.LogFileError: for a file or page that cannot be read.
-        ValueError: where nothing was examined.
+        planogram.files.log.LogFileError: for what cannot be read, or where nothing was examined.
     """
     acts = _acts(folder)
     set_aside = files.read_set_aside(folder)
@@ -107,7 +106,7 @@ def read(folder: Path, progress: Callable[[int, int], None] | None = None) -> Ex
             raise files.LogFileError(f"{folder}: exposure of page {page_id}: payload: {error}") from None
         reader.add(exposure, acts[page_id])
     if not reader.times:
-        raise ValueError(
+        raise files.LogFileError(
             f"{folder}: none of {table.num_rows} pages holds an examined item with scoring inputs of schema "
             f"{CURRENT.fingerprint[:12]}; left out: {dict(reader.skipped)}"
         )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from planogram.files.log import LogFileError
 from services.common import artifacts
 from services.common.training_output import Report, Scalar
 from services.scoring import signature
@@ -57,7 +58,7 @@ def train(
 
     Raises:
         planogram.files.log.LogFileError: for a log that cannot be read.
-        ValueError: for a log without examined items, or with too few pages or no click.
+        LogFileError: for a log without examined items, or with too few pages or no click.
         ExportError: where the exported graph disagrees with the network; nothing is published then.
     """
     recipe = recipe or Recipe()
@@ -66,7 +67,7 @@ def train(
     report("read", examined.page_count, examined.page_count)
     learned, valid, test = split(examined)
     if not learned.click.any():
-        raise ValueError(f"{log}: no click among {len(learned.click)} examined items to learn from")
+        raise LogFileError(f"{log}: no click among {len(learned.click)} examined items to learn from")
 
     def on_epoch(epoch: int, loss: float, held_out: float) -> None:
         scalar("loss/train", loss, epoch)
@@ -91,11 +92,11 @@ def split(examined: Examined) -> tuple[Examined, Examined, Examined]:
     """Pages to learn from, to stop and calibrate by, and to measure on, in order of time.
 
     Raises:
-        ValueError: for too few pages.
+        LogFileError: for too few pages.
     """
     count = examined.page_count
     if count < MIN_PAGE_COUNT:
-        raise ValueError(f"{count} pages with examined items, want {MIN_PAGE_COUNT} or more")
+        raise LogFileError(f"{count} pages with examined items, want {MIN_PAGE_COUNT} or more")
     first, second = int(count * (1 - VALID_SHARE - TEST_SHARE)), int(count * (1 - TEST_SHARE))
     return examined.pages(0, first), examined.pages(first, second), examined.pages(second, count)
 
