@@ -82,6 +82,7 @@ def create(settings: StorefrontSettings) -> Starlette:
     """
     items = shelf.read(settings.catalogue_path)
     templates = Jinja2Templates(HERE / "templates")
+    templates.env.globals["item_count"] = len(items)
     templates.env.filters["money"] = lambda value: f"{value:,.2f}"
 
     @contextlib.asynccontextmanager
@@ -109,6 +110,7 @@ def create(settings: StorefrontSettings) -> Starlette:
             Route("/cart", cart),
             Route("/go", go),
             Route("/cart/add", add_to_cart, methods=["POST"]),
+            Route("/cart/remove", remove_from_cart, methods=["POST"]),
             Route("/cart/buy", buy, methods=["POST"]),
             Route("/persona", change_persona, methods=["POST"]),
             Route("/seen", seen, methods=["POST"]),
@@ -195,6 +197,15 @@ async def add_to_cart(request: Request) -> Response:
     return _with_cookie(RedirectResponse("/cart", 303), visit)
 
 
+async def remove_from_cart(request: Request) -> Response:
+    """Takes an item out of the cart."""
+    visit, shop = _visit(request), _shop(request)
+    item_id = str((await request.form()).get("item", ""))
+    if visit.cart.pop(item_id, None) is not None and item_id in shop.items:
+        visit.noticed = f"“{shop.items[item_id].title}” is out of your cart."
+    return _with_cookie(RedirectResponse("/cart", 303), visit)
+
+
 async def buy(request: Request) -> Response:
     """Buys what lies in the cart."""
     visit, shop = _visit(request), _shop(request)
@@ -232,10 +243,10 @@ async def seen(request: Request) -> Response:
         assert isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)
     except (ValueError, KeyError, TypeError, AssertionError):
         return JSONResponse({"error": 'want {"tokens": [...]}'}, 400)
-    events = [client.impression(layout_pb2.Slot(tracking_token=token)) for token in tokens[:MAX_IMPRESSIONS]]
-    if events:
+    slots = [layout_pb2.Slot(tracking_token=token) for token in tokens[:MAX_IMPRESSIONS]]
+    if slots:
         try:
-            await _shop(request).layout.record(events)
+            await _shop(request).layout.impressions(slots)
         except LayoutError as error:
             return JSONResponse({"error": error.details}, 400)
     return Response(status_code=204)
@@ -255,18 +266,22 @@ async def _page(
 ) -> Response:
     """Asks for the page and draws it; without the layout service, says so and shows a shelf of its own."""
     shop = _shop(request)
-    problem = ""
+    problem, is_away = "", False
     try:
         page = await shop.layout.compose(asked, deadline_s=DEADLINE_S)
     except LayoutError as error:
-        is_away = error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-        problem = "The shop is being restocked." if is_away else error.details
-        page = client.default_page("Today's price cuts", shop.best_deals) if is_away else layout_pb2.Page()
+        page = layout_pb2.Page()
+        if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            is_away, page = True, client.default_page("Today's price cuts", shop.best_deals)
+            page.slots[0].template_id = "wall"
+        else:
+            problem = error.details
     portrait = await shop.portraits.of(visit.user_id) if visit.has_consent else None
     noticed, visit.noticed = visit.noticed, ""
     context = {
         "page": page,
         "problem": problem,
+        "is_away": is_away,
         "items": shop.items,
         "categories": shop.categories,
         "visit": visit,

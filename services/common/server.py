@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -120,23 +124,66 @@ def check_exposure(settings: ServiceSettings) -> None:
     Raises:
         ConfigurationError: names the setting to change.
     """
-    if bool(settings.tls_cert_path) != bool(settings.tls_key_path):
-        raise ConfigurationError("TLS_CERT_PATH and TLS_KEY_PATH go together; one is missing")
-    for name in ("tls_cert_path", "tls_key_path", "tls_client_ca_path", "upstream_ca_path", "tokens_path"):
-        path = getattr(settings, name)
-        if path is not None and not path.is_file():
-            raise ConfigurationError(f"{name.upper()}: no such file: {path}")
+    name = settings.variable
+    _check_files(settings)
+    for side in ("tls", "upstream"):
+        _check_pair(settings, f"{side}_cert_path", f"{side}_key_path")
+    for authority in ("tls_client_ca_path", "upstream_ca_path"):
+        if (path := getattr(settings, authority)) is not None:
+            _check_certificate(name(authority), path)
     if settings.is_loopback:
         return
+    place = f"{name('listen')}: {settings.listen} is not loopback"
     if settings.tls_cert_path is None and not settings.is_plaintext_allowed:
         raise ConfigurationError(
-            f"{settings.listen} is not loopback: set TLS_CERT_PATH and TLS_KEY_PATH, "
-            "or IS_PLAINTEXT_ALLOWED=true"
+            f"{place}: set {name('tls_cert_path')} and {name('tls_key_path')}, "
+            f"or {name('is_plaintext_allowed')}=true"
         )
     if settings.tokens_path is None and not settings.is_anonymous_allowed:
         raise ConfigurationError(
-            f"{settings.listen} is not loopback: set TOKENS_PATH, or IS_ANONYMOUS_ALLOWED=true"
+            f"{place}: set {name('tokens_path')}, or {name('is_anonymous_allowed')}=true"
         )
+
+
+def _check_files(settings: ServiceSettings) -> None:
+    for field in (
+        *("tls_cert_path", "tls_key_path", "tls_client_ca_path", "tokens_path"),
+        *("upstream_ca_path", "upstream_cert_path", "upstream_key_path"),
+    ):
+        path = getattr(settings, field)
+        if path is None:
+            continue
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            raise ConfigurationError(f"{settings.variable(field)}: {path}: {error.strerror}") from None
+
+
+def _check_pair(settings: ServiceSettings, cert_field: str, key_field: str) -> None:
+    """Refuses a certificate and key that gRPC would take and then fail every handshake with."""
+    cert, key = getattr(settings, cert_field), getattr(settings, key_field)
+    names = settings.variable(cert_field), settings.variable(key_field)
+    if bool(cert) != bool(key):
+        raise ConfigurationError(f"{names[0]} and {names[1]} go together; one is missing")
+    if cert is None or key is None:
+        return
+    _check_certificate(names[0], cert)
+    try:
+        # An encrypted key would have the terminal asked for its password.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or "not a private key without a password, PEM"
+        if reason == "KEY_VALUES_MISMATCH":
+            raise ConfigurationError(f"{names[1]}: {key} is not the key of {names[0]}, {cert}") from None
+        raise ConfigurationError(f"{names[1]}: {key}: no private key in PEM: {reason}") from None
+
+
+def _check_certificate(name: str, path: Path) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"{name}: {path}: no certificate in PEM: {error.reason}") from None
 
 
 class _PendingServicer:
@@ -177,6 +224,7 @@ def _server_options(settings: ServiceSettings) -> list[tuple[str, Any]]:
 
 def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
     port: int
+    name = settings.variable("listen")
     try:
         if settings.tls_cert_path is None or settings.tls_key_path is None:
             port = server.add_insecure_port(settings.listen)
@@ -185,11 +233,28 @@ def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
             pair = (settings.tls_key_path.read_bytes(), settings.tls_cert_path.read_bytes())
             credentials = grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
             port = server.add_secure_port(settings.listen, credentials)
-    except RuntimeError as error:
-        raise ConfigurationError(f"LISTEN: cannot bind {settings.listen}: {error}") from None
+    except RuntimeError:
+        port = 0
     if port == 0:
-        raise ConfigurationError(f"LISTEN: cannot bind {settings.listen}: the port is taken")
+        raise ConfigurationError(f"{name}: cannot listen on {settings.listen}: {_why_not(settings)}")
     return port
+
+
+def _why_not(settings: ServiceSettings) -> str:
+    """Why an address cannot be listened on, as the system says it."""
+    host, _, port = settings.listen.rpartition(":")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return "another process listens there; stop it, or choose another port"
+        return str(error.strerror)
+    return "gRPC could not"
 
 
 async def _serve(service: Service, settings: ServiceSettings, worker: int) -> None:
@@ -200,7 +265,10 @@ async def _serve(service: Service, settings: ServiceSettings, worker: int) -> No
     try:
         metrics.serve(settings.metrics_listen, worker)
     except OSError as error:
-        raise ConfigurationError(f"METRICS_LISTEN: cannot bind {settings.metrics_listen}: {error}") from None
+        raise ConfigurationError(
+            f"{settings.variable('metrics_listen')}: cannot listen on {settings.metrics_listen}: "
+            f"{error.strerror}"
+        ) from None
     opened = asyncio.ensure_future(_hold(service, settings, worker, stop))
     stopped = asyncio.ensure_future(stop.wait())
     # A stop while still loading must not wait for the load to end.

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.common.client import IN_PROCESS
 from services.common.errors import ConfigurationError
 
 S = TypeVar("S", bound="ServiceSettings")
@@ -67,11 +68,21 @@ class ServiceSettings(BaseSettings):
     @field_validator("listen", "metrics_listen")
     @classmethod
     def _is_address(cls, value: str) -> str:
-        if value:
-            host, colon, port = value.rpartition(":")
-            if not (colon and host and port.isdigit() and int(port) < 65536):
-                raise ValueError(f"want host:port, got {value!r}")
+        if value and not _is_host_port(value, least_port=0):
+            raise ValueError(f"want host:port, got {value!r}")
         return value
+
+    @field_validator("*")
+    @classmethod
+    def _is_target(cls, value: Any, info: ValidationInfo) -> Any:
+        if (info.field_name or "").endswith("_target") and value != IN_PROCESS and not _is_host_port(value):
+            raise ValueError(f"want host:port, such as feature:7071, or {IN_PROCESS}; got {value!r}")
+        return value
+
+    @classmethod
+    def variable(cls, name: str) -> str:
+        """The environment variable of a field."""
+        return f"{cls.model_config.get('env_prefix', '')}{name}".upper()
 
     @property
     def listen_host(self) -> str:
@@ -80,6 +91,14 @@ class ServiceSettings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         return self.listen_host in LOOPBACK_HOSTS
+
+
+def _is_host_port(text: str, least_port: int = 1) -> bool:
+    host, _, port = text.removeprefix("dns:///").rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not least_port <= int(port) < 65536:
+        return False
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    return is_bracketed or re.fullmatch(r"[^\s/:\[\]]+", host) is not None
 
 
 def load(kind: type[S], **overrides: Any) -> S:
@@ -104,7 +123,7 @@ def load(kind: type[S], **overrides: Any) -> S:
         return kind(**overrides)
     except ValidationError as error:
         lines = (
-            f"{prefix.upper()}{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            f"{kind.variable('_'.join(map(str, problem['loc'])))}: {problem['msg']}"
             for problem in error.errors()
         )
         raise ConfigurationError("; ".join(lines)) from None

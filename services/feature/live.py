@@ -76,14 +76,17 @@ class LiveItems:
 
     def refresh(self) -> None:
         """Takes over a new snapshot, and what other workers pushed. On the writer's thread."""
-        version = artifacts.current_version(self._root)
-        if version not in (None, self.current.snapshot_version, self._refused):
-            try:
+        version = None
+        try:
+            version = artifacts.current_version(self._root)
+            if version not in (None, self.current.snapshot_version, self._refused):
                 self.current = self._load(str(version))
                 self._log.info(SNAPSHOT_LOADED, version=version, item_count=self.current.count)
-            except (Incompatible, NotFound) as error:
-                # The old one stays; this is said once, not every second.
-                self._refused = version
+        except (Incompatible, NotFound) as error:
+            # The old one stays; this is said once, not every second.
+            refused = version or str(error)
+            if refused != self._refused:
+                self._refused = refused
                 self._log.error(SNAPSHOT_REFUSED, version=version, problem=str(error))
         if self._journal.sequence() > self.current.sequence:
             self._lay_over(self._journal.offers(after=self.current.sequence), self._journal.sequence())
@@ -98,10 +101,10 @@ class LiveItems:
                 self._log.exception(REFRESH_FAILED)
 
     def _open(self) -> Generation:
-        version = artifacts.current_version(self._root)
-        if version is None:
-            raise ConfigurationError(f"no snapshot in {self._root}: run `planogram build-features` first")
         try:
+            version = artifacts.current_version(self._root)
+            if version is None:
+                raise ConfigurationError(f"no snapshot in {self._root}: run `planogram build-features` first")
             return self._load(version)
         except (Incompatible, NotFound) as error:
             raise ConfigurationError(f"{error}: run `planogram build-features` again") from None

@@ -176,11 +176,12 @@ def bench_page(
     windows: Annotated[int, typer.Option(min=1, help="Turns of each side.")] = 8,
     window_s: Annotated[float, typer.Option(min=0.5, help="Seconds of a turn.")] = 4.0,
     in_flight: Annotated[int, typer.Option(min=2, help="Calls at once, in the loaded half.")] = 16,
+    seed: Annotated[int, typer.Option(help="Which shoppers come, in which order.")] = 0,
 ) -> None:
     """The real page against the null pipeline: the same processes, contracts and sizes, empty handlers."""
     from services.local.bench import page
 
-    page.run(windows, window_s, in_flight)
+    page.run(windows, window_s, in_flight, seed)
 
 
 @bench.command("policy")

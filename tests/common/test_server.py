@@ -26,6 +26,7 @@ from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
 from services.common import server, settings
 from services.common.errors import ConfigurationError
 from services.common.server import serving
+from services.layout.settings import LayoutSettings
 
 FULL_NAME = "planogram.policy.v1.PolicyService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -119,9 +120,16 @@ async def test_a_stop_lets_the_call_in_flight_finish(echo_service, echo_settings
 
 async def test_a_taken_port_is_refused(echo_service, echo_settings):
     async with serving(echo_service, echo_settings()) as port:
-        with pytest.raises(ConfigurationError, match="cannot bind"):
+        want = f"PLANOGRAM_ECHO_LISTEN: cannot listen on 127.0.0.1:{port}: another process listens there"
+        with pytest.raises(ConfigurationError, match=want):
             async with serving(echo_service, echo_settings(listen=f"127.0.0.1:{port}")):
                 pass
+
+
+async def test_an_address_of_another_machine_is_refused_with_the_systems_reason(echo_service, echo_settings):
+    with pytest.raises(ConfigurationError, match="Cannot assign requested address"):
+        async with serving(echo_service, echo_settings(listen="192.0.2.1:7099")):
+            pass
 
 
 @pytest.mark.slow
@@ -196,14 +204,76 @@ async def test_mutual_tls_admits_only_callers_with_a_certificate(echo_service, e
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({}, "TLS_CERT_PATH"),
-        ({"is_plaintext_allowed": True}, "TOKENS_PATH"),
-        ({"tls_cert_path": "/tmp/x.pem"}, "go together"),
+        ({}, "PLANOGRAM_ECHO_LISTEN: .* set PLANOGRAM_ECHO_TLS_CERT_PATH"),
+        ({"is_plaintext_allowed": True}, "set PLANOGRAM_ECHO_TOKENS_PATH"),
     ],
 )
 def test_listening_off_loopback_is_refused_until_it_is_safe_or_waived(echo_settings, given, named):
     with pytest.raises(ConfigurationError, match=named):
         server.check_exposure(echo_settings(listen="0.0.0.0:7099", **given))
+
+
+@pytest.fixture
+def pem(tmp_path):
+    """Files that a mistake could name: a good pair, another key, and what is no PEM."""
+    _, key, cert = certificate("localhost")
+    _, other, _ = certificate("other")
+    contents = {"key": key, "cert": cert, "other": other, "junk": b"\x00junk\xff", "empty": b""}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    return {name: tmp_path / name for name in (*contents, "missing")}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"tls_cert_path": "cert"}, "TLS_CERT_PATH and PLANOGRAM_ECHO_TLS_KEY_PATH go together"),
+        ({"tls_cert_path": "junk", "tls_key_path": "key"}, "TLS_CERT_PATH: .*junk: no certificate in PEM"),
+        ({"tls_cert_path": "empty", "tls_key_path": "key"}, "TLS_CERT_PATH: .*empty: no certificate in PEM"),
+        ({"tls_cert_path": "missing", "tls_key_path": "key"}, "TLS_CERT_PATH: .*missing: No such file"),
+        ({"tls_cert_path": "cert", "tls_key_path": "junk"}, "TLS_KEY_PATH: .*junk: no private key in PEM"),
+        ({"tls_cert_path": "cert", "tls_key_path": "other"}, "TLS_KEY_PATH: .*other is not the key of"),
+        ({"tls_client_ca_path": "junk"}, "TLS_CLIENT_CA_PATH: .*junk: no certificate in PEM"),
+        ({"upstream_ca_path": "key"}, "UPSTREAM_CA_PATH: .*key: no certificate in PEM"),
+        ({"upstream_key_path": "key"}, "UPSTREAM_CERT_PATH and PLANOGRAM_ECHO_UPSTREAM_KEY_PATH go together"),
+        ({"tokens_path": "missing"}, "TOKENS_PATH: .*missing: No such file"),
+    ],
+)
+def test_a_certificate_or_key_that_is_none_is_named(echo_settings, pem, given, message):
+    settings = echo_settings(**{field: pem[name] for field, name in given.items()})
+    with pytest.raises(ConfigurationError, match=f"PLANOGRAM_ECHO_{message}"):
+        server.check_exposure(settings)
+
+
+def test_a_key_with_a_password_is_refused_without_asking_for_it(echo_settings, pem):
+    key = serialization.load_pem_private_key(pem["key"].read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    pem["key"].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+    )
+    with pytest.raises(ConfigurationError, match=r"PLANOGRAM_ECHO_TLS_KEY_PATH: .*key"):
+        server.check_exposure(echo_settings(tls_cert_path=pem["cert"], tls_key_path=pem["key"]))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("", "feature", "7071", ":7071", "feature:", "feature:grpc", "feature:0", "feature:70710"),
+        *("http://feature:7071", "feature:7071/x", "a b:7071", "::1:7071"),
+    ],
+)
+def test_a_target_that_is_no_host_and_port_is_refused_at_start(monkeypatch, target):
+    monkeypatch.setenv("PLANOGRAM_LAYOUT_FEATURE_TARGET", target)
+    with pytest.raises(ConfigurationError, match=r"PLANOGRAM_LAYOUT_FEATURE_TARGET: .*want host:port"):
+        settings.load(LayoutSettings)
+
+
+@pytest.mark.parametrize(
+    "target", ["in-process", "feature:7071", "10.0.0.1:7071", "[::1]:7071", "dns:///f:7"]
+)
+def test_a_target_of_host_and_port_is_taken(monkeypatch, target):
+    monkeypatch.setenv("PLANOGRAM_LAYOUT_FEATURE_TARGET", target)
+    assert settings.load(LayoutSettings).feature_target == target
 
 
 def test_listening_off_loopback_is_allowed_once_waived(echo_settings):

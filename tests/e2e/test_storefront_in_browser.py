@@ -70,6 +70,16 @@ def page(storefront, request):
         assert problems == []
 
 
+def is_cut(page):
+    """Shelves of which, on a wide screen, the fifth card does not show whole; of guides, more than three rows."""
+    return page.evaluate("""() => [...document.querySelectorAll('.as-carousel .cards, .list')].filter(shelf => {
+      const edges = [...shelf.children].map(child => child.getBoundingClientRect());
+      const right = shelf.getBoundingClientRect().right + 0.5;
+      if (shelf.matches('.list')) return new Set(edges.map(edge => Math.round(edge.top))).size > 3;
+      return innerWidth >= 1280 && edges.length >= 5 && edges[4].right > right;
+    }).map(shelf => shelf.closest('section').innerText)""")
+
+
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -79,6 +89,7 @@ def test_a_shopper_walks_from_home_to_the_till(page, shop):
     slots = page.locator("section.slot")
     assert slots.count() == 6
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    assert is_cut(page) == []
     pictures = page.locator("main img")
     assert pictures.count() >= 10
     pictures.first.scroll_into_view_if_needed()

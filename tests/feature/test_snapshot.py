@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common import artifacts
 from services.common.errors import ConfigurationError, Incompatible, NotFound
-from services.feature import build, schema
+from services.feature import build, live, schema
 from services.feature.journal import Journal, Offer
 from services.feature.snapshot import Generation, load, overlay
 from services.feature.store import ITEM_VIEWS, Store
@@ -143,6 +144,19 @@ async def test_a_damaged_snapshot_is_refused_and_the_old_one_stays(service: Any,
     await asyncio.sleep(0.3)
     assert items.current.snapshot_version == version
     assert items._refused == broken.name
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"../elsewhere"])
+async def test_a_damaged_pointer_is_told_once_and_the_old_snapshot_stays(
+    service: Any, settings: Any, content: bytes
+) -> None:
+    items = service.servicer._items
+    before = items.current.snapshot_version
+    with structlog.testing.capture_logs() as lines:
+        (settings.snapshots_path / "current").write_bytes(content)
+        await asyncio.sleep(0.5)
+    assert items.current.snapshot_version == before
+    assert [line["event"] for line in lines] == [live.SNAPSHOT_REFUSED]
 
 
 def test_arrays_are_mapped_and_not_copied(settings: Any) -> None:

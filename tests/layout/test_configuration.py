@@ -31,6 +31,7 @@ def test_the_shipped_configuration_is_valid():
     loaded = blueprint.load(CONFIG)
     assert set(loaded.by_name) == {"home", "category", "product", "search", "cart"}
     assert len(loaded.by_name["home"].modules) == 25
+    assert loaded.by_name["product"].slots[0].pinned_module_id == "similar"
     rules.load(CONFIG)
     experiments.load(CONFIG)
 

@@ -152,6 +152,24 @@ async def test_cart_and_purchase_are_reported(shop):
     assert bought.tracking_token == "token-pot"
 
 
+async def test_an_item_can_be_taken_out_of_the_cart_again(shop):
+    await shop.get("/")
+    for item in ("pot", "pan"):
+        await shop.post("/cart/add", data={"item": item, "token": f"token-{item}"})
+    assert "€20.00" in (await shop.get("/cart")).text
+    assert (await shop.post("/cart/remove", data={"item": "pot"})).headers["location"] == "/cart"
+    cart = (await shop.get("/cart")).text
+    assert "“A pot &amp; more” is out of your cart." in cart
+    assert "Total" in cart and "€10.00" in cart
+    assert list(shop.compose.requests[-1].context.cart_item_ids) == ["pan"]
+    await shop.post("/cart/remove", data={"item": "no such item"})
+    assert "€10.00" in (await shop.get("/cart")).text
+
+
+async def test_the_search_field_tells_how_much_there_is(shop):
+    assert "Search 4 things" in (await shop.get("/")).text
+
+
 async def test_slots_in_view_are_reported_once_for_each_token(shop):
     answer = await shop.post("/seen", json={"tokens": ["a", "b"]})
     assert answer.status_code == 204
@@ -190,6 +208,9 @@ async def test_without_layout_the_shop_says_so_and_stays_up(catalogue_path):
         answer = await client.get("/p/pan")
         assert answer.status_code == 200
         assert "The shop is being restocked." in answer.text
+        assert 'class="problem"' not in answer.text
+        assert 'href="/p/pan"' in answer.text  # to look again
+        assert "why?" not in answer.text  # nobody decided anything
         assert "A pan &amp; more" in answer.text
         front = (await client.get("/")).text
         assert "price cuts" in front

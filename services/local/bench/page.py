@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -20,7 +21,7 @@ from typing import Any
 import psutil
 
 from planogram.client import AsyncLayoutClient, home
-from services.common import probe
+from services.common import log, probe
 from services.common.client import InProcessUpstream
 from services.common.errors import ConfigurationError
 from services.local.bench.harness import Row, in_turns, median_ratio, report
@@ -54,7 +55,7 @@ class Window:
     count: int
 
 
-def run(windows: int, window_s: float, in_flight: int) -> Path:
+def run(windows: int, window_s: float, in_flight: int, seed: int) -> Path:
     """Measures both pipelines by turns and writes reports/bench-page.json.
 
     Raises:
@@ -78,26 +79,28 @@ def run(windows: int, window_s: float, in_flight: int) -> Path:
                 def measure(
                     pipeline: Pipeline, load: int = load, seen: dict[str, list[Window]] = seen
                 ) -> float:
-                    window = asyncio.run(_load(pipeline, load, window_s))
+                    window = asyncio.run(_load(pipeline, load, window_s, seed))
                     seen[pipeline.target].append(window)
                     return window.pages_per_s
 
                 for pipeline in (real, null):
-                    asyncio.run(_load(pipeline, load, 1.0))
+                    asyncio.run(_load(pipeline, load, 1.0, seed))
                 things, floors = in_turns(lambda: measure(real), lambda: measure(null), windows)
-                rows += _rows(load, seen[real.target], seen[null.target], median_ratio(things, floors))
-    command = f"planogram bench page --windows {windows} --window-s {window_s} --in-flight {in_flight}"
-    return report("page", rows, command)
+                ratio = median_ratio(things, floors)
+                rows += rows_of(load, seen[real.target], seen[null.target], ratio, seed)
+    options = f"--windows {windows} --window-s {window_s} --in-flight {in_flight} --seed {seed}"
+    return report("page", rows, f"planogram bench page {options}")
 
 
-def _rows(load: int, real: list[Window], null: list[Window], ratio: float) -> list[Row]:
+def rows_of(load: int, real: list[Window], null: list[Window], ratio: float, seed: int) -> list[Row]:
+    """The figures of one load, each with its floor; a page of sound services is never degraded."""
     count = sum(window.count for window in real)
 
     def median(windows: list[Window], name: str) -> float:
         return float(statistics.median(getattr(window, name) for window in windows))
 
     pages = median(real, "pages_per_s")
-    rows = [Row(f"pages per second, {load} in flight", pages, "1/s", count, floor=pages / ratio)]
+    rows = [Row(f"pages per second, {load} in flight", pages, "1/s", count, floor=pages / ratio, seed=seed)]
     for name, label in (("p50_ms", "p50"), ("p99_ms", "p99"), ("cpu_ms", "CPU of a page")):
         rows.append(
             Row(
@@ -107,15 +110,26 @@ def _rows(load: int, real: list[Window], null: list[Window], ratio: float) -> li
                 count,
                 median(null, name),
                 is_more_better=False,
+                seed=seed,
             )
         )
     degraded = 100 * sum(window.degraded_count for window in real) / count
-    rows.append(Row(f"degraded pages, {load} in flight", degraded, "%", count, is_more_better=False))
+    rows.append(
+        Row(
+            f"degraded pages, {load} in flight",
+            degraded,
+            "%",
+            count,
+            reach=0.0,
+            is_more_better=False,
+            seed=seed,
+        )
+    )
     return rows
 
 
-async def _load(pipeline: Pipeline, in_flight: int, seconds: float) -> Window:
-    """Keeps so many calls in flight for so long."""
+async def _load(pipeline: Pipeline, in_flight: int, seconds: float, seed: int) -> Window:
+    """Keeps so many calls in flight for so long, each by a shopper that the seed draws."""
     latencies: list[float] = []
     degraded = 0
     end_s = time.monotonic() + seconds
@@ -124,10 +138,9 @@ async def _load(pipeline: Pipeline, in_flight: int, seconds: float) -> Window:
 
         async def worker(number: int) -> None:
             nonlocal degraded
-            turn = number
+            drawn = random.Random(f"{seed}/{number}")
             while time.monotonic() < end_s:
-                user = f"shopper-{turn % SHOPPERS:05d}"
-                turn += in_flight
+                user = f"shopper-{drawn.randrange(SHOPPERS):05d}"
                 begun = time.perf_counter()
                 page = await client.compose(home(user, f"bench-{user}"), deadline_s=5.0)
                 latencies.append(1e3 * (time.perf_counter() - begun))
@@ -151,6 +164,7 @@ async def _record(recording: Recording, scratch: Path) -> None:
     """Composes one page in this process and keeps every message of it."""
     from services.local.in_process import open_layout
 
+    log.configure("warning")
     with _environment(scratch):
         from services.common.settings import load
         from services.layout.settings import LayoutSettings
@@ -210,12 +224,12 @@ def _pipeline(folder: Path, command: Any) -> Iterator[Pipeline]:
     try:
         for role in ROLES:
             arguments, environment = command(role, ports, folder)
-            with (folder / f"{role}.log").open("wb") as log:
+            with (folder / f"{role}.log").open("wb") as output:
                 processes[role] = subprocess.Popen(  # noqa: S603 - our own modules
                     [sys.executable, "-m", *arguments],
                     env=clean_environment() | environment,
-                    stdout=log,
-                    stderr=log,
+                    stdout=output,
+                    stderr=output,
                 )
         for role in ROLES:
             _wait(processes[role], ports[role], folder / f"{role}.log")
@@ -255,11 +269,11 @@ def _null_command(recording: Path) -> Any:
     return command
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
     end_s = time.monotonic() + 90
     while probe.status(f"127.0.0.1:{port}", 1.0) != "SERVING":
         if process.poll() is not None or time.monotonic() > end_s:
-            raise ConfigurationError(f"a benchmarked service did not start:\n{log.read_text()[-2000:]}")
+            raise ConfigurationError(f"a benchmarked service did not start:\n{log_path.read_text()[-2000:]}")
         time.sleep(0.1)
 
 
