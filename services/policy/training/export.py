@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from services.common import inference
 from services.policy.programme import Array
 from services.policy.registry import INPUTS, OUTPUT
-from services.policy.training.dqn import Replay
 from services.policy.training.qnet import QNetwork
+from services.policy.training.replay import EventReplay
 from services.policy.training.slateq import HEADS, CascadeNetwork
 from services.policy.training.transitions import Transitions
 
@@ -71,15 +71,16 @@ def compare(network: QNetwork, path: Path, transitions: Transitions) -> float:
         ExportError: where it is above the tolerance, or the data is too small to tell.
     """
     session = inference.open_session(path, "cpu")
-    replay = Replay.of(transitions)
+    replay = EventReplay.of(transitions)
     generator = np.random.default_rng(0)
     worst, compared = 0.0, 0
     scale = float(network.value_scale)
     for decision in generator.permutation(len(transitions)).tolist():
-        actions, allowed = replay.feasible(torch.tensor([decision]))
-        given = (replay.states[decision : decision + 1], actions, allowed)
+        rows = torch.tensor([decision])
+        choices = replay.feasible(rows)
+        given = (replay.states(rows), choices.actions, choices.allowed)
         worst = max(worst, *_differences(session, network, Q_VALUES, given, (scale,)))
-        compared += allowed.numel()
+        compared += choices.allowed.numel()
         if compared >= COMPARED_ROW_COUNT:
             break
     return _judged(worst, compared)
