@@ -7,6 +7,7 @@ import torch
 from services.policy.training import dqn
 from services.policy.training.dqn import Recipe, td_target
 from services.policy.training.qnet import QNetwork
+from services.policy.training.replay import EventReplay
 from services.policy.training.transitions import TERMINAL, Transitions
 
 
@@ -99,7 +100,7 @@ def test_the_learner_agrees_with_value_iteration():
     exact = value_iteration()
     assert exact[0].argmax() == STAY and exact[0, STAY] > 5  # the far-sighted choice differs from the greedy
     recipe = Recipe(step_count=2_000, batch_size=256, polyak=0.05, epoch_limit=1e9)
-    network = dqn.learn(mdp_log(6_000), recipe)
+    network = dqn.learn(EventReplay.of(mdp_log(6_000)), recipe)
     with torch.no_grad():
         actions = torch.eye(2).expand(2, 2, 2)
         found = network(torch.eye(2), actions, torch.ones(2, 2, dtype=torch.bool)).numpy()
@@ -133,7 +134,7 @@ def test_steps_follow_the_size_of_the_log():
 
 
 def test_the_same_seed_learns_the_same_network():
-    data = mdp_log(300)
+    data = EventReplay.of(mdp_log(300))
     first, second = (dqn.learn(data, Recipe(step_count=20, epoch_limit=1e9)) for _ in range(2))
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -150,17 +151,17 @@ def test_feasible_rows_are_padded_and_masked():
         3,
         0,
     )
-    replay = dqn.Replay.of(ragged)
-    actions, allowed = replay.feasible(torch.tensor([1, 2]))
-    assert allowed.tolist() == [[True, True, True], [True, True, False]]
-    assert actions[allowed].tolist() == [[2, 3], [4, 5], [6, 7], [8, 9], [10, 11]]
-    assert replay.centres.tolist() == [[0, 1], [4, 5], [9, 10]]
-    assert replay.chosen_actions.tolist() == [[0, 1], [6, 7], [10, 11]]
+    replay, everything = EventReplay.of(ragged), torch.arange(3)
+    choices = replay.feasible(torch.tensor([1, 2]))
+    assert choices.allowed.tolist() == [[True, True, True], [True, True, False]]
+    assert choices.actions[choices.allowed].tolist() == [[2, 3], [4, 5], [6, 7], [8, 9], [10, 11]]
+    assert replay.centres(everything).tolist() == [[0, 1], [4, 5], [9, 10]]
+    assert replay.placed(everything).tolist() == [[0, 1], [6, 7], [10, 11]]
 
 
 def test_a_batch_of_ended_sessions_needs_no_network():
     data = mdp_log(50)
     ended = torch.from_numpy(np.flatnonzero(data.following == TERMINAL))
     network = QNetwork(2, 2)
-    wanted = dqn._bootstrap(dqn.Replay.of(data), ended, network, network)
+    wanted = dqn.targets(EventReplay.of(data), ended, network, network, Recipe())
     assert wanted.tolist() == pytest.approx(data.rewards[ended.numpy()].tolist())

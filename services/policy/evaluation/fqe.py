@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from services.policy.evaluation.decisions import ActionValues
 from services.policy.page import Array
-from services.policy.training.dqn import Recipe, Replay
+from services.policy.training.dqn import Recipe, placed_values
 from services.policy.training.qnet import QNetwork
+from services.policy.training.replay import EventReplay
 from services.policy.training.transitions import TERMINAL, Transitions
 
 FOLD_COUNT = 2
@@ -62,10 +63,12 @@ def fit(
     """
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng(recipe.seed)
-    replay, chances = Replay.of(transitions), torch.from_numpy(probabilities.astype(np.float32))
+    replay, chances = EventReplay.of(transitions), torch.from_numpy(probabilities.astype(np.float32))
     pool = np.arange(len(transitions)) if members is None else members
-    network = QNetwork(replay.states.shape[1], replay.actions.shape[1])
-    network.fit_scaling(replay.states[pool], replay.chosen_actions[pool], replay.returns[pool])
+    rows = torch.from_numpy(pool)
+    states, placed = replay.states(rows), replay.placed(rows)
+    network = QNetwork(states.shape[1], placed.shape[1])
+    network.fit_scaling(states, placed, replay.outcomes.returns[rows])
     target = copy.deepcopy(network).requires_grad_(False)
     optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, fused=True)
     step_count = recipe.steps_for(len(pool))
@@ -77,11 +80,9 @@ def fit(
         batch = torch.from_numpy(generator.choice(pool, recipe.batch_size))
         # The served policy's returns are where the fit starts from: near, where the candidate is.
         is_start = step < recipe.monte_carlo_share * step_count
-        wanted = replay.returns[batch] if is_start else _targets(replay, chances, batch, target)
-        found = network.of(
-            replay.states[batch], replay.chosen_actions[batch].unsqueeze(1), replay.centres[batch]
-        )
-        loss = nn.functional.mse_loss(found.squeeze(1) / network.value_scale, wanted / network.value_scale)
+        wanted = replay.outcomes.returns[batch] if is_start else _targets(replay, chances, batch, target)
+        found = placed_values(network, replay, batch)
+        loss = nn.functional.mse_loss(found / network.value_scale, wanted / network.value_scale)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(online_weights, recipe.gradient_limit)
@@ -101,15 +102,15 @@ def predict(network: QNetwork, transitions: Transitions, candidate: Array, serve
         candidate, served: (K,) probabilities of each decision's feasible actions.
     """
     count = len(transitions)
-    replay, owner = Replay.of(transitions), np.repeat(np.arange(count), np.diff(transitions.offsets))
+    replay, owner = EventReplay.of(transitions), np.repeat(np.arange(count), np.diff(transitions.offsets))
     values = np.empty(len(owner))
     with torch.no_grad():
         for start in range(0, count, _BATCH_SIZE):
             batch = torch.arange(start, min(start + _BATCH_SIZE, count))
-            actions, allowed = replay.feasible(batch)
-            found = network.of(replay.states[batch], actions, replay.centres[batch])
+            choices = replay.feasible(batch)
+            found = network.of(replay.states(batch), choices.actions, choices.centres)
             first, last = transitions.offsets[start], transitions.offsets[int(batch[-1]) + 1]
-            values[first:last] = found[allowed].numpy()
+            values[first:last] = found[choices.allowed].numpy()
     return ActionValues(
         chosen=values[transitions.offsets[:-1] + transitions.chosen],
         expected=np.bincount(owner, weights=values * candidate, minlength=count),
@@ -161,18 +162,18 @@ def to_page_end(transitions: Transitions, page_offsets: Array) -> Transitions:
     return dataclasses.replace(transitions, following=following, discounts=discounts)
 
 
-def _targets(replay: Replay, chances: Tensor, batch: Tensor, target: QNetwork) -> Tensor:
+def _targets(replay: EventReplay, chances: Tensor, batch: Tensor, target: QNetwork) -> Tensor:
     """(B,) targets of a batch of decisions."""
-    wanted = replay.rewards[batch].clone()
-    going_on = (replay.following[batch] != TERMINAL).nonzero().squeeze(1)
+    outcomes = replay.outcomes
+    wanted = outcomes.rewards[batch].clone()
+    going_on = (outcomes.following[batch] != TERMINAL).nonzero().squeeze(1)
     if len(going_on):
-        following = replay.following[batch[going_on]]
-        actions, allowed = replay.feasible(following)
-        rows = replay.offsets[following].unsqueeze(1) + torch.arange(actions.shape[1])
-        probability = torch.where(allowed, chances[rows.clamp_max(len(chances) - 1)], 0.0)
+        following = outcomes.following[batch[going_on]]
+        choices = replay.feasible(following)
+        rows = replay.offsets[following].unsqueeze(1) + torch.arange(choices.actions.shape[1])
+        probability = torch.where(choices.allowed, chances[rows.clamp_max(len(chances) - 1)], 0.0)
         with torch.no_grad():
-            next_q = target.of(replay.states[following], actions, replay.centres[following])
-        wanted[going_on] = fqe_target(
-            wanted[going_on], replay.discounts[batch[going_on]], next_q, probability
-        )
+            next_q = target.of(replay.states(following), choices.actions, choices.centres)
+        discount = outcomes.discounts[batch[going_on]]
+        wanted[going_on] = fqe_target(wanted[going_on], discount, next_q, probability)
     return wanted

@@ -1,8 +1,11 @@
-"""How does a Q-network learn from logged decisions?
+"""How does a Q-network learn from logged decisions, slot by slot?
 
 Double DQN (van Hasselt et al. 2015, arXiv:1509.06461) on a fixed log: masks in the target, Polyak
 averaging of the target network (Lillicrap et al. 2015, arXiv:1509.02971), and Monte-Carlo returns as
-targets for the first steps, which spares the bootstrap its worst guesses.
+targets for the first steps, which spares the bootstrap its worst guesses. One recipe, whose options make
+other learners of it: what the bootstrap follows (the best action; SARSA's, the one that was placed; or what
+is expected under the log's policy), which actions it may follow (BCQ's support mask), and how much values
+of actions that the log did not take are held down (CQL).
 """
 
 from __future__ import annotations
@@ -10,16 +13,34 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from services.policy.training.qnet import QNetwork
-from services.policy.training.transitions import TERMINAL, Transitions
+from services.policy.training import behaviour
+from services.policy.training.course import UNWATCHED, Course, Progress
+from services.policy.training.qnet import ACTION_WIDTH, QNetwork
+from services.policy.training.replay import Replay
+from services.policy.training.transitions import PAGE_DISCOUNT, TERMINAL
 
 MIN_STEP_COUNT = 300
 """Steps below which a network has not left its first guess, however small the log."""
+_PROBE_COUNT = 16_384
+"""Decisions that scales of inputs are taken from."""
+
+
+class Bootstrap(StrEnum):
+    """What the value of a next state is the value of."""
+
+    BEST = "best"
+    """The best feasible action: Q-learning."""
+    PLACED = "placed"
+    """The action that was placed next: SARSA, the value of the log's own policy."""
+    EXPECTED = "expected"
+    """All feasible actions, as likely as a clone of the log's policy makes them: expected SARSA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +55,24 @@ class Recipe:
     learning_rate: float = 2e-3
     final_rate_share: float = 0.05
     """The learning rate falls to this share of itself, along a cosine."""
+    weight_decay: float = 0.01
     polyak: float = 0.01
     """Share of the online network that enters the target network at each step."""
     gradient_limit: float = 10.0
     monte_carlo_share: float = 0.25
     """First share of the steps whose targets are Monte-Carlo returns."""
+    page_discount: float = PAGE_DISCOUNT
+    """What the next page counts."""
+    bootstrap: Bootstrap = Bootstrap.BEST
+    support: float = 0.0
+    """Share of uniform choice below which the log's policy supports no bootstrap from an action; 0 asks for
+    none, .3 is BCQ's."""
+    conservatism: float = 0.0
+    """Weight of CQL's term: values of all feasible actions are held below that of the one placed."""
+    signal_weight: float = 1.0
+    """Of the loss of signals, where the log tells any: frequent ones teach what rare rewards cannot."""
+    width: int = ACTION_WIDTH
+    """Of the layers that see state and action together."""
     seed: int = 0
 
     def steps_for(self, decision_count: int) -> int:
@@ -46,48 +80,10 @@ class Recipe:
         wanted = round(self.epoch_limit * decision_count / self.batch_size)
         return min(self.step_count, max(MIN_STEP_COUNT, wanted))
 
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """Transitions as tensors."""
-
-    states: Tensor
-    actions: Tensor
-    offsets: Tensor
-    centres: Tensor
-    """(T, E) mean description of each decision's feasible actions."""
-    chosen_actions: Tensor
-    """(T, E)"""
-    rewards: Tensor
-    following: Tensor
-    discounts: Tensor
-    returns: Tensor
-
-    @classmethod
-    def of(cls, transitions: Transitions) -> Replay:
-        # reduceat sums each decision's rows; every decision has at least one.
-        counts = np.diff(transitions.offsets)
-        sums = np.add.reduceat(transitions.actions, transitions.offsets[:-1], axis=0, dtype=np.float32)
-        chosen = transitions.actions[transitions.offsets[:-1] + transitions.chosen]
-        return cls(
-            states=torch.from_numpy(transitions.states),
-            actions=torch.from_numpy(transitions.actions),
-            offsets=torch.from_numpy(transitions.offsets),
-            centres=torch.from_numpy(sums / counts[:, None].astype(np.float32)),
-            chosen_actions=torch.from_numpy(chosen.astype(np.float32)),
-            rewards=torch.from_numpy(transitions.rewards),
-            following=torch.from_numpy(transitions.following),
-            discounts=torch.from_numpy(transitions.discounts),
-            returns=torch.from_numpy(transitions.returns()),
-        )
-
-    def feasible(self, decisions: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, A, E) descriptions and (B, A) mask of the decisions' feasible actions, padded."""
-        first, last = self.offsets[decisions], self.offsets[decisions + 1]
-        place = torch.arange(int((last - first).max()))
-        allowed = place < (last - first).unsqueeze(1)
-        rows = (first.unsqueeze(1) + place).clamp_max(len(self.actions) - 1)
-        return self.actions[rows].float(), allowed
+    @property
+    def wants_behaviour(self) -> bool:
+        """Whether the log's own policy has to be known."""
+        return self.bootstrap is Bootstrap.EXPECTED or self.support > 0
 
 
 def td_target(
@@ -115,12 +111,25 @@ def td_target(
     return reward + torch.where(is_terminal, 0.0, discount * bootstrap)
 
 
+def conservative_term(values: Tensor, placed: Tensor, allowed: Tensor) -> Tensor:
+    """(B,) by how much a soft maximum over what is feasible exceeds the value of what was placed.
+
+    Args:
+        values: (B, A); placed: (B,) index of the action placed; allowed: (B, A) feasible.
+
+    Source: Kumar et al. 2020, arXiv:2006.04779, eq. 4 (CQL(H)).
+    """
+    soft = torch.logsumexp(values.masked_fill(~allowed, -torch.inf), 1)
+    return soft - values.gather(1, placed.unsqueeze(1)).squeeze(1)
+
+
 def learn(
-    transitions: Transitions,
+    replay: Replay,
     recipe: Recipe,
     members: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None,
     on_step: Callable[[int, float], None] | None = None,
     network: QNetwork | None = None,
+    course: Course = UNWATCHED,
 ) -> QNetwork:
     """A network trained on a log.
 
@@ -128,66 +137,137 @@ def learn(
         members: decisions to learn from; all where None. Their successors may lie outside.
         on_step: called with the step and its loss.
         network: what to train; a new one where None.
+        course: what to draw of it, and where to keep it.
+
+    Raises:
+        CheckpointError: where the course's checkpoint is of another run.
     """
+    pool = np.arange(len(replay)) if members is None else members
+    cloned = behaviour.clone(replay, seed=recipe.seed, members=pool) if recipe.wants_behaviour else None
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng(recipe.seed)
-    replay = Replay.of(transitions)
-    pool = np.arange(len(transitions)) if members is None else members
+    outcomes = replay.outcomes
+    probe = torch.from_numpy(generator.permutation(pool)[:_PROBE_COUNT])
+    states, placed = replay.states(probe), replay.placed(probe)
     if network is None:
-        network = QNetwork(replay.states.shape[1], replay.actions.shape[1])
-    network.fit_scaling(replay.states[pool], replay.chosen_actions[pool], replay.returns[pool])
+        network = QNetwork(states.shape[1], placed.shape[1], outcomes.signals.shape[1], recipe.width)
+    network.fit_scaling(states, placed, outcomes.returns[pool])
     target = copy.deepcopy(network).requires_grad_(False)
     # Fused steps and in-place averaging: on networks this small the optimiser is a third of the time.
-    optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, fused=True)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
     step_count = recipe.steps_for(len(pool))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimiser, step_count, recipe.learning_rate * recipe.final_rate_share
     )
     online_weights, target_weights = list(network.parameters()), list(target.parameters())
-    # Squared error finds the mean; Huber's would find less, since rewards are rare and large.
-    loss_of = nn.MSELoss()
-    for step in range(step_count):
+    parts = {"network": network, "target": target, "optimiser": optimiser, "schedule": schedule}
+    progress = Progress(parts, generator, recipe)
+    for step in range(course.begin(progress), step_count):
         batch = torch.from_numpy(generator.choice(pool, recipe.batch_size))
         if step < recipe.monte_carlo_share * step_count:
-            wanted = replay.returns[batch]
+            wanted = outcomes.returns[batch]
         else:
-            wanted = _bootstrap(replay, batch, network, target)
-        found = network.of(
-            replay.states[batch], replay.chosen_actions[batch].unsqueeze(1), replay.centres[batch]
-        )
-        loss = loss_of(found.squeeze(1) / network.value_scale, wanted / network.value_scale)
+            wanted = targets(replay, batch, network, target, recipe, cloned)
+        found, loss = _loss(replay, batch, network, recipe, wanted)
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(online_weights, recipe.gradient_limit)
+        norm = nn.utils.clip_grad_norm_(online_weights, recipe.gradient_limit)
         optimiser.step()
         schedule.step()
         torch._foreach_lerp_(target_weights, online_weights, recipe.polyak)
+        course.after(step, progress, loss, norm, found)
         if on_step is not None:
             on_step(step, float(loss.detach()))
     network.eval()
     return network
 
 
-def _bootstrap(replay: Replay, batch: Tensor, network: QNetwork, target: QNetwork) -> Tensor:
-    """(B,) double-DQN targets of a batch of decisions."""
-    wanted = replay.rewards[batch].clone()
-    going_on = (replay.following[batch] != TERMINAL).nonzero().squeeze(1)
-    if len(going_on):
-        following = replay.following[batch[going_on]]
-        actions, allowed = replay.feasible(following)
-        states, centres = replay.states[following], replay.centres[following]
-        with torch.no_grad():
-            online = network.of(states, actions, centres).masked_fill_(~allowed, -torch.inf)
-            # The target network is read at the online network's choice alone, so it is asked for
-            # nothing else: half the work of a step.
-            best = actions[torch.arange(len(actions)), online.argmax(1)].unsqueeze(1)
-            averaged = target.of(states, best, centres)
-        wanted[going_on] = td_target(
-            wanted[going_on],
-            replay.discounts[batch[going_on]],
-            online,
-            averaged.expand_as(online),
-            allowed,
-            torch.zeros(len(going_on), dtype=torch.bool),  # sessions that ended need no network
-        )
+def placed_values(network: QNetwork, replay: Replay, decisions: Tensor) -> Tensor:
+    """(B,) values of what was placed."""
+    placed = replay.placed(decisions).unsqueeze(1)
+    return network.of(replay.states(decisions), placed, replay.centres(decisions)).squeeze(1)
+
+
+def targets(
+    replay: Replay,
+    batch: Tensor,
+    network: QNetwork,
+    target: QNetwork,
+    recipe: Recipe,
+    cloned: QNetwork | None = None,
+) -> Tensor:
+    """(B,) bootstrapped targets of a batch of decisions.
+
+    Args:
+        network, target: what chooses, and what values; only `target` matters without a choice.
+        cloned: the log's policy, where the recipe wants to know it.
+    """
+    outcomes = replay.outcomes
+    wanted = outcomes.rewards[batch].clone()
+    going_on = (outcomes.following[batch] != TERMINAL).nonzero().squeeze(1)
+    if not len(going_on):  # sessions that ended need no network
+        return wanted
+    following, discount = outcomes.following[batch[going_on]], outcomes.discounts[batch[going_on]]
+    with torch.no_grad():
+        if recipe.bootstrap is Bootstrap.PLACED:
+            wanted[going_on] += discount * placed_values(target, replay, following)
+            return wanted
+        choices, states = replay.feasible(following), replay.states(following)
+        allowed, chance = choices.allowed, None
+        if cloned is not None:
+            chance = behaviour.log_chances(cloned, states, choices).exp()
+            allowed = behaviour.supported(chance, allowed, recipe.support)
+        if recipe.bootstrap is Bootstrap.EXPECTED:
+            assert chance is not None
+            weight = torch.where(allowed, chance, 0.0)
+            averaged = target.of(states, choices.actions, choices.centres)
+            wanted[going_on] += discount * (weight * averaged).sum(1) / weight.sum(1)
+            return wanted
+        online = network.of(states, choices.actions, choices.centres).masked_fill_(~allowed, -torch.inf)
+        # The target network is read at the online network's choice alone, so it is asked for
+        # nothing else: half the work of a step.
+        best = choices.actions[torch.arange(len(states)), online.argmax(1)].unsqueeze(1)
+        averaged = target.of(states, best, choices.centres)
+    never = torch.zeros(len(going_on), dtype=torch.bool)
+    wanted[going_on] = td_target(
+        wanted[going_on], discount, online, averaged.expand_as(online), allowed, never
+    )
     return wanted
+
+
+def _loss(
+    replay: Replay, batch: Tensor, network: QNetwork, recipe: Recipe, wanted: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Values (B,) of what was placed in units of their scale, and the loss of a batch."""
+    states, placed = replay.states(batch), replay.placed(batch).unsqueeze(1)
+    if recipe.conservatism:
+        choices = replay.feasible(batch)
+        centres = choices.centres
+    else:
+        centres = replay.centres(batch)
+    values, hidden = network.with_hidden(states, placed, centres)
+    found = values.squeeze(1) / network.value_scale
+    # Squared error finds the mean; Huber's would find less, since rewards are rare and large.
+    loss = functional.mse_loss(found, wanted / network.value_scale)
+    if network.signals is not None and recipe.signal_weight:
+        logits, told = network.signals(hidden.squeeze(1)), replay.outcomes.signals[batch]
+        loss = loss + recipe.signal_weight * signal_loss(logits, told)
+    if recipe.conservatism:
+        everything = network.of(states, choices.actions, choices.centres) / network.value_scale
+        held = conservative_term(everything, replay.place(batch), choices.allowed)
+        loss = loss + recipe.conservatism * held.mean()
+    return found, loss
+
+
+def signal_loss(logits: Tensor, told: Tensor) -> Tensor:
+    """Negative log-likelihood of a click, and of what follows one where there was one.
+
+    Args:
+        logits, told: (B, G), the click first.
+    """
+    each = functional.binary_cross_entropy_with_logits(logits, told, reduction="none")
+    is_clicked = told[:, 0]
+    after = (each[:, 1:].sum(1) * is_clicked).sum() / is_clicked.sum().clamp_min(1)
+    return each[:, 0].mean() + after

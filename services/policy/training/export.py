@@ -1,18 +1,27 @@
-"""How does a Q-network leave torch, and does the graph say the same?"""
+"""How does a network leave torch, and does the graph say the same?
+
+Every network is told apart by its signature alone: what it is given, and what it answers.
+"""
 
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from services.common import inference
+from services.policy.programme import Array
 from services.policy.registry import INPUTS, OUTPUT
-from services.policy.training.dqn import Replay
 from services.policy.training.qnet import QNetwork
+from services.policy.training.replay import EventReplay
+from services.policy.training.slateq import HEADS, CascadeNetwork
 from services.policy.training.transitions import Transitions
 
 COMPARED_ROW_COUNT = 1_000
@@ -24,29 +33,35 @@ class ExportError(Exception):
     """The graph disagrees with the network."""
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Names of what a graph is given and of what it answers.
+
+    Attributes:
+        inputs: the first is (B, D), a state each; all others are (B, A) or (B, A, E), an action each.
+        outputs: (B, A) each.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+Q_VALUES = Signature(INPUTS, (OUTPUT,))
+CASCADE = Signature(("state", "actions"), HEADS)
+
+
 def export(network: QNetwork, path: Path) -> None:
-    """Writes the network as ONNX with dynamic numbers of states and actions."""
-    # Sizes above 1 and unequal: with 1 x 1 the exporter bakes the sizes in.
-    example = (
-        torch.zeros(3, len(network.state_mean)),
-        torch.zeros(3, 7, len(network.action_mean)),
-        torch.ones(3, 7, dtype=torch.bool),
-    )
-    states, actions = torch.export.Dim("B"), torch.export.Dim("A")
-    # It says at each export that torchvision, which nobody needs here, is not installed.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
-        program = torch.onnx.export(
-            network.eval(),
-            example,
-            dynamo=True,
-            input_names=list(INPUTS),
-            output_names=[OUTPUT],
-            dynamic_shapes=({0: states}, {0: states, 1: actions}, {0: states, 1: actions}),
-            verbose=False,
-        )
-    program.save(str(path))
+    """Writes a Q-network as ONNX with dynamic numbers of states and actions."""
+    _write(network, Q_VALUES, (*_example(network), torch.ones(3, 7, dtype=torch.bool)), path)
+
+
+def export_cascade(network: CascadeNetwork, path: Path) -> None:
+    """Writes a cascade network as ONNX with dynamic numbers of states and actions.
+
+    Inputs are "state" (B, D) and "actions" (B, A, E); outputs (B, A) each, in the order of HEADS:
+    probabilities of a click and of going on, and values of a click and of giving up in their own unit.
+    """
+    _write(network, CASCADE, _example(network), path)
 
 
 def compare(network: QNetwork, path: Path, transitions: Transitions) -> float:
@@ -56,21 +71,85 @@ def compare(network: QNetwork, path: Path, transitions: Transitions) -> float:
         ExportError: where it is above the tolerance, or the data is too small to tell.
     """
     session = inference.open_session(path, "cpu")
-    replay = Replay.of(transitions)
+    replay = EventReplay.of(transitions)
     generator = np.random.default_rng(0)
     worst, compared = 0.0, 0
     scale = float(network.value_scale)
     for decision in generator.permutation(len(transitions)).tolist():
-        actions, allowed = replay.feasible(torch.tensor([decision]))
-        state = replay.states[decision : decision + 1]
-        with torch.no_grad():
-            wanted = network(state, actions, allowed).numpy()
-        inputs = (state.numpy(), actions.numpy(), allowed.numpy())
-        found = session.run((OUTPUT,), dict(zip(INPUTS, inputs, strict=True)))[0]
-        worst = max(worst, float(np.abs(found - wanted).max()) / scale)
-        compared += wanted.size
+        rows = torch.tensor([decision])
+        choices = replay.feasible(rows)
+        given = (replay.states(rows), choices.actions, choices.allowed)
+        worst = max(worst, *_differences(session, network, Q_VALUES, given, (scale,)))
+        compared += choices.allowed.numel()
         if compared >= COMPARED_ROW_COUNT:
             break
+    return _judged(worst, compared)
+
+
+def compare_cascade(network: CascadeNetwork, path: Path, states: Array, actions: Array) -> float:
+    """The largest difference between graph and network, page by page, over all four heads.
+
+    Probabilities differ in their own unit, values in units of their scale.
+
+    Args:
+        states: (B, D) float32.
+        actions: (B, A, E) float32; B x A at least 1,000.
+
+    Raises:
+        ExportError: where it is above the tolerance, or the data is too small to tell.
+    """
+    session = inference.open_session(path, "cpu")
+    scale = float(network.value_scale)
+    worst = 0.0
+    for page in range(len(states)):
+        given = (torch.from_numpy(states[page : page + 1]), torch.from_numpy(actions[page : page + 1]))
+        worst = max(worst, *_differences(session, network, CASCADE, given, (1.0, 1.0, scale, scale)))
+    return _judged(worst, actions.shape[0] * actions.shape[1])
+
+
+def _example(network: nn.Module) -> tuple[Tensor, Tensor]:
+    # Sizes above 1 and unequal: with 1 x 1 the exporter bakes the sizes in.
+    return torch.zeros(3, len(network.state_mean)), torch.zeros(3, 7, len(network.action_mean))
+
+
+def _write(network: nn.Module, signature: Signature, example: tuple[Tensor, ...], path: Path) -> None:
+    states, actions = torch.export.Dim("B"), torch.export.Dim("A")
+    # It says at each export that torchvision, which nobody needs here, is not installed.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            network.eval(),
+            example,
+            dynamo=True,
+            input_names=list(signature.inputs),
+            output_names=list(signature.outputs),
+            dynamic_shapes=({0: states}, *({0: states, 1: actions} for _ in signature.inputs[1:])),
+            verbose=False,
+        )
+    program.save(str(path))
+
+
+def _differences(
+    session: Any,
+    network: nn.Module,
+    signature: Signature,
+    given: tuple[Tensor, ...],
+    scales: Sequence[float],
+) -> list[float]:
+    """The largest difference of each output in units of its scale."""
+    with torch.no_grad():
+        wanted = network(*given)
+    named = {name: part.numpy() for name, part in zip(signature.inputs, given, strict=True)}
+    found = session.run(signature.outputs, named)
+    told = (wanted,) if isinstance(wanted, Tensor) else wanted
+    return [
+        float(np.abs(here - there.numpy()).max()) / scale
+        for here, there, scale in zip(found, told, scales, strict=True)
+    ]
+
+
+def _judged(worst: float, compared: int) -> float:
     if compared < COMPARED_ROW_COUNT:
         raise ExportError(f"only {compared} actions to compare, want {COMPARED_ROW_COUNT}")
     if not worst <= TOLERANCE:

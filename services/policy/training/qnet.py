@@ -3,14 +3,18 @@
 A dueling network over described actions (Wang et al. 2016, arXiv:1511.06581): Q(s, a) = V(s) + A(s, a) -
 A(s, mean action). The paper centres the advantage on its mean over actions; here it is centred on the
 advantage of the mean description of the feasible actions, which makes V identifiable just as well and
-needs one row more per state instead of all of them.
+needs one row more per state instead of all of them. Beside the value it may predict signals of what a
+shopper does with the action, which teach the layers that both share; they leave no trace in an export.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from services.policy.programme import Array
 
 STATE_WIDTH = 64
 ACTION_WIDTH = 32
@@ -19,10 +23,12 @@ ACTION_WIDTH = 32
 class QNetwork(nn.Module):
     """Q values of described actions; scaling of inputs and values is part of the network.
 
-    Symbols: B states, A actions, D and E widths of state and action.
+    Symbols: B states, A actions, G signals, D and E widths of state and action.
     """
 
-    def __init__(self, state_width: int, action_width: int) -> None:
+    def __init__(
+        self, state_width: int, action_width: int, signal_count: int = 0, width: int = ACTION_WIDTH
+    ) -> None:
         super().__init__()
         self.state_trunk = nn.Sequential(
             nn.Linear(state_width, STATE_WIDTH),
@@ -32,17 +38,14 @@ class QNetwork(nn.Module):
         )
         self.value = nn.Linear(STATE_WIDTH, 1)
         # The first layer over (state, action), split: its state half is computed once per state.
-        self.state_half = nn.Linear(STATE_WIDTH, ACTION_WIDTH)
-        self.action_half = nn.Linear(action_width, ACTION_WIDTH, bias=False)
-        self.advantage = nn.Sequential(
-            nn.ReLU(inplace=True),
-            nn.Linear(ACTION_WIDTH, ACTION_WIDTH),
-            nn.ReLU(inplace=True),
-            nn.Linear(ACTION_WIDTH, 1),
-        )
-        for name, width in (("state", state_width), ("action", action_width)):
-            self.register_buffer(f"{name}_mean", torch.zeros(width))
-            self.register_buffer(f"{name}_scale", torch.ones(width))
+        self.state_half = nn.Linear(STATE_WIDTH, width)
+        self.action_half = nn.Linear(action_width, width, bias=False)
+        self.joint = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(width, width), nn.ReLU(inplace=True))
+        self.advantage = nn.Linear(width, 1)
+        self.signals = nn.Linear(width, signal_count) if signal_count else None
+        for name, size in (("state", state_width), ("action", action_width)):
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_scale", torch.ones(size))
         self.register_buffer("value_mean", torch.zeros(()))
         self.register_buffer("value_scale", torch.ones(()))
 
@@ -57,23 +60,40 @@ class QNetwork(nn.Module):
 
     def forward(self, state: Tensor, actions: Tensor, allowed: Tensor) -> Tensor:
         """(B, A) Q values of (B, D) and (B, A, E); minus infinity where `allowed` (B, A) is false."""
-        weight = allowed.to(actions.dtype).unsqueeze(-1)
-        centre = (actions * weight).sum(1) / weight.sum(1).clamp_min(1.0)
+        centre = mean_action(actions, allowed)
         return self.of(state, actions, centre).masked_fill(~allowed, -torch.inf)
 
     def of(self, state: Tensor, actions: Tensor, centre: Tensor) -> Tensor:
         """(B, A) Q values of (B, D) and (B, A, E), centred on mean actions (B, E)."""
+        return self.with_hidden(state, actions, centre)[0]
+
+    def with_hidden(self, state: Tensor, actions: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
+        """Q values (B, A), and the hidden layer (B, A, W) from which signals are told."""
         trunk = self.state_trunk((state - self.state_mean) / self.state_scale)
         half = self.state_half(trunk)
-        advantage = self._advantage(half, actions) - self._advantage(half, centre.unsqueeze(1))
-        return self.value_mean + self.value_scale * (self.value(trunk) + advantage)
+        hidden = self._hidden(half, actions)
+        advantage = self.advantage(hidden) - self.advantage(self._hidden(half, centre.unsqueeze(1)))
+        return self.value_mean + self.value_scale * (self.value(trunk) + advantage.squeeze(-1)), hidden
 
-    def _advantage(self, half: Tensor, actions: Tensor) -> Tensor:
+    def answer(self, states: Array, actions: Array, allowed: Array) -> Array:
+        """What `forward` says, from arrays to an array, (B, A) float64."""
+        with torch.no_grad():
+            found = self(*map(torch.from_numpy, (states, actions, allowed)))
+        result: Array = found.numpy().astype(np.float64)
+        return result
+
+    def _hidden(self, half: Tensor, actions: Tensor) -> Tensor:
         # Scaling the weights is scaling the actions, at a hundredth of the work.
         weight = self.action_half.weight / self.action_scale
-        hidden = functional.linear(actions, weight, -(weight @ self.action_mean))
-        result: Tensor = self.advantage(half.unsqueeze(1) + hidden).squeeze(-1)
+        first = functional.linear(actions, weight, -(weight @ self.action_mean))
+        result: Tensor = self.joint(half.unsqueeze(1) + first)
         return result
+
+
+def mean_action(actions: Tensor, allowed: Tensor) -> Tensor:
+    """(B, E) mean description of the actions (B, A, E) that are allowed (B, A)."""
+    weight = allowed.to(actions.dtype).unsqueeze(-1)
+    return (actions * weight).sum(1) / weight.sum(1).clamp_min(1.0)
 
 
 def _scale(columns: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from services.policy import programme
 from services.policy.programme import Array, Cascade
+from services.policy.training.course import UNWATCHED, Course, Progress
 from services.policy.training.pages import TERMINAL, Described, Pages
 
 HEADS = ("click", "scroll", "clicked_value", "stop_value")
@@ -117,12 +118,17 @@ def learn(
     recipe: Recipe,
     on_step: Callable[[int, float], None] | None = None,
     network: CascadeNetwork | None = None,
+    course: Course = UNWATCHED,
 ) -> CascadeNetwork:
     """A network trained on logged pages.
 
     Args:
         on_step: called with the step and its loss.
         network: what to train; a new one where None.
+        course: what to draw of it, and where to keep it.
+
+    Raises:
+        CheckpointError: where the course's checkpoint is of another run.
     """
     torch.set_num_threads(1)  # larger pools lose more in hand-over than these small layers gain
     torch.manual_seed(recipe.seed)
@@ -148,7 +154,9 @@ def learn(
         optimiser, step_count, recipe.learning_rate * recipe.final_rate_share
     )
     examined_page, examined_slot = np.nonzero(pages.is_examined)
-    for step in range(step_count):
+    parts = {"network": network, "target": target, "optimiser": optimiser, "schedule": schedule}
+    progress = Progress(parts, generator, recipe)
+    for step in range(course.begin(progress), step_count):
         # Probabilities: of examined slots.
         some = generator.integers(len(examined_page), size=2 * recipe.batch_size)
         page, slot = examined_page[some], examined_slot[some]
@@ -184,10 +192,11 @@ def learn(
             )
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(online, recipe.gradient_limit)
+        norm = nn.utils.clip_grad_norm_(online, recipe.gradient_limit)
         optimiser.step()
         schedule.step()
         torch._foreach_lerp_(averaged, online, recipe.polyak)
+        course.after(step, progress, loss, norm, found)
         if on_step is not None:
             on_step(step, float(loss.detach()))
     network.eval()

@@ -22,6 +22,7 @@ from services.policy.training import dqn, rewards, transitions
 from services.policy.training.dqn import Recipe
 from services.policy.training.export import compare, export
 from services.policy.training.qnet import QNetwork
+from services.policy.training.replay import EventReplay
 from services.policy.training.transitions import Transitions
 
 HELD_OUT_SHARE = 0.1
@@ -64,7 +65,7 @@ def train(
             report("learn", step, step_count)
             scalar("loss", loss, step)
 
-    network = dqn.learn(data, recipe, learned, on_step)
+    network = dqn.learn(EventReplay.of(data), recipe, learned, on_step)
     report("learn", step_count, step_count)
     metrics = evaluate(network, data, held_out)
     with tempfile.TemporaryDirectory() as folder:
@@ -92,13 +93,11 @@ def evaluate(network: QNetwork, data: Transitions, members: Any) -> dict[str, fl
     """
     if len(members) < 2:
         return {"decision_count": float(len(data))}
-    replay = dqn.Replay.of(data)
+    replay = EventReplay.of(data)
     with torch.no_grad():
-        found = network.of(
-            replay.states[members], replay.chosen_actions[members].unsqueeze(1), replay.centres[members]
-        )
-    values = found.squeeze(1).numpy().astype(np.float64)
-    returns = replay.returns[members].numpy().astype(np.float64)
+        found = dqn.placed_values(network, replay, torch.from_numpy(members))
+    values = found.numpy().astype(np.float64)
+    returns = replay.outcomes.returns[members].numpy().astype(np.float64)
     deviation = values.std() * returns.std()
     covariance = ((values - values.mean()) * (returns - returns.mean())).mean()
     return {
