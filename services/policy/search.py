@@ -1,7 +1,7 @@
-"""Which page is best for a shopper who goes down it slot by slot, under masks and with items that run out?
+"""Which page is best where shoppers go down it slot by slot, under masks and with items that run out?
 
-What stands in a slot brings its worth to those who reach it, and lets a share of them pass (`programme.py` has
-the formulas). Without masks the order by index is nearly best; with them, that order is where the search
+What stands in a slot brings its worth to those who reach it, and lets a share of them pass (`programme.py`
+has the formulas). Without masks the order by index is nearly best; with them, that order is where the search
 begins: it climbs by the best exchange of one choice, swap of two or move of one, then by exchanges of two at
 once. What it finds is tried on the items that are left. Small pages are proven by branch and bound, to within
 half a percent, so far as a limit of nodes allows.
@@ -25,7 +25,7 @@ GAIN = 1e-9
 _STEP_LIMIT = 40
 """Of one climb; pages of ten slots take about five."""
 _PAIR_CELLS = 10_000
-"""Of pages with two choices exchanged that are looked at: all of a small page, the likeliest of a large one."""
+"""Of pages with two choices exchanged that are looked at: all of a small page, the likeliest of a large."""
 _PROVEN_CELLS = 200
 """Slots times actions of the largest pages that branch and bound looks at."""
 _TRIED_COUNT = 4
@@ -142,13 +142,15 @@ class Board:
         return pages[order], ranks[order]
 
     def _offered(self, page: Array) -> Array:
-        """(s, A + 1) ranks of the page with one choice exchanged for each of all, whatever stands elsewhere."""
+        """(s, A + 1) ranks of the page with one choice exchanged for another, whatever stands elsewhere."""
         worth, passing = self.worth[page], self.passing[page]
         reach = np.append(1.0, np.cumprod(passing[:-1]))  # of each slot
         earned = np.append(0.0, np.cumsum(reach[:-1] * worth[:-1]))  # above each slot
         below = np.zeros(len(page))  # each slot
         value = float(self.last[page[-1]])
-        for slot, (own, passed) in enumerate(zip(worth[:0:-1].tolist(), passing[:0:-1].tolist(), strict=True)):
+        for slot, (own, passed) in enumerate(
+            zip(worth[:0:-1].tolist(), passing[:0:-1].tolist(), strict=True)
+        ):
             value = value if slot == 0 else own + passed * value
             below[-2 - slot] = value
         offered: Array = earned[:, None] + reach[:, None] * (self.worth + self.passing * below[:, None])
@@ -181,7 +183,8 @@ def best_page(board: Board, progress: Progress, may_stand: Array) -> Array:
 def _tried(board: Board, progress: Progress, page: Array) -> Array:
     """(s,) the page as it would come to stand: where items run out above, another choice stands."""
     progress, page = progress.copy(), page.copy()
-    for slot, action in enumerate(page.tolist()):
+    for slot in range(len(page)):
+        action = int(page[slot])
         offer = progress.offer()
         masks = slot_masks(progress, offer, len(progress.actions))
         if action == board.empty or masks[action] != Mask.NONE:
