@@ -185,8 +185,9 @@ class _Shop:
         chosen = actions.astype(np.int64)
         if chosen.shape != (self._count,):
             raise ValueError(f"actions: got shape {chosen.shape}, want ({self._count},)")
-        if not ((chosen >= 0) & (chosen < limit)).all() or not (chosen == actions).all():
-            raise ValueError(f"actions: got {actions}, want whole numbers of 0 to {limit - 1}")
+        is_wrong = (chosen < 0) | (chosen >= limit) | (chosen != actions)
+        if is_wrong.any():
+            raise ValueError(f"actions: got {actions[is_wrong][0]}, want whole numbers of 0 to {limit - 1}")
         self._ask(b"s" + chosen.tobytes())
         observation = self._observations()
         reward = np.frombuffer(self._read(8 * self._count), np.float64)
