@@ -45,7 +45,7 @@ load: setup ## Load-test ComposePage with ghz, where it is installed
 import-open-bandit: setup ## Turn the Open Bandit logs into this system's own, train on them, compose pages
 	@$(BIN)/planogram import open-bandit
 
-bench-%: setup ## Measure one thing against its floor: bench-page, bench-policy
+bench-%: setup ## Measure one thing against its floor: bench-page, bench-policy, bench-front
 	@$(BIN)/planogram bench $*
 
 test: setup ## Run every test

@@ -184,6 +184,21 @@ def bench_page(
     page.run(windows, window_s, in_flight, seed)
 
 
+@bench.command("front")
+def bench_front(
+    windows: Annotated[int, typer.Option(min=1, help="Turns of each figure.")] = 5,
+    window_s: Annotated[float, typer.Option(min=0.1, help="Seconds of a turn.")] = 2.0,
+    sessions: Annotated[int, typer.Option(min=1, help="Sessions of the vector environment.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Which shoppers come, and which actions are tried.")] = 0,
+) -> None:
+    """The synthetic shop for learners: page views of one core, and slot steps through Gymnasium."""
+    import sys
+
+    from services.local.bench import front
+
+    front.run(windows, window_s, sessions, seed, " ".join(["planogram", *sys.argv[1:]]))
+
+
 @bench.command("policy")
 def bench_policy(
     worlds: Annotated[str, typer.Option(help="Seeds: 100-104, or 100,103.")] = "100-101",
