@@ -26,11 +26,11 @@ _STEP_LIMIT = 40
 """Of one climb; pages of ten slots take about five."""
 _PAIR_CELLS = 10_000
 """Of pages with two choices exchanged that are looked at: all of a small page, the likeliest of a large."""
-_PROVEN_CELLS = 200
+_PROVEN_CELLS = 100
 """Slots times actions of the largest pages that branch and bound looks at."""
-_TRIED_COUNT = 4
+_TRIED_COUNT = 1
 """Best pages that are tried on the items that are left, beside the best; of small pages."""
-_NODE_LIMIT = 60
+_NODE_LIMIT = 30
 _SLACK = 0.005
 """Share of a page's value that branch and bound does not look for."""
 _NEVER = -np.inf
