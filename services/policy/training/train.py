@@ -71,7 +71,7 @@ def train(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL_FILE
         export(network, path)
-        metrics["export_difference"] = compare(network, path, data)
+        metrics["export_difference"] = compare(network, path, EventReplay.of(data))
         manifest = _manifest(data, recipe, weights, metrics, learned)
         artifact = artifacts.publish(models, _version(manifest), Path(folder), manifest)
     report("publish", 1, 1)
