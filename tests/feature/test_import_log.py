@@ -129,7 +129,7 @@ def test_rows_of_a_page_stand_below_each_other(tmp_path):
 
 @pytest.mark.slow
 def test_both_trainers_learn_from_an_imported_log(tmp_path):
-    from services.policy.training import dqn, rewards, transitions
+    from services.policy.training import rewards, transitions
     from services.policy.training.train import Learner, Settings
     from services.policy.training.train import train as train_policy
     from services.scoring.training.learn import Recipe

@@ -63,3 +63,9 @@ def test_a_head_that_differs_is_told(network, path, head):
 def test_too_few_actions_tell_nothing(network, path):
     with pytest.raises(export.ExportError, match="only 999 actions to compare, want 1000"):
         export.compare_cascade(network, path, *pages(27, 37))
+
+
+def test_a_graph_that_masks_other_actions_is_told():
+    masked, open_ = np.array([[-np.inf, 1.0]]), np.array([[0.0, 1.0]])
+    assert export._difference(masked, masked) == 0
+    assert export._difference(open_, masked) == export._difference(masked, open_) == np.inf

@@ -13,6 +13,7 @@ from services.policy import page, planner, registry, space
 from services.policy.exploration import Exploration, Mode
 from services.policy.training import export, rewards, train, transitions
 from services.policy.training.qnet import QNetwork
+from services.policy.training.replay import EventReplay
 
 
 def republish(outcome, store, version, **changes):
@@ -75,17 +76,18 @@ def test_the_manifest_says_where_a_policy_comes_from(learned):
 def test_the_graph_says_what_the_network_says(log_folder, tmp_path):
     torch.manual_seed(1)
     data = transitions.read(log_folder, rewards.load())
+    replay = EventReplay.of(data)
     network = QNetwork(len(space.STATE), len(space.ACTION))
     network.fit_scaling(
         torch.from_numpy(data.states), torch.from_numpy(data.actions).float(), torch.from_numpy(data.rewards)
     )
     path = tmp_path / registry.MODEL_FILE
     export.export(network, path)
-    assert export.compare(network, path, data) < export.TOLERANCE
+    assert export.compare(network, path, replay) < export.TOLERANCE
     with torch.no_grad():
         network.value.bias += 0.01
     with pytest.raises(export.ExportError, match="differ"):
-        export.compare(network, path, data)
+        export.compare(network, path, replay)
 
 
 def test_a_policy_of_another_space_is_refused(outcome, tmp_path):

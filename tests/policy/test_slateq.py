@@ -2,95 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from services.policy.training import slateq
-from services.policy.training.pages import TERMINAL, Described, Pages
 from services.policy.training.slateq import Recipe
+from tests.policy.tiny_shop import BEST_FIRST, BEST_SECOND, CLICK, SCROLL, Same, page_values, shop_log
 
-CLICK, SCROLL = np.array([0.6, 0.3, 0.2]), np.array([0.5, 0.8, 0.9])
-"""Of three modules, whatever the state."""
 RECIPE = Recipe(step_count=1_500, epoch_limit=60, polyak=0.01, weight_decay=0.0)
-
-
-@dataclass
-class Same:
-    """Three actions, one-hot, the same on all pages."""
-
-    is_allowed: tuple[bool, ...] = (True, True, True)
-
-    def of(self, pages):
-        shape = (len(pages), 3)
-        return Described(
-            np.broadcast_to(np.eye(3, dtype=np.float32), (*shape, 3)).copy(),
-            np.broadcast_to(np.arange(3), shape),
-            np.broadcast_to(np.array(self.is_allowed), shape),
-        )
-
-    def chosen(self, pages, actions):
-        return np.eye(3, dtype=np.float32)[actions]
-
-
-def shop_log(count, seed=0):
-    """Two states: in the first, a click on module 1 leads to the second, anything else ends the session.
-
-    In the second, a click on module 0 earns 1, and the session ends whatever is done. Two slots, uniform.
-    """
-    random = np.random.default_rng(seed)
-    rows = []
-    for _ in range(count):
-        state = 0
-        while True:
-            placed = random.permutation(3)[:2]
-            examined, clicked, end = [True, False], [False, False], 0
-            for slot, module in enumerate(placed):
-                examined[slot], end = True, slot
-                if random.random() < CLICK[module]:
-                    clicked[slot] = True
-                    break
-                if random.random() >= SCROLL[module]:
-                    break
-            hit = clicked[end]
-            reward = [0.0, 0.0]
-            if state == 1 and hit and placed[end] == 0:
-                reward[end] = 1.0
-            goes_on = state == 0 and hit and placed[end] == 1
-            rows.append((state, placed, examined, clicked, reward, [hit and state == 1], goes_on))
-            if not goes_on:
-                break
-            state = 1
-    state, placed, examined, clicked, reward, signals, goes_on = map(np.array, zip(*rows, strict=True))
-    return Pages(
-        states=np.eye(2, dtype=np.float32)[state],
-        actions=Same(),
-        slot_count=np.full(len(state), 2),
-        placed=placed,
-        propensity=np.tile([1 / 3, 1 / 2], (len(state), 1)),
-        is_examined=examined,
-        is_clicked=clicked,
-        reward=reward,
-        signals=signals,
-        following=np.where(goes_on, np.arange(len(state)) + 1, TERMINAL),
-    )
-
-
-def page_values(second):
-    """By hand: values of all ordered pairs in a state, where a click on module m is worth second[m]."""
-    return {
-        (upper, lower): CLICK[upper] * second[upper]
-        + (1 - CLICK[upper]) * SCROLL[upper] * CLICK[lower] * second[lower]
-        for upper in range(3)
-        for lower in range(3)
-        if upper != lower
-    }
-
-
-BEST_SECOND = max(page_values([1, 0, 0]).values())
-BEST_FIRST = max(page_values([0, BEST_SECOND, 0]).values())
 
 
 @pytest.fixture(scope="module")

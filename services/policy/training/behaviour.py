@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from services.policy.training.qnet import QNetwork
 from services.policy.training.replay import Feasible, Replay
 
-_STEP_COUNT = 600
+STEP_COUNT = 600
 _BATCH_SIZE = 512
 _LEARNING_RATE = 3e-3
 _PROBE_COUNT = 4_096
@@ -21,7 +21,7 @@ _PROBE_COUNT = 4_096
 
 def clone(
     replay: Replay,
-    step_count: int = _STEP_COUNT,
+    step_count: int = STEP_COUNT,
     seed: int = 0,
     members: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None,
 ) -> QNetwork:

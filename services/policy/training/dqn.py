@@ -144,7 +144,10 @@ def learn(
         CheckpointError: where the course's checkpoint is of another run.
     """
     pool = np.arange(len(replay)) if members is None else members
-    cloned = behaviour.clone(replay, seed=recipe.seed, members=pool) if recipe.wants_behaviour else None
+    cloned = None
+    if recipe.wants_behaviour:
+        steps = min(recipe.step_count, behaviour.STEP_COUNT)
+        cloned = behaviour.clone(replay, steps, recipe.seed, pool)
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng(recipe.seed)
     outcomes = replay.outcomes
@@ -248,13 +251,13 @@ def _loss(
         centres = choices.centres
     else:
         centres = replay.centres(batch)
-    values, hidden = network.with_hidden(states, placed, centres)
+    values, logits = network.with_signals(states, placed, centres)
     found = values.squeeze(1) / network.value_scale
     # Squared error finds the mean; Huber's would find less, since rewards are rare and large.
     loss = functional.mse_loss(found, wanted / network.value_scale)
-    if network.signals is not None and recipe.signal_weight:
-        logits, told = network.signals(hidden.squeeze(1)), replay.outcomes.signals[batch]
-        loss = loss + recipe.signal_weight * signal_loss(logits, told)
+    if logits is not None and recipe.signal_weight:
+        told = replay.outcomes.signals[batch]
+        loss = loss + recipe.signal_weight * signal_loss(logits.squeeze(1), told)
     if recipe.conservatism:
         everything = network.of(states, choices.actions, choices.centres) / network.value_scale
         held = conservative_term(everything, replay.place(batch), choices.allowed)

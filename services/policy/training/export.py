@@ -20,9 +20,8 @@ from services.common import inference
 from services.policy.programme import Array
 from services.policy.registry import CASCADE_INPUTS, CASCADE_OUTPUTS, INPUTS, OUTPUT
 from services.policy.training.qnet import QNetwork
-from services.policy.training.replay import EventReplay
+from services.policy.training.replay import Replay
 from services.policy.training.slateq import CascadeNetwork
-from services.policy.training.transitions import Transitions
 
 COMPARED_ROW_COUNT = 1_000
 TOLERANCE = 1e-4
@@ -64,18 +63,17 @@ def export_cascade(network: CascadeNetwork, path: Path) -> None:
     _write(network, CASCADE, _example(network), path)
 
 
-def compare(network: QNetwork, path: Path, transitions: Transitions) -> float:
+def compare(network: QNetwork, path: Path, replay: Replay) -> float:
     """The largest difference between graph and network over at least 1,000 actions, state by state.
 
     Raises:
         ExportError: where it is above the tolerance, or the data is too small to tell.
     """
     session = inference.open_session(path, "cpu")
-    replay = EventReplay.of(transitions)
     generator = np.random.default_rng(0)
     worst, compared = 0.0, 0
     scale = float(network.value_scale)
-    for decision in generator.permutation(len(transitions)).tolist():
+    for decision in generator.permutation(len(replay)).tolist():
         rows = torch.tensor([decision])
         choices = replay.feasible(rows)
         given = (replay.states(rows), choices.actions, choices.allowed)
@@ -144,9 +142,17 @@ def _differences(
     found = session.run(signature.outputs, named)
     told = (wanted,) if isinstance(wanted, Tensor) else wanted
     return [
-        float(np.abs(here - there.numpy()).max()) / scale
+        _difference(here, there.numpy()) / scale
         for here, there, scale in zip(found, told, scales, strict=True)
     ]
+
+
+def _difference(found: Array, wanted: Array) -> float:
+    """The largest; infinite where only one of them masks."""
+    is_masked = np.isneginf(wanted)
+    if not np.array_equal(np.isneginf(found), is_masked):
+        return np.inf
+    return float(np.abs(found[~is_masked] - wanted[~is_masked]).max(initial=0.0))
 
 
 def _judged(worst: float, compared: int) -> float:

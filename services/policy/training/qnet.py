@@ -43,6 +43,7 @@ class QNetwork(nn.Module):
         self.joint = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(width, width), nn.ReLU(inplace=True))
         self.advantage = nn.Linear(width, 1)
         self.signals = nn.Linear(width, signal_count) if signal_count else None
+        self.worth = nn.Linear(STATE_WIDTH, signal_count) if signal_count else None
         for name, size in (("state", state_width), ("action", action_width)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))
@@ -65,15 +66,21 @@ class QNetwork(nn.Module):
 
     def of(self, state: Tensor, actions: Tensor, centre: Tensor) -> Tensor:
         """(B, A) Q values of (B, D) and (B, A, E), centred on mean actions (B, E)."""
-        return self.with_hidden(state, actions, centre)[0]
+        return self.with_signals(state, actions, centre)[0]
 
-    def with_hidden(self, state: Tensor, actions: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
-        """Q values (B, A), and the hidden layer (B, A, W) from which signals are told."""
+    def with_signals(self, state: Tensor, actions: Tensor, centre: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Q values (B, A), and logits (B, A, G) of signals where there are any."""
         trunk = self.state_trunk((state - self.state_mean) / self.state_scale)
         half = self.state_half(trunk)
-        hidden = self._hidden(half, actions)
-        advantage = self.advantage(hidden) - self.advantage(self._hidden(half, centre.unsqueeze(1)))
-        return self.value_mean + self.value_scale * (self.value(trunk) + advantage.squeeze(-1)), hidden
+        hidden, middle = self._hidden(half, actions), self._hidden(half, centre.unsqueeze(1))
+        advantage = (self.advantage(hidden) - self.advantage(middle)).squeeze(-1)
+        logits = None
+        if self.signals is not None and self.worth is not None:
+            logits = self.signals(hidden)
+            gain = _chances(logits) - _chances(self.signals(middle))
+            # What returns teach about signals would be noise beside what signals teach themselves.
+            advantage = advantage + (gain.detach() * self.worth(trunk).unsqueeze(1)).sum(-1)
+        return self.value_mean + self.value_scale * (self.value(trunk) + advantage), logits
 
     def answer(self, states: Array, actions: Array, allowed: Array) -> Array:
         """What `forward` says, from arrays to an array, (B, A) float64."""
@@ -94,6 +101,12 @@ def mean_action(actions: Tensor, allowed: Tensor) -> Tensor:
     """(B, E) mean description of the actions (B, A, E) that are allowed (B, A)."""
     weight = allowed.to(actions.dtype).unsqueeze(-1)
     return (actions * weight).sum(1) / weight.sum(1).clamp_min(1.0)
+
+
+def _chances(logits: Tensor) -> Tensor:
+    """(B, A, G) probabilities of a click, and of a click with each signal."""
+    chance = torch.sigmoid(logits)
+    return torch.cat((chance[..., :1], chance[..., :1] * chance[..., 1:]), -1)
 
 
 def _scale(columns: Tensor) -> Tensor:

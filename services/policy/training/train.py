@@ -170,7 +170,7 @@ def _slots(
 
     def write(path: Path) -> float:
         export.export(network, path)
-        return export.compare(network, path, data)
+        return export.compare(network, path, replay)
 
     return _Trained(Q_VALUES, recipe, data.times, learned, metrics, write)
 
