@@ -55,7 +55,9 @@ def train(
     recipe = recipe or Recipe()
     torch.set_num_threads(1)  # larger pools lose more in hand-over than these small layers gain
     weights = rewards.load(rewards_path)
-    data = transitions.read(log, weights, lambda done, total: report("read", done, total))
+    data = transitions.read(
+        log, weights, lambda done, total: report("read", done, total), recipe.page_discount
+    )
     report("read", data.page_count, data.page_count)
     learned, held_out = split(data)
     step_count = recipe.steps_for(len(learned))

@@ -48,7 +48,7 @@ class Transitions:
     following: Array
     """(T,) index of the next decision; TERMINAL where the session ended."""
     discounts: Array
-    """(T,) float32: 1 within a page, PAGE_DISCOUNT to the next page, 0 at the end."""
+    """(T,) float32: 1 within a page, the page discount to the next page, 0 at the end."""
     propensities: Array
     """(T,) probability with which the action was served."""
     times: Array
@@ -81,11 +81,17 @@ class Seen:
     """By slot."""
 
 
-def read(folder: Path, rewards: Rewards, progress: Callable[[int, int], None] | None = None) -> Transitions:
+def read(
+    folder: Path,
+    rewards: Rewards,
+    progress: Callable[[int, int], None] | None = None,
+    page_discount: float = PAGE_DISCOUNT,
+) -> Transitions:
     """The decisions of a log.
 
     Args:
         progress: called with pages read and pages in all.
+        page_discount: what the next page counts, 0 to 1.
 
     Raises:
         planogram.files.log.LogFileError: for a file that cannot be read.
@@ -95,7 +101,7 @@ def read(folder: Path, rewards: Rewards, progress: Callable[[int, int], None] | 
     set_aside = files.read_set_aside(folder)
     table = files.read_exposure_table(folder).select(["session_key", "page_id", "payload"])
     total = table.num_rows
-    builder = _Builder()
+    builder = _Builder(page_discount)
     for index, (session, page_id, payload) in enumerate(zip(*table.to_pydict().values(), strict=True)):
         if progress is not None and index % 500 == 0:
             progress(index, total)
@@ -116,7 +122,8 @@ def read(folder: Path, rewards: Rewards, progress: Callable[[int, int], None] | 
 class _Builder:
     """Collects decisions page by page, in order of time, and links them by session."""
 
-    def __init__(self) -> None:
+    def __init__(self, page_discount: float) -> None:
+        self._page_discount = page_discount
         self.states: list[Array] = []
         self.page_count = self.skipped_count = 0
         self._actions: list[Array] = []
@@ -140,7 +147,7 @@ class _Builder:
             raise files.LogFileError(f"page {exposure.page_id}: plan_request: {error}") from None
         first = len(self.states)
         for waiting in self._waiting.pop(session, ()):
-            self._link(waiting, first, PAGE_DISCOUNT)
+            self._link(waiting, first, self._page_discount)
         moment = files.micros(exposure.time)
         action_of = {
             pair: action for action, pair in enumerate(_pairs(facts.shape.module, facts.shape.template))
