@@ -4,12 +4,20 @@ import numpy as np
 import pytest
 import torch
 
+<<<<<<< HEAD
 from services.policy.training import dqn
 from services.policy.training.dqn import Recipe, td_target
 from services.policy.training.pages import TERMINAL
 from services.policy.training.qnet import QNetwork
 from services.policy.training.replay import EventReplay
 from services.policy.training.transitions import Transitions
+=======
+from services.policy.training import behaviour, dqn
+from services.policy.training.dqn import Bootstrap, Recipe, td_target
+from services.policy.training.qnet import QNetwork
+from services.policy.training.replay import EventReplay, Feasible, Outcomes
+from services.policy.training.transitions import TERMINAL, Transitions
+>>>>>>> learners
 
 
 def test_the_target_by_hand():
@@ -166,3 +174,79 @@ def test_a_batch_of_ended_sessions_needs_no_network():
     network = QNetwork(2, 2)
     wanted = dqn.targets(EventReplay.of(data), ended, network, network, Recipe())
     assert wanted.tolist() == pytest.approx(data.rewards[ended.numpy()].tolist())
+
+
+def test_the_conservative_term_by_hand():
+    """log(e^1 + e^3) - 1 where the second action is masked, of the two that are left."""
+    values = torch.tensor([[1.0, 50.0, 3.0]])
+    allowed = torch.tensor([[True, False, True]])
+    found = dqn.conservative_term(values, torch.tensor([0]), allowed)
+    assert found.item() == pytest.approx(np.log(np.exp(1) + np.exp(3)) - 1, rel=1e-6)
+
+
+def test_signals_count_only_where_they_are_told():
+    """log 2 for each column at even odds, whatever the share of rows that tell it."""
+    told = torch.tensor([[1.0, torch.nan], [0.0, 1.0], [0.0, torch.nan]])
+    assert dqn.signal_loss(torch.zeros(3, 2), told).item() == pytest.approx(2 * np.log(2))
+    assert dqn.signal_loss(torch.zeros(3, 0), told[:, :0]).item() == 0
+
+
+def test_what_the_log_hardly_does_is_not_supported():
+    chance = torch.tensor([[0.05, 0.15, 0.8], [0.0, 0.1, 0.9]])
+    allowed = torch.tensor([[True, True, True], [False, True, True]])
+    wanted = [[False, True, True], [False, False, True]]
+    assert behaviour.supported(chance, allowed, 0.3).tolist() == wanted
+    assert behaviour.supported(chance, allowed, 0.0).tolist() == allowed.tolist()
+
+
+class Lookup:
+    """A replay of one decision that leads to another, of two feasible actions and a masked one."""
+
+    outcomes = Outcomes(
+        rewards=torch.tensor([1.0, 0.0]),
+        following=torch.tensor([1, TERMINAL]),
+        discounts=torch.tensor([0.5, 0.0]),
+        returns=torch.zeros(2),
+        signals=torch.zeros(2, 0),
+    )
+
+    def states(self, decisions):
+        return torch.zeros(len(decisions), 1)
+
+    def placed(self, decisions):
+        return torch.eye(3)[[1] * len(decisions)]
+
+    def centres(self, decisions):
+        return torch.zeros(len(decisions), 3)
+
+    def feasible(self, decisions):
+        allowed = torch.tensor([[True, True, False]] * len(decisions))
+        return Feasible(torch.eye(3).expand(len(decisions), 3, 3), allowed, self.centres(decisions))
+
+
+class Values:
+    """Values of three one-hot actions."""
+
+    def __init__(self, *values):
+        self.values = torch.tensor(values)
+
+    def of(self, state, actions, centre):
+        return actions @ self.values
+
+
+@pytest.mark.parametrize(
+    ("recipe", "wanted"),
+    [
+        (Recipe(), 8.0),  # the network prefers the first action, the average says what it is worth
+        (Recipe(bootstrap=Bootstrap.PLACED), 2.0),
+        (Recipe(bootstrap=Bootstrap.EXPECTED), 0.2 * 8 + 0.8 * 2),
+        (Recipe(support=0.5), 2.0),  # the log takes the first action in a fifth of all cases
+        (Recipe(support=0.3), 8.0),
+    ],
+)
+def test_what_each_bootstrap_follows_by_hand(recipe, wanted):
+    cloned = Values(float(np.log(0.2)), float(np.log(0.8)), 9.0) if recipe.wants_behaviour else None
+    found = dqn.targets(
+        Lookup(), torch.tensor([0, 1]), Values(5.0, 4.0, 99.0), Values(8.0, 2.0, 99.0), recipe, cloned
+    )
+    assert found.tolist() == pytest.approx([1 + 0.5 * wanted, 0.0])

@@ -130,3 +130,14 @@ def test_the_same_seed_trains_the_same_policy(shop, tmp_path, learner):
     settings = train.Settings(step_count=10)
     first, second = (train.train(folder, tmp_path / name, learner, settings) for name in ("a", "b"))
     assert first.metrics == second.metrics
+
+
+def test_the_next_page_counts_what_the_recipe_says(shop, tmp_path):
+    """With nothing after the page, returns are those of pages alone."""
+    folder = shop.write(tmp_path / "log", 120)
+    near, far = (
+        train.train(folder, tmp_path / name, Recipe(step_count=2, page_discount=discount))
+        for name, discount in (("near", 0.0), ("far", 1.0))
+    )
+    assert near.metrics["mean_return"] < far.metrics["mean_return"]
+    assert far.artifact.manifest["recipe"]["page_discount"] == 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -48,8 +50,15 @@ def test_what_was_earned_below_counts_where_the_page_ended(replay):
     assert replay.outcomes.returns.tolist() == [0.25 - 1 + 0.5 * 4.5, -1 + 0.5 * 4.5, 4.5]
 
 
-def test_signals_are_the_click_and_what_followed_it(replay):
-    assert replay.outcomes.signals.tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 0]]
+def test_signals_are_the_click_going_on_and_what_followed(replay):
+    no = np.nan
+    wanted = [[0, 1, no, no], [0, 0, no, no], [1, no, 1, 0]]
+    np.testing.assert_array_equal(replay.outcomes.signals, wanted)
+
+
+def test_nobody_can_tell_who_would_have_gone_on_below_the_last_slot():
+    pages = replace(by_hand(), is_examined=np.ones((2, 3), bool))
+    assert PageReplay.of(pages, 0.5).outcomes.signals[2, 1].isnan()
 
 
 def test_a_state_is_the_page_the_slot_what_is_left_and_what_stands_above(replay):

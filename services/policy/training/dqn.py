@@ -266,12 +266,11 @@ def _loss(
 
 
 def signal_loss(logits: Tensor, told: Tensor) -> Tensor:
-    """Negative log-likelihood of a click, and of what follows one where there was one.
+    """Negative log-likelihood of signals, each a mean over where it is told.
 
     Args:
-        logits, told: (B, G), the click first.
+        logits, told: (B, G); NaN where nothing is told.
     """
-    each = functional.binary_cross_entropy_with_logits(logits, told, reduction="none")
-    is_clicked = told[:, 0]
-    after = (each[:, 1:].sum(1) * is_clicked).sum() / is_clicked.sum().clamp_min(1)
-    return each[:, 0].mean() + after
+    is_told = ~told.isnan()
+    each = functional.binary_cross_entropy_with_logits(logits, told.nan_to_num(), reduction="none")
+    return ((each * is_told).sum(0) / is_told.sum(0).clamp_min(1)).sum()

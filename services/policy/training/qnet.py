@@ -43,7 +43,6 @@ class QNetwork(nn.Module):
         self.joint = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(width, width), nn.ReLU(inplace=True))
         self.advantage = nn.Linear(width, 1)
         self.signals = nn.Linear(width, signal_count) if signal_count else None
-        self.worth = nn.Linear(STATE_WIDTH, signal_count) if signal_count else None
         for name, size in (("state", state_width), ("action", action_width)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))
@@ -74,12 +73,7 @@ class QNetwork(nn.Module):
         half = self.state_half(trunk)
         hidden, middle = self._hidden(half, actions), self._hidden(half, centre.unsqueeze(1))
         advantage = (self.advantage(hidden) - self.advantage(middle)).squeeze(-1)
-        logits = None
-        if self.signals is not None and self.worth is not None:
-            logits = self.signals(hidden)
-            gain = _chances(logits) - _chances(self.signals(middle))
-            # What returns teach about signals would be noise beside what signals teach themselves.
-            advantage = advantage + (gain.detach() * self.worth(trunk).unsqueeze(1)).sum(-1)
+        logits = None if self.signals is None else self.signals(hidden)
         return self.value_mean + self.value_scale * (self.value(trunk) + advantage), logits
 
     def answer(self, states: Array, actions: Array, allowed: Array) -> Array:
@@ -101,12 +95,6 @@ def mean_action(actions: Tensor, allowed: Tensor) -> Tensor:
     """(B, E) mean description of the actions (B, A, E) that are allowed (B, A)."""
     weight = allowed.to(actions.dtype).unsqueeze(-1)
     return (actions * weight).sum(1) / weight.sum(1).clamp_min(1.0)
-
-
-def _chances(logits: Tensor) -> Tensor:
-    """(B, A, G) probabilities of a click, and of a click with each signal."""
-    chance = torch.sigmoid(logits)
-    return torch.cat((chance[..., :1], chance[..., :1] * chance[..., 1:]), -1)
 
 
 def _scale(columns: Tensor) -> Tensor:

@@ -30,8 +30,9 @@ class Outcomes:
         following: (T,) index of the next decision; TERMINAL where the session ended.
         discounts: (T,) float32: 1 within a page, the page discount to the next page, 0 at the end.
         returns: (T,) float32 discounted sums of rewards to the session's end.
-        signals: (T, G) float32: whether the slot was clicked, then what the click was followed by; these
-            say nothing where there was none. No column where the log tells none.
+        signals: (T, G) float32: whether the slot was clicked; whether the shopper went on where not; what
+            the click was followed by where so. NaN where nothing can be told; no column where the log tells
+            none.
     """
 
     rewards: Tensor
@@ -174,7 +175,11 @@ class PageReplay:
         # From a slot on: its page's rewards from there down, and the pages after.
         sums = np.append(np.cumsum(rewards[::-1])[::-1], 0.0)
         returns = sums[:-1] - sums[first[page + 1]] + after[page]
-        followed = pages.signals[page] * (is_end & is_click[page])[:, None]
+        is_clicked = pages.is_clicked[page, slot]
+        # Whether a shopper would have gone on below the last slot, nobody can see.
+        is_open = ~is_clicked & (slot < pages.slot_count[page] - 1)
+        goes_on = np.where(is_open, ~is_end, np.nan)
+        followed = np.where((is_end & is_click[page])[:, None], pages.signals[page], np.nan)
         return cls(
             outcomes=Outcomes(
                 rewards=torch.from_numpy(rewards.astype(np.float32)),
@@ -185,9 +190,7 @@ class PageReplay:
                     )
                 ),
                 returns=torch.from_numpy(returns.astype(np.float32)),
-                signals=torch.from_numpy(
-                    np.column_stack((pages.is_clicked[page, slot], followed)).astype(np.float32)
-                ),
+                signals=torch.from_numpy(np.column_stack((is_clicked, goes_on, followed)).astype(np.float32)),
             ),
             _pages=pages,
             _page=page,

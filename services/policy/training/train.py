@@ -153,10 +153,12 @@ def _slots(
     log: Path, weights: Rewards, learner: Learner, settings: Settings, course: Course, report: Report
 ) -> _Trained:
     """By a Q-network, slot by slot."""
-    data = transitions.read(log, weights, lambda done, total: report("read", done, total))
+    recipe = _recipe(_SLOT_RECIPES[learner], settings)
+    data = transitions.read(
+        log, weights, lambda done, total: report("read", done, total), recipe.page_discount
+    )
     report("read", data.page_count, data.page_count)
     learned, held_out = split(data.times)
-    recipe = _recipe(_SLOT_RECIPES[learner], settings)
     step_count = recipe.steps_for(len(learned))
     replay = EventReplay.of(data)
     network = dqn.learn(replay, recipe, learned, _telling(report, step_count), course=course)
