@@ -23,6 +23,12 @@ def train_policy(
     ),
     learner: str = typer.Option("slateq", help="slateq, ddqn, sarsa or cql; the service's README compares."),
     steps: int | None = typer.Option(None, min=1, help="Most gradient steps. Default: the learner's."),
+    page_discount: float | None = typer.Option(
+        None,
+        min=0.0,
+        max=1.0,
+        help="What the next page counts. Default: the learner's; 0 sees one page alone.",
+    ),
     seed: int = typer.Option(0, help="Seed of weights and batches."),
     checkpoint: Path | None = typer.Option(  # noqa: B008
         None, help="File to keep the run in, and to go on from after it was stopped."
@@ -40,7 +46,7 @@ def train_policy(
 
     if learner not in list(Learner):
         raise ConfigurationError(f"--learner: got {learner!r}, want one of {[str(name) for name in Learner]}")
-    settings = Settings(steps, seed, checkpoint)
+    settings = Settings(steps, page_discount, seed, checkpoint)
     try:
         left_out = read_set_aside(log)
         with stages("policy", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:

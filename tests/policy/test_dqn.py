@@ -4,20 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-<<<<<<< HEAD
-from services.policy.training import dqn
-from services.policy.training.dqn import Recipe, td_target
-from services.policy.training.pages import TERMINAL
-from services.policy.training.qnet import QNetwork
-from services.policy.training.replay import EventReplay
-from services.policy.training.transitions import Transitions
-=======
 from services.policy.training import behaviour, dqn
 from services.policy.training.dqn import Bootstrap, Recipe, td_target
+from services.policy.training.pages import TERMINAL
 from services.policy.training.qnet import QNetwork
 from services.policy.training.replay import EventReplay, Feasible, Outcomes
-from services.policy.training.transitions import TERMINAL, Transitions
->>>>>>> learners
+from services.policy.training.transitions import Transitions
 
 
 def test_the_target_by_hand():

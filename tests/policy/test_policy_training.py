@@ -132,11 +132,12 @@ def test_the_same_seed_trains_the_same_policy(shop, tmp_path, learner):
     assert first.metrics == second.metrics
 
 
-def test_the_next_page_counts_what_the_recipe_says(shop, tmp_path):
+@pytest.mark.parametrize("learner", [train.Learner.SLATEQ, train.Learner.DDQN])
+def test_the_next_page_counts_what_the_recipe_says(shop, tmp_path, learner):
     """With nothing after the page, returns are those of pages alone."""
     folder = shop.write(tmp_path / "log", 120)
     near, far = (
-        train.train(folder, tmp_path / name, Recipe(step_count=2, page_discount=discount))
+        train.train(folder, tmp_path / name, learner, train.Settings(2, discount))
         for name, discount in (("near", 0.0), ("far", 1.0))
     )
     assert near.metrics["mean_return"] < far.metrics["mean_return"]

@@ -51,11 +51,13 @@ class Settings:
     """What all learners are told.
 
     Attributes:
-        step_count: most gradient steps; None for the learner's own number.
+        step_count: most gradient steps; page_discount: what the next page counts, 0 to 1; None for the
+            learner's own.
         checkpoint: file to keep the run in and to go on from; None keeps nothing.
     """
 
     step_count: int | None = None
+    page_discount: float | None = None
     seed: int = 0
     checkpoint: Path | None = None
 
@@ -185,8 +187,8 @@ _SLOT_RECIPES = {
 
 
 def _recipe(own: AnyRecipe, settings: Settings) -> AnyRecipe:
-    step_count = settings.step_count or own.step_count
-    return dataclasses.replace(own, step_count=step_count, seed=settings.seed)
+    told = {"step_count": settings.step_count, "page_discount": settings.page_discount, "seed": settings.seed}
+    return dataclasses.replace(own, **{name: value for name, value in told.items() if value is not None})
 
 
 def _telling(report: Report, step_count: int) -> Callable[[int, float], None]:

@@ -67,27 +67,12 @@ class Transitions:
         return result.astype(np.float32)
 
 
-<<<<<<< HEAD
-def read(folder: Path, rewards: Rewards, progress: Callable[[int, int], None] | None = None) -> Transitions:
-=======
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a shopper did on a page."""
-
-    lowest: int
-    """Lowest slot in view."""
-    clicked: frozenset[int]
-    rewards: tuple[float, ...]
-    """By slot."""
-
-
 def read(
     folder: Path,
     rewards: Rewards,
     progress: Callable[[int, int], None] | None = None,
     page_discount: float = PAGE_DISCOUNT,
 ) -> Transitions:
->>>>>>> learners
     """The decisions of a log.
 
     Args:
@@ -97,34 +82,11 @@ def read(
     Raises:
         planogram.files.log.LogFileError: for a file that cannot be read, or a log without decisions.
     """
-<<<<<<< HEAD
     found = DecidedPages(folder, rewards, progress)
-    builder = _Builder()
+    builder = _Builder(page_discount)
     for decided in found:
         builder.add(decided)
     return builder.build(found.page_count, found.skipped_count)
-=======
-    acts = acts_by_page(folder)
-    set_aside = files.read_set_aside(folder)
-    table = files.read_exposure_table(folder).select(["session_key", "page_id", "payload"])
-    total = table.num_rows
-    builder = _Builder(page_discount)
-    for index, (session, page_id, payload) in enumerate(zip(*table.to_pydict().values(), strict=True)):
-        if progress is not None and index % 500 == 0:
-            progress(index, total)
-        builder.page_count += 1
-        if page_id not in acts or session in set_aside.session_keys:
-            builder.skipped_count += 1
-            continue
-        try:
-            exposure = events_pb2.Exposure.FromString(payload)
-        except Exception as error:  # protobuf's DecodeError is no public name in every runtime
-            raise files.LogFileError(f"{folder}: exposure of page {page_id}: payload: {error}") from None
-        builder.add(session, exposure, seen_on(exposure, acts[page_id], rewards))
-    if not builder.states:
-        raise ValueError(f"{folder}: none of {total} pages holds a decision that a shopper examined")
-    return builder.build()
->>>>>>> learners
 
 
 class _Builder:
