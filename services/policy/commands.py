@@ -27,7 +27,7 @@ def train_policy(
         None,
         min=0.0,
         max=1.0,
-        help="What the next page counts. Default: the learner's; 0 sees one page alone.",
+        help="What the next page counts; 0 sees one page alone. Default: the learner's.",
     ),
     seed: int = typer.Option(0, help="Seed of weights and batches."),
     checkpoint: Path | None = typer.Option(  # noqa: B008

@@ -187,7 +187,11 @@ _SLOT_RECIPES = {
 
 
 def _recipe(own: AnyRecipe, settings: Settings) -> AnyRecipe:
-    told = {"step_count": settings.step_count, "page_discount": settings.page_discount, "seed": settings.seed}
+    told: dict[str, Any] = {
+        "step_count": settings.step_count,
+        "page_discount": settings.page_discount,
+        "seed": settings.seed,
+    }
     return dataclasses.replace(own, **{name: value for name, value in told.items() if value is not None})
 
 
