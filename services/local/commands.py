@@ -199,6 +199,24 @@ def bench_front(
     front.run(windows, window_s, sessions, seed, " ".join(["planogram", *sys.argv[1:]]))
 
 
+@bench.command("plan")
+def bench_plan(
+    pages: Annotated[int, typer.Option(min=10, help="Pages to plan.")] = 1_000,
+    modules: Annotated[int, typer.Option(min=2, max=64, help="Modules of a page, two templates each.")] = 40,
+    slots: Annotated[int, typer.Option(min=1, max=40, help="Slots of a page.")] = 10,
+    models: Annotated[
+        Path | None, typer.Option(help="Store whose current policy plans. Default: an untrained one.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which pages.")] = 0,
+) -> None:
+    """One page decided in process, on one core, by a policy that thinks in pages."""
+    import sys
+
+    from services.local.bench import plan
+
+    plan.run(pages, modules, slots, models, seed, " ".join(["planogram", *sys.argv[1:]]))
+
+
 @bench.command("policy")
 def bench_policy(
     worlds: Annotated[str, typer.Option(help="Seeds: 100-104, or 100,103.")] = "100-101",
