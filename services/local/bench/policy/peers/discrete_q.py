@@ -37,15 +37,17 @@ class Recipe:
         epoch_limit: most times that a decision is learned from on average; small logs take fewer steps.
         renewal: steps from one copy into the target network to the next.
         alpha: weight of CQL's conservative loss.
+        reward_scale: factor of rewards.
     """
 
     step_count: int = 5_000
     epoch_limit: float = 10.0
     batch_size: int = 512
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     discount: float = 1.0
     renewal: int = 250
     alpha: float = 0.1
+    reward_scale: float = 1.0
     widths: tuple[int, ...] = (64, 64)
 
     def steps_for(self, decision_count: int) -> int:
@@ -101,7 +103,7 @@ def fit(
         "gamma": recipe.discount,
         "target_update_interval": recipe.renewal,
         "encoder_factory": d3rlpy.models.VectorEncoderFactory(list(recipe.widths)),
-        "reward_scaler": d3rlpy.preprocessing.MultiplyRewardScaler(float(1 / pages.returns(1.0).std())),
+        "reward_scaler": d3rlpy.preprocessing.MultiplyRewardScaler(recipe.reward_scale),
     }
     if algorithm == "CQL":
         learner = d3rlpy.algos.DiscreteCQLConfig(alpha=recipe.alpha, **shared).create(device="cpu:0")

@@ -19,7 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from services.local.bench.policy.log import Log
 from services.local.bench.policy.peers import placing
-from simulator import slotwise
+from services.local.bench.policy.peers.slot_view import SlotView
 from simulator.front import SLOT_COUNT, Decision, Front, Observed
 from simulator.slotwise import SlotShop
 
@@ -89,16 +89,14 @@ class OnlineDqn:
         self._front, self._network = front, network
 
     def decide(self, observed: Observed, random: np.random.Generator) -> Decision:
-        public, module = slotwise.public(self._front, observed), self._front.catalogue.module
+        view = SlotView(self._front, observed)
 
         def values(slot: int, placed: Array) -> Array:
             with torch.no_grad():
-                result: Array = self._network(
-                    torch.from_numpy(_observation(public, slot, placed, module))
-                ).numpy()
+                result: Array = self._network(torch.from_numpy(view.before(slot, placed))).numpy()
             return result
 
-        return placing.by_slot(len(public), module, values)
+        return placing.by_slot(len(observed.rows), self._front.catalogue.module, values)
 
 
 def fit(log: Log, seed: int, recipe: Recipe = Recipe()) -> OnlineDqn:
@@ -124,20 +122,3 @@ def fit(log: Log, seed: int, recipe: Recipe = Recipe()) -> OnlineDqn:
     learner.learn(len(log.pages) * SLOT_COUNT)
     learner.policy.set_training_mode(False)
     return OnlineDqn(log.shop, learner.q_net)
-
-
-def _observation(public: Array, slot: int, placed: Array, module: Array) -> Array:
-    """(B, D) as `simulator.slotwise.SlotShop` gives it to who learns.
-
-    Args:
-        public: (B, columns); placed: (B, S) actions, of which those above the slot count.
-    """
-    count = len(public)
-    everyone = np.arange(count)
-    prefix, is_free = np.zeros((count, len(module)), np.float32), np.ones((count, len(module)), bool)
-    for upper in range(slot):
-        prefix[everyone, placed[:, upper]] = 1 - upper / SLOT_COUNT
-        is_free &= module != module[placed[:, upper]][:, None]
-    in_slot = np.zeros((count, SLOT_COUNT), np.float32)
-    in_slot[:, slot] = 1
-    return np.concatenate((public, in_slot, prefix, is_free), 1, dtype=np.float32)
