@@ -35,7 +35,7 @@ def test_a_contest_that_was_stopped_plays_only_what_is_missing(tmp_path, monkeyp
     assert len(said) == len(list(folder.iterdir())) == 2 + 3  # our own learns with both seeds
     assert {row.name for row in rows} == {OWN, *SIMPLE}
     for suffix in ("json", "md", "svg"):
-        assert (tmp_path / "reports" / f"bench-peers-base.{suffix}").stat().st_size
+        assert (tmp_path / "reports" / f"bench-policy-peers-base.{suffix}").stat().st_size
     (folder / "base-0-popularity-0.json").unlink()
     said.clear()
     again = run()

@@ -87,7 +87,7 @@ def run(
         for entrant in chosen
         for seed in _seeds(entrant, range(seed_count))
     ]
-    return standings.report(results, OWN, f"peers-{regime}", command)
+    return standings.report(results, OWN, f"policy-peers-{regime}", command)
 
 
 def play(match: Match, size: Size, folder: Path) -> list[str]:
@@ -163,7 +163,7 @@ def _played(matches: Sequence[Match], size: Size, folder: Path, worker_count: in
         raise ConfigurationError(
             f"--workers: got {worker_count}, but ray is not installed; pip install '.[peers]', or --workers 1"
         ) from None
-    ray.init(num_cpus=worker_count, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=worker_count, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         playing = [ray.remote(num_cpus=1)(play).remote(match, size, folder) for match in matches]
         while playing:

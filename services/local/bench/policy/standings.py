@@ -164,17 +164,19 @@ def _in_words(interval: Interval | None, digits: int) -> str:
 
 
 def plot(table: Sequence[Standing], own: str) -> str:
-    """Values of each world as points, means with their intervals above them; an SVG document."""
+    """Shares of our own's value in the same worlds: of each world, and of all with their interval; as SVG."""
+    floor = np.array(next(standing.by_world for standing in table if standing.entrant == own))
     with mpl.rc_context(plots.STYLE):
         figure = Figure((8.0, 0.9 + 0.3 * len(table)), layout="constrained")
         axes = figure.subplots()
+        axes.axvline(1, color=plots.INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         for place, standing in enumerate(table):
             colour = plots.ACCENT if standing.entrant == own else plots.SECOND
-            worlds = len(standing.by_world)
-            axes.plot(standing.by_world, [place] * worlds, "o", color=plots.LINE, markersize=4, zorder=1)
-            if standing.value_interval is not None:
-                axes.plot(standing.value_interval, [place, place], color=colour, linewidth=2, zorder=2)
-            axes.plot(standing.value, place, "o", color=colour, markersize=6, zorder=3)
+            shares = np.array(standing.by_world) / floor
+            axes.plot(shares, np.full(len(shares), place), "o", color=plots.LINE, markersize=4, zorder=2)
+            if standing.ratio_interval is not None:
+                axes.plot(standing.ratio_interval, [place, place], color=colour, linewidth=2, zorder=3)
+            axes.plot(standing.ratio, place, "o", color=colour, markersize=6, zorder=4)
             axes.annotate(
                 f"{standing.value:.4f}   {standing.ratio:.0%}",
                 (1.02, place),
@@ -184,12 +186,13 @@ def plot(table: Sequence[Standing], own: str) -> str:
                 annotation_clip=False,
             )
         axes.set(
-            xlabel="expected margin per session; in grey the worlds",
-            title=f"Margin per session, and its share of {own}'s",
+            xlabel=f"share of {own}'s in the same worlds; single worlds in grey",
+            title="Expected margin per session",
             yticks=range(len(table)),
             yticklabels=[standing.entrant for standing in table],
-            xlim=(0, None),
         )
+        axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.set_xlim(left=0)
         axes.set_ylim(len(table) - 0.5, -0.5)
         axes.grid(axis="x", linewidth=0.6)
         axes.tick_params(length=0)

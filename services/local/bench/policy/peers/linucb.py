@@ -1,7 +1,8 @@
 """What earns LinUCB, a linear model of each action's reward with a bonus for what is not well known?
 
 Disjoint LinUCB (Li et al. 2010, arXiv:1003.0146, algorithm 1) on all examined slots of the log: a ridge
-regression of each action on the scaled state.
+regression of each action on the scaled state. Of clicks and margins as the reward, margins earned more on
+world 0 (.067 against .064), and a narrow bonus as much as none.
 """
 
 from __future__ import annotations
