@@ -71,14 +71,16 @@ ENTRANTS = (
     ),
     Entrant(
         "double DQN, page end (d3rlpy)",
-        partial(discrete_q.fit, algorithm="double DQN", cut=to_the_page_end),
+        partial(discrete_q.fit, algorithm="double DQN", cut=to_the_page_end, recipe=discrete_q.PAGE_END),
         "d3rlpy",
     ),
     Entrant(
         "CQL, cascade (d3rlpy)", partial(discrete_q.fit, algorithm="CQL", cut=down_the_cascade), "d3rlpy"
     ),
     Entrant(
-        "CQL, page end (d3rlpy)", partial(discrete_q.fit, algorithm="CQL", cut=to_the_page_end), "d3rlpy"
+        "CQL, page end (d3rlpy)",
+        partial(discrete_q.fit, algorithm="CQL", cut=to_the_page_end, recipe=discrete_q.PAGE_END),
+        "d3rlpy",
     ),
     Entrant("online DQN (Stable-Baselines3)", _online_dqn, "stable_baselines3"),
     Entrant("CCB (Vowpal Wabbit)", ccb.fit, "vowpalwabbit", is_seeded=False),
