@@ -90,23 +90,25 @@ def run(
     return standings.report(results, OWN, f"policy-peers-{regime}", command)
 
 
-def play(match: Match, size: Size, folder: Path) -> list[str]:
-    """Plays one world and seed, keeps the results, and says them in lines."""
+def play(match: Match, size: Size, folder: Path) -> Iterator[str]:
+    """Plays one world and seed, keeps each result, and says it in a line."""
     items = world.read_items(catalogue.make(0, DAY), DAY)
     shop = log.build_shop(items, match.world, match.regime, size)
     gathered = log.gather(shop, size)
-    lines = []
     for entrant in entering.ENTRANTS:
         if entrant.name in match.names:
             result = _play_one(entrant, match, gathered)
             path = _path(folder, match.regime, match.world, entrant.name, match.seed)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(asdict(result), indent=2) + "\n")
-            lines.append(
+            yield (
                 f"{match.regime}, world {match.world}, seed {match.seed}, {entrant.name}: {result.value:.4f} "
                 f"(learned in {result.fit_s:.0f} s, played in {result.play_s:.0f} s)"
             )
-    return lines
+
+
+def _played_by_worker(match: Match, size: Size, folder: Path) -> list[str]:
+    return list(play(match, size, folder))
 
 
 def _play_one(entrant: Entrant, match: Match, gathered: log.Log) -> Result:
@@ -165,7 +167,7 @@ def _played(matches: Sequence[Match], size: Size, folder: Path, worker_count: in
         ) from None
     ray.init(num_cpus=worker_count, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
-        playing = [ray.remote(num_cpus=1)(play).remote(match, size, folder) for match in matches]
+        playing = [ray.remote(num_cpus=1)(_played_by_worker).remote(match, size, folder) for match in matches]
         while playing:
             done, playing = ray.wait(playing)
             yield from ray.get(done[0])
