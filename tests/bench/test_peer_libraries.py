@@ -72,7 +72,7 @@ def test_online_learning_finds_the_only_module_that_is_ever_bought(gathered, mon
         def step(self, actions):
             is_page_end = self._slot == SLOT_COUNT - 1
             has_hero = (self._placed[:, : self._slot] == 0).any(1) | (actions == 0)
-            observation, reward, is_over = super().step(actions)
+            observation, _, is_over = super().step(actions)
             return observation, np.where(is_page_end & has_hero, 1.0, 0.0), is_over
 
     monkeypatch.setattr(online_dqn, "SlotShop", HeroShop)

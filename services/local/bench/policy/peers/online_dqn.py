@@ -5,8 +5,8 @@ slot, a page's last step brings its margin. Sessions of the test are never playe
 stand is replaced by the environment, so values need no mask while it learns; when pages are laid out, what
 may not stand is left out. Settings were chosen on worlds 0 and 1 among rates of
 3e-4 and 1e-3, 64 and 128 sessions in step, 1 and 3 gradient steps, discounts of 1 and .95, exploring for a
-half and nine tenths of the time, and a target network renewed every 60, 250 and 1,000 steps. None was steady:
-the library has no double DQN, and the maximum over 43 actions, six times a page, makes rising values of noise.
+half and nine tenths of the time, and a target network renewed every 60, 250 and 1,000 steps. None was
+steady from world to world.
 """
 
 from __future__ import annotations
