@@ -45,7 +45,13 @@ load: setup ## Load-test ComposePage with ghz, where it is installed
 import-open-bandit: setup ## Turn the Open Bandit logs into this system's own, train on them, compose pages
 	@$(BIN)/planogram import open-bandit
 
-bench-%: setup ## Measure one thing against its floor: bench-page, bench-policy, bench-front
+bench-policy: .venv-peers/.installed ## Own learners, or with ARGS=--peers other libraries', on synthetic shops
+	@.venv-peers/bin/python -m services.common.cli bench policy $(ARGS)
+
+.venv-peers/.installed: $(BIN)/.installed services/local/bench/policy/peers/requirements.txt
+	@$(BIN)/python -m services.local.bench.policy.peers.environment .venv-peers constraints.txt && touch $@
+
+bench-%: setup ## Measure one thing against its floor: bench-page, bench-plan, bench-front
 	@$(BIN)/planogram bench $*
 
 test: setup ## Run every test
