@@ -51,6 +51,9 @@ bench-policy: .venv-peers/.installed ## Own learners, or with ARGS=--peers other
 .venv-peers/.installed: $(BIN)/.installed services/local/bench/policy/peers/requirements.txt
 	@$(BIN)/python -m services.local.bench.policy.peers.environment .venv-peers constraints.txt && touch $@
 
+test-peers: .venv-peers/.installed ## Test the benchmark's use of other libraries, in their environment
+	@.venv-peers/bin/python -m pytest tests/bench/test_peer_libraries.py
+
 bench-%: setup ## Measure one thing against its floor: bench-page, bench-plan, bench-front
 	@$(BIN)/planogram bench $*
 

@@ -1,4 +1,4 @@
-"""Do the peers that come from other libraries learn? Runs in the environment that `make bench-policy` makes."""
+"""Do the peers that come from other libraries learn? Run by `make test-peers`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,8 @@ def gathered():
     return log.gather(log.build_shop(items, 0, "base", SIZE), SIZE)
 
 
-def installed(entrant):
-    pytest.importorskip(entrant.package, reason="installed by `make bench-policy`, not for tests")
-
-
 @pytest.mark.parametrize("entrant", FOREIGN, ids=lambda entrant: entrant.name)
 def test_a_library_s_pages_may_be_shown_and_differ_by_shopper(gathered, entrant):
-    installed(entrant)
     module = gathered.encoder.catalogue.module
     decision = entrant.fit(gathered, 0).decide(gathered.trace.observed, np.random.default_rng(0))
     assert decision.placed.shape == (len(gathered.pages), SLOT_COUNT)
@@ -45,7 +40,6 @@ def test_a_library_s_pages_may_be_shown_and_differ_by_shopper(gathered, entrant)
 )
 def test_q_learning_finds_the_only_module_that_is_ever_bought(gathered, entrant):
     """Whatever the page, the hero in its slot brings 1, and each session is a single page."""
-    installed(entrant)
     pages = gathered.pages
     hero = pages.placed == 0
     told = replace(
@@ -65,7 +59,6 @@ def test_q_learning_finds_the_only_module_that_is_ever_bought(gathered, entrant)
 
 def test_online_learning_finds_the_only_module_that_is_ever_bought(gathered, monkeypatch):
     """A page with the hero on it brings 1 at its end, whatever else stands there."""
-    pytest.importorskip("stable_baselines3", reason="installed by `make bench-policy`, not for tests")
     from services.local.bench.policy.peers import online_dqn
 
     class HeroShop(online_dqn.SlotShop):

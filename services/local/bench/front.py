@@ -127,6 +127,7 @@ def _single(env: gymnasium.Env[Array, Any], action_count: int, window_s: float, 
     env.reset(seed=seed)
 
     def step(actions: Array) -> Array:
+        observation: Array
         observation, _, is_over, _, _ = env.step(actions[0])
         if is_over:
             env.reset()
