@@ -7,7 +7,7 @@ EXTRAS := feature,scoring,policy,layout,local,training,evaluation,simulator,stor
 PAGE ?= home
 SUBJECT ?=
 
-.PHONY: help setup demo demo-once up status down compose load test lint protos clean bench-%
+.PHONY: help setup demo demo-once up status down compose load test test-peers lint protos clean bench-policy bench-%
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
