@@ -61,7 +61,7 @@ class Completion:
         rests = self._rests(page, np.concatenate((np.ones_like(may_stand[:1]), may_stand)))
         rest = rests[place if place >= 0 else int(board.rank(rests).argmax())]
         stands = may_stand[np.arange(len(rest)), rest]
-        return board.climbed(np.where(stands, rest, board.empty), may_stand)
+        return board.mended(np.where(stands, rest, board.empty), may_stand)
 
     def _rests(self, page: Array, may_stand: Array) -> Array:
         """(s, s - 1) what may stand below another choice for the first slot, by the member that makes room.
@@ -73,14 +73,11 @@ class Completion:
         lower = places[1:]
         rests = np.where(lower <= places[:, None], page[lower - 1], page[lower])
         moves = np.append(True, np.logical_and.accumulate(may_stand[lower, page[lower - 1]]))
-        for place in np.flatnonzero(~moves).tolist():
-            rests[place] = page[1:]
-            if may_stand[place, page[0]]:
-                rests[place, place - 1] = page[0]
-            else:
-                rests[place, place - 1] = board.empty
-                fits = may_stand[1:] & (board.module != board.module[page[place]])
-                rests[place] = board.exchanged(rests[place], fits)[0]
+        stuck = np.flatnonzero(~moves)
+        if len(stuck):
+            rests[stuck] = page[1:]
+            suited = board.suited(page, stuck, may_stand)
+            rests[stuck, stuck - 1] = np.where(may_stand[stuck, page[0]], page[0], suited)
         return rests
 
     def _place(self, page: Array, actions: Array) -> Array:

@@ -96,6 +96,13 @@ class Board:
             taken.add(modules[action])
         return np.array(page)
 
+    def mended(self, page: Array, may_stand: Array) -> Array:
+        """(s,) a page that something was taken from, filled and bettered: a small one as far as it goes."""
+        if may_stand.size <= _PROVEN_CELLS:
+            return self.climbed(page, may_stand)
+        page, _ = self.exchanged(page, may_stand)
+        return self.climbed(page, may_stand) if (page == self.empty).any() else page
+
     def climbed(self, page: Array, may_stand: Array) -> Array:
         """(s,) the page once no exchange, swap or move makes it better."""
         rank = float(self.rank(page[None])[0])
@@ -141,18 +148,33 @@ class Board:
         order = np.argsort(-ranks, kind="stable")
         return pages[order], ranks[order]
 
+    def suited(self, page: Array, places: Array, may_stand: Array) -> Array:
+        """(n,) what suits each of these slots (n,) best where its module, and the page's first, are gone."""
+        is_gone = np.isin(self.module, self.module[page[1:]])
+        is_gone[self.empty] = False
+        offered = self.worth + self.passing * self._below(page)[places, None]
+        offered[places == len(page) - 1] = self.last
+        offered[:, self.empty] -= self._lack
+        offered[~may_stand[places] | is_gone] = _NEVER
+        result: Array = offered.argmax(1)
+        return result
+
+    def _below(self, page: Array) -> Array:
+        """(s,) value of what stands below each slot, for those who go on."""
+        below = np.zeros(len(page))
+        value = float(self.last[page[-1]])
+        worth, passing = self.worth[page].tolist(), self.passing[page].tolist()
+        for slot in range(len(page) - 2, -1, -1):
+            below[slot] = value
+            value = worth[slot] + passing[slot] * value
+        return below
+
     def _offered(self, page: Array) -> Array:
         """(s, A + 1) ranks of the page with one choice exchanged for another, whatever stands elsewhere."""
         worth, passing = self.worth[page], self.passing[page]
         reach = np.append(1.0, np.cumprod(passing[:-1]))  # of each slot
         earned = np.append(0.0, np.cumsum(reach[:-1] * worth[:-1]))  # above each slot
-        below = np.zeros(len(page))  # each slot
-        value = float(self.last[page[-1]])
-        for slot, (own, passed) in enumerate(
-            zip(worth[:0:-1].tolist(), passing[:0:-1].tolist(), strict=True)
-        ):
-            value = value if slot == 0 else own + passed * value
-            below[-2 - slot] = value
+        below = self._below(page)
         offered: Array = earned[:, None] + reach[:, None] * (self.worth + self.passing * below[:, None])
         offered[-1] = earned[-1] + reach[-1] * self.last
         is_empty = page == self.empty
