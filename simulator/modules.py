@@ -109,6 +109,14 @@ _SHELVES = (
 MODULES = {module.module_id: module for module in _SHELVES}
 """Shelves whose items do not depend on the shopper's past; others behave as their family does."""
 SOURCES = tuple(dict.fromkeys(module.source for module in _SHELVES))
+HISTORY_MODULES = {
+    module.module_id: module
+    for module in (
+        Module("for-you", "discovery", "for_you", CONTEXT, ("carousel", "grid")),
+        Module("recently-viewed", "discovery", "recently_viewed", CONTEXT, ("carousel", "strip")),
+    )
+}
+"""Shelves of rich worlds, about a category that a shopper's past points to."""
 
 _GUIDES = tuple(f"guides-{name}" for name in CATEGORIES)
 _DEALS = tuple(f"deals-{name}" for name in CATEGORIES)

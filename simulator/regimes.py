@@ -79,7 +79,9 @@ class Regime:
     cannibalisation: float = 0.0
     """Taken off the click logit for each shelf above of the same category, or family where it has none."""
     shift_share: float = 0.0
-    """How far the shop becomes another one in mid-course: share of biases and tastes drawn anew."""
+    """How far the shop becomes another one in mid-course: weight of biases and tastes drawn anew."""
+    shift_at: float = 0.5
+    """Share of the sessions of a log before the change."""
 
 
 BASE = Regime(

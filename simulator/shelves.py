@@ -138,6 +138,16 @@ def stock(items: Items, context: Context) -> list[list[Shelf]]:
     return stocked
 
 
+def drawn(items: Items, module: Module, context: Context) -> list[Shelf]:
+    """A module's shelves in a context, one for each of its templates, whatever stands elsewhere."""
+    most = max(TEMPLATES[template].max_items for template in module.templates)
+    chosen = tuple(item for item, _ in zip(_candidates(items, module, context), range(most), strict=False))
+    return [
+        Shelf(module.module_id, template, module.family, chosen[: TEMPLATES[template].max_items])
+        for template in module.templates
+    ]
+
+
 def _candidates(items: Items, module: Module, context: Context) -> Iterable[int]:
     """Items that may stand in a module, best first."""
     is_wanted = items.is_sellable & (items.is_article == (module.source == "articles"))
@@ -156,6 +166,8 @@ def _candidates(items: Items, module: Module, context: Context) -> Iterable[int]
         "bought_together": items.quality - 0.3 * np.abs(items.log_price),
         "search": items.quality,
         "similar": items.quality - 0.2 * np.abs(items.log_price),
+        "for_you": items.quality + 0.3 * items.discount - 0.1 * items.log_price,
+        "recently_viewed": items.quality - 0.3 * np.abs(items.log_price),
     }[module.source]
     if module.source == "sponsored":
         is_wanted = is_wanted & (items.bid_micros > 0)

@@ -28,6 +28,8 @@ STYLE_WIDTH = 4
 FAMILY_BIAS = np.array((-2.5, -3.2, -3.4))
 _KEENNESS = -0.4
 """Mean utility; a quarter of pages are clicked with it."""
+_SHIFT = 1 << 20
+"""From the seed of a world to that of the one it drifts towards."""
 _SPECIAL_BIAS = {"hero": 0.4, "sponsored": 0.1}
 _SPECIAL_SCROLL = {"hero": -0.1, "sponsored": -0.15}
 
@@ -79,6 +81,7 @@ class World:
         conversion: (N,) factor on the probability of buying; 0 for articles.
         season: what the utilities hold for, 0 winter to 3 autumn.
         regime: the laws by which shoppers click and change.
+        drifted_to: seed of the world that this one drifted towards; None where it did not.
     """
 
     seed: int
@@ -92,6 +95,12 @@ class World:
     seasonal: np.ndarray
     by_daypart: np.ndarray
     conversion: np.ndarray
+    drifted_to: int | None = None
+
+    @property
+    def segment_of(self) -> np.ndarray:
+        """(K,) place of each type's segment among the segments in the order of their names."""
+        return np.argsort(np.argsort(self.segments))
 
     def at(self, season: int, daypart: int) -> World:
         """The same world in another season, in the morning (0) or evening (1)."""
@@ -99,9 +108,10 @@ class World:
         return replace(self, season=season, utility=self.utility + change[self.items.category])
 
     def shifted(self, other: World) -> World:
-        """What this world becomes in mid-course: its tastes drift towards those of another."""
+        """This world with tastes, and biases of shelves, part of the way to those of another."""
         share = self.regime.shift_share
-        return replace(self, utility=(1 - share) * self.utility + share * other.utility)
+        utility = (1 - share) * self.utility + share * other.utility
+        return replace(self, utility=utility, drifted_to=other.seed)
 
     def relabelled(self, order: Sequence[int]) -> World:
         """The same world with type number k named order[k]."""
@@ -169,8 +179,16 @@ def read_items(table: pa.Table, as_of: datetime) -> Items:
 
 def draw(items: Items, seed: int, as_of: datetime, regime: Regime = BASE) -> World:
     """The world of a seed."""
+    return _drawn(items, seed, (as_of.month % 12) // 3, regime)
+
+
+def successor(hidden: World) -> World:
+    """What a world becomes in mid-course, where its regime says that it changes."""
+    return hidden.shifted(_drawn(hidden.items, hidden.seed + _SHIFT, hidden.season, hidden.regime))
+
+
+def _drawn(items: Items, seed: int, season: int, regime: Regime) -> World:
     random = np.random.default_rng([seed, 0x707E])
-    season = (as_of.month % 12) // 3
     type_share = random.dirichlet(np.full(TYPE_COUNT, 4.0))
     preference = random.dirichlet(np.full(len(items.categories), 0.5), TYPE_COUNT)
     utility, seasonal = _utilities(items, preference, season, random)
@@ -190,22 +208,49 @@ def draw(items: Items, seed: int, as_of: datetime, regime: Regime = BASE) -> Wor
     )
 
 
-def pull(world: World, module_id: str, template_id: str, family: str) -> Pull:
+def pull(hidden: World, module_id: str, template_id: str, family: str) -> Pull:
     """How one shelf draws the eye; a shelf that shoppers do not know does as its family does."""
-    law = world.regime
+    law, seed = hidden.regime, hidden.seed
     bias = float(FAMILY_BIAS[FAMILIES.index(family)]) if family in FAMILIES else float(FAMILY_BIAS.mean())
+    for own in _own_biases(hidden, module_id, template_id):
+        bias += own
     scroll = np.full(3, np.mean(law.scroll_range))
-    if module_id in modules.MODULES:
-        random = np.random.default_rng([world.seed, 0x30D, zlib.crc32(module_id.encode())])
-        bias += random.normal(0, 0.25) + _SPECIAL_BIAS.get(module_id, 0.0)
-        if law.has_scroll_traits:
+    if law.has_scroll_traits:
+        if module_id in modules.MODULES:
+            random = _of_module(seed, module_id)
+            random.normal()  # the bias came first
             scroll = np.full(3, random.uniform(*law.scroll_range)) + _SPECIAL_SCROLL.get(module_id, 0.0)
-    if template_id in TEMPLATES:
-        random = np.random.default_rng([world.seed, 0x7E3, zlib.crc32(template_id.encode())])
-        bias += random.normal(0, 0.15)
-        if law.has_scroll_traits:
+        if template_id in TEMPLATES:
+            random = _of_template(seed, template_id)
+            random.normal()
             scroll = scroll - random.uniform(-0.05, 0.05, 3)
     return Pull(bias, scroll)
+
+
+def _own_biases(hidden: World, module_id: str, template_id: str) -> tuple[float, float]:
+    """What a module, and a template, add to the bias of their family."""
+
+    def drawn(seed: int) -> np.ndarray:
+        by_module = by_template = 0.0
+        if module_id in modules.MODULES:
+            by_module = _of_module(seed, module_id).normal(0, 0.25) + _SPECIAL_BIAS.get(module_id, 0.0)
+        if template_id in TEMPLATES:
+            by_template = _of_template(seed, template_id).normal(0, 0.15)
+        return np.array((by_module, by_template))
+
+    own = drawn(hidden.seed)
+    if hidden.drifted_to is not None:
+        share = hidden.regime.shift_share
+        own = (1 - share) * own + share * drawn(hidden.drifted_to)
+    return float(own[0]), float(own[1])
+
+
+def _of_module(seed: int, module_id: str) -> np.random.Generator:
+    return np.random.default_rng([seed, 0x30D, zlib.crc32(module_id.encode())])
+
+
+def _of_template(seed: int, template_id: str) -> np.random.Generator:
+    return np.random.default_rng([seed, 0x7E3, zlib.crc32(template_id.encode())])
 
 
 def visible_count(template_id: str, device: int) -> int:

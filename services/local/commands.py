@@ -184,27 +184,70 @@ def bench_page(
     page.run(windows, window_s, in_flight, seed)
 
 
+@bench.command("front")
+def bench_front(
+    windows: Annotated[int, typer.Option(min=1, help="Turns of each figure.")] = 5,
+    window_s: Annotated[float, typer.Option(min=0.1, help="Seconds of a turn.")] = 2.0,
+    sessions: Annotated[int, typer.Option(min=1, help="Sessions of the vector environment.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Which shoppers come, and which actions are tried.")] = 0,
+) -> None:
+    """The synthetic shop for learners: page views of one core, and slot steps through Gymnasium."""
+    import sys
+
+    from services.local.bench import front
+
+    front.run(windows, window_s, sessions, seed, " ".join(["planogram", *sys.argv[1:]]))
+
+
+@bench.command("plan")
+def bench_plan(
+    pages: Annotated[int, typer.Option(min=10, help="Pages to plan.")] = 1_000,
+    modules: Annotated[int, typer.Option(min=2, max=64, help="Modules of a page, two templates each.")] = 40,
+    slots: Annotated[int, typer.Option(min=1, max=40, help="Slots of a page.")] = 10,
+    models: Annotated[
+        Path | None, typer.Option(help="Store whose current policy plans. Default: an untrained one.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which pages.")] = 0,
+) -> None:
+    """One page decided in process, on one core, by a policy that thinks in pages."""
+    import sys
+
+    from services.local.bench import plan
+
+    plan.run(pages, modules, slots, models, seed, " ".join(["planogram", *sys.argv[1:]]))
+
+
 @bench.command("policy")
 def bench_policy(
     worlds: Annotated[str, typer.Option(help="Seeds: 100-104, or 100,103.")] = "100-101",
     regime: Annotated[str, typer.Option(help="Laws of the shop: see simulator/regimes.py.")] = "base",
     quick: Annotated[bool, typer.Option(help="Small logs and few steps: shows that it runs.")] = False,
+    peers: Annotated[bool, typer.Option(help="Our own against other libraries and simple rankings.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="With --peers: how often each learns.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="With --peers: processes; above 1 by Ray.")] = 1,
+    entrants: Annotated[str, typer.Option(help="With --peers: names, by semicolons; all if empty.")] = "",
 ) -> None:
     """Cascade SlateQ against greedy click order and the oracle, in synthetic worlds; minutes a world.
 
-    Worlds 0 to 9 are for tuning, 100 to 119 for reports. Each world's result is kept below
+    With --peers, instead: against d3rlpy, Stable-Baselines3, Vowpal Wabbit, bandits and simple rankings, all
+    with one log. Worlds 0 to 9 are for tuning, 100 to 119 for reports. Each result is kept below
     reports/bench-policy, and a run that was stopped goes on where it was.
     """
     import sys
 
     from services.common.errors import ConfigurationError
-    from services.local.bench.policy import run
+    from services.local.bench.policy import contest, run
+    from services.local.bench.policy.sizes import QUICK, Size
     from simulator.regimes import REGIMES
 
     if regime not in REGIMES:
         raise ConfigurationError(f"--regime: got {regime!r}, want one of {sorted(REGIMES)}")
-    command = " ".join(["planogram", *sys.argv[1:]])
-    run.run(_seeds(worlds), regime, run.QUICK if quick else run.Size(), command, say=typer.echo)
+    command, size = " ".join(["planogram", *sys.argv[1:]]), QUICK if quick else Size()
+    if peers:
+        names = [name.strip() for name in entrants.split(";") if name.strip()]
+        contest.run(_seeds(worlds), seeds, regime, size, names, workers, command, say=typer.echo)
+    else:
+        run.run(_seeds(worlds), regime, size, command, say=typer.echo)
 
 
 def _seeds(text: str) -> list[int]:

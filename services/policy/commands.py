@@ -21,28 +21,39 @@ def train_policy(
     rewards: Path | None = typer.Option(  # noqa: B008
         None, help="YAML of reward weights. Default: the service's config/rewards.yaml."
     ),
-    steps: int = typer.Option(2_500, min=1, help="Most gradient steps."),
+    learner: str = typer.Option("slateq", help="slateq, ddqn, sarsa or cql; the service's README compares."),
+    steps: int | None = typer.Option(None, min=1, help="Most gradient steps. Default: the learner's."),
+    page_discount: float | None = typer.Option(
+        None,
+        min=0.0,
+        max=1.0,
+        help="What the next page counts; 0 sees one page alone. Default: the learner's.",
+    ),
     seed: int = typer.Option(0, help="Seed of weights and batches."),
+    checkpoint: Path | None = typer.Option(  # noqa: B008
+        None, help="File to keep the run in, and to go on from after it was stopped."
+    ),
     tensorboard: Path | None = typer.Option(None, help="Folder for TensorBoard curves."),  # noqa: B008
 ) -> None:
-    """Trains the Q-network on a log and publishes it."""
+    """Trains a policy on a log and publishes it."""
     from planogram.files.log import LogFileError, read_set_aside
     from services.common.errors import ConfigurationError
     from services.common.training_output import curves, stages
-    from services.policy.training.dqn import Recipe
+    from services.policy.training.course import CheckpointError
     from services.policy.training.export import ExportError
     from services.policy.training.rewards import DEFAULT
-    from services.policy.training.train import train
+    from services.policy.training.train import Learner, Settings, train
 
+    if learner not in list(Learner):
+        raise ConfigurationError(f"--learner: got {learner!r}, want one of {[str(name) for name in Learner]}")
+    settings = Settings(steps, page_discount, seed, checkpoint)
     try:
         left_out = read_set_aside(log)
         with stages("policy", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:
-            outcome = train(
-                log, models, Recipe(step_count=steps, seed=seed), rewards or DEFAULT, report, scalar
-            )
-    except LogFileError as error:
-        raise ConfigurationError(f"{log} cannot be learned from: {error}") from None
-    except ExportError as error:
+            outcome = train(log, models, Learner(learner), settings, rewards or DEFAULT, report, scalar)
+    except CheckpointError as error:
+        raise ConfigurationError(str(error)) from None
+    except (LogFileError, ExportError) as error:
         raise ConfigurationError(f"{log} cannot be learned from: {error}") from None
     found = outcome.metrics
     typer.echo(

@@ -15,12 +15,18 @@ from services.common.artifacts import Artifact
 from services.common.errors import Incompatible
 from services.common.watching import Versions
 from services.policy import space
+from services.policy.completion import Completion
 from services.policy.page import Array, Facts, Offer, Progress
 from services.policy.planner import Values, uniform_values
+from services.policy.programme import Cascade
 
 MODEL_FILE = "model.onnx"
+Q_VALUES, CASCADE = "q_values", "cascade"
+"""What a graph answers: a value per action and slot, or what a page of a cascade is worth."""
 INPUTS = ("state", "actions", "allowed")
 OUTPUT = "q_values"
+CASCADE_INPUTS = ("state", "actions")
+CASCADE_OUTPUTS = ("click", "scroll", "clicked_value", "stop_value")
 
 _WARM_UP_COUNTS = (1, 60)
 
@@ -65,6 +71,8 @@ def open_policy(artifact: Artifact) -> Policy:
         fingerprint = str(artifact.manifest["space_fingerprint"])
         trained = datetime.fromisoformat(artifact.manifest["trained"])
         metrics = {name: float(value) for name, value in artifact.manifest["metrics"].items()}
+        kind = artifact.manifest.get("values", Q_VALUES)  # what older policies were
+        answer, page_values = _KINDS[kind]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Incompatible(f"{where}: manifest: {type(error).__name__}: {error}") from None
     if fingerprint != space.FINGERPRINT:
@@ -75,18 +83,15 @@ def open_policy(artifact: Artifact) -> Policy:
         # A network this small is faster on the CPU than the way to a GPU and back.
         session = inference.open_session(artifact.file(MODEL_FILE), "cpu")
         for count in _WARM_UP_COUNTS:
-            found = q_values(
-                session,
-                np.zeros(len(space.STATE), np.float32),
-                np.zeros((count, len(space.ACTION)), np.float32),
-            )
-            if found.shape != (count,) or not np.isfinite(found).all():
-                raise Incompatible(f"{where}: does not answer one finite value per action")
+            state = np.zeros(len(space.STATE), np.float32)
+            found = answer(session, state, np.zeros((count, len(space.ACTION)), np.float32))
+            if found.shape[-1:] != (count,) or not np.isfinite(found).all():
+                raise Incompatible(f"{where}: does not answer finite values of every action")
     except Incompatible:
         raise
     except Exception as error:  # ONNX Runtime's own exceptions share no base below Exception
         raise Incompatible(f"{where}: {error}") from None
-    return Policy(artifact.version, lambda facts: _page_values(session, facts), fingerprint, metrics, trained)
+    return Policy(artifact.version, lambda facts: page_values(session, facts), fingerprint, metrics, trained)
 
 
 def q_values(session: Any, state: Array, actions: Array) -> Array:
@@ -97,10 +102,28 @@ def q_values(session: Any, state: Array, actions: Array) -> Array:
     return found
 
 
-def _page_values(session: Any, facts: Facts) -> Values:
+def cascade_heads(session: Any, state: Array, actions: Array) -> Array:
+    """(4, A) probabilities of a click and of going on, values of a click and of giving up."""
+    inputs = dict(zip(CASCADE_INPUTS, (state[None], actions[None]), strict=True))
+    return np.concatenate(session.run(CASCADE_OUTPUTS, inputs)).astype(np.float64)
+
+
+def _slot_values(session: Any, facts: Facts) -> Values:
     encoder = space.PageEncoder(facts)
 
     def values(progress: Progress, offer: Offer, actions: Array) -> Array:
         return q_values(session, encoder.state(progress), encoder.actions(progress, offer, actions))
 
     return values
+
+
+def _cascade_values(session: Any, facts: Facts) -> Values:
+    state, actions, _ = space.describe(facts)
+    heads = cascade_heads(session, state, actions)
+    return Completion(facts.shape, Cascade.of(*heads[:, None])).values
+
+
+_KINDS: Mapping[str, tuple[Callable[[Any, Array, Array], Array], Callable[[Any, Facts], Values]]] = {
+    Q_VALUES: (q_values, _slot_values),
+    CASCADE: (cascade_heads, _cascade_values),
+}

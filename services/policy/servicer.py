@@ -17,6 +17,7 @@ from services.policy.exploration import Exploration, Mode
 from services.policy.page import Shape
 from services.policy.planner import Choice, Mask
 from services.policy.registry import Policy
+from services.policy.shadow import Shadow
 
 MAX_TEMPERATURE = 100.0
 
@@ -38,10 +39,21 @@ _MODE_CODES = {mode: code for code, mode in _MODES.items()}
 class PolicyServicer:
     """Answers for the loaded policies; the work runs in worker threads."""
 
-    def __init__(self, policies: Versions[Policy], executor: BoundedExecutor, defaults: Exploration) -> None:
+    def __init__(
+        self,
+        policies: Versions[Policy],
+        executor: BoundedExecutor,
+        defaults: Exploration,
+        shadow: Shadow | None = None,
+    ) -> None:
+        """
+        Args:
+            shadow: plans every page as well, for comparison; it is not closed here.
+        """
         self._policies = policies
         self._executor = executor
         self._defaults = defaults
+        self._shadow = shadow
 
     async def PlanPage(
         self, request: policy_pb2.PlanPageRequest, context: Any
@@ -49,7 +61,10 @@ class PolicyServicer:
         policy = self._policies.get(request.policy_version if request.HasField("policy_version") else None)
         exploration = exploration_of(request.exploration, self._defaults)
         log.annotate(policy_version=policy.version, exploration=exploration.mode.value)
-        return await self._executor.run(answer, request, policy, exploration)
+        answered = await self._executor.run(answer, request, policy, exploration)
+        if self._shadow is not None:
+            self._shadow.follow(request, answered, exploration)
+        return answered
 
     async def GetPolicy(
         self, request: policy_pb2.GetPolicyRequest, context: Any

@@ -26,6 +26,8 @@ class PolicySettings(ServiceSettings):
     """Share of uniform choice; for requests that name none."""
     temperature: float = Field(0.2, gt=0, le=100)
     """Temperature of softmax over z-scored values; for requests that name none."""
+    shadow_version: str = ""
+    """A published version that plans every page as well, unseen; what it would do otherwise is logged."""
     worker_count: int = Field(2, ge=1, le=64)
     """Threads that plan pages."""
     queue_limit: int = Field(64, ge=0)

@@ -212,6 +212,16 @@ class PageEncoder:
         return result
 
 
+def describe(facts: Facts) -> tuple[Array, Array, Array]:
+    """A page as it begins: (D,) its state, (A, E) each action as if it stood on top, (A,) whether it may
+    stand in some slot."""
+    encoder, progress = PageEncoder(facts), Progress(facts)
+    offer = progress.offer()
+    may_stand = np.logical_or.reduce([slot.allowed for slot in facts.shape.slots]) & offer.is_enough
+    everything = np.arange(facts.shape.action_count)
+    return encoder.state(progress), encoder.actions(progress, offer, everything), may_stand
+
+
 @lru_cache(maxsize=1_024)
 def _describe(shape: Shape) -> _Described:
     module_count = len(shape.module_ids)

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import ConfigurationError
-from services.local.bench.policy import run
+from services.local.bench.policy import run, sizes
 from services.local.commands import _seeds
 
 TINY = replace(
-    run.QUICK,
+    sizes.QUICK,
     log_sessions=600,
     test_sessions=400,
     reference_sessions=40,
-    recipe=replace(run.QUICK.recipe, step_count=40),
+    recipe=replace(sizes.QUICK.recipe, step_count=40),
 )
 
 

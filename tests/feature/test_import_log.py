@@ -129,7 +129,8 @@ def test_rows_of_a_page_stand_below_each_other(tmp_path):
 
 @pytest.mark.slow
 def test_both_trainers_learn_from_an_imported_log(tmp_path):
-    from services.policy.training import dqn, rewards, transitions
+    from services.policy.training import rewards, transitions
+    from services.policy.training.train import Learner, Settings
     from services.policy.training.train import train as train_policy
     from services.scoring.training.learn import Recipe
     from services.scoring.training.train import train as train_click
@@ -142,7 +143,7 @@ def test_both_trainers_learn_from_an_imported_log(tmp_path):
     assert decisions.propensities == pytest.approx(0.1)
     clicks = train_click(folder, tmp_path / "click", Recipe(epoch_count=1))
     assert clicks.metrics["train_item_count"] == 120
-    policy = train_policy(folder, tmp_path / "policy", dqn.Recipe(step_count=5))
+    policy = train_policy(folder, tmp_path / "policy", Learner.DDQN, Settings(step_count=5))
     assert policy.metrics["decision_count"] == 150 and policy.metrics["skipped_page_count"] == 0
 
 

@@ -235,5 +235,11 @@ def log_folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def outcome(log_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> training.Outcome:
-    """A published policy, trained once for all tests."""
-    return training.train(log_folder, tmp_path_factory.mktemp("models"))
+    """A published slot-wise policy, trained once for all tests."""
+    return training.train(log_folder, tmp_path_factory.mktemp("models"), training.Learner.DDQN)
+
+
+@pytest.fixture(scope="session")
+def cascade_outcome(log_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> training.Outcome:
+    """A published policy that thinks in pages, trained once for all tests."""
+    return training.train(log_folder, tmp_path_factory.mktemp("models"), training.Learner.SLATEQ)

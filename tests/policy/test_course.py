@@ -29,7 +29,7 @@ def course(log, tmp_path):
 
 def test_a_run_that_ended_is_not_repeated(log, course):
     steps = []
-    slateq.learn(log, RECIPE, lambda step, loss: steps.append(step), course=course)
+    slateq.learn(log, RECIPE, None, lambda step, loss: steps.append(step), course=course)
     assert steps == []
 
 

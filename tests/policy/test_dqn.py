@@ -6,9 +6,10 @@ import torch
 
 from services.policy.training import behaviour, dqn
 from services.policy.training.dqn import Bootstrap, Recipe, td_target
+from services.policy.training.pages import TERMINAL
 from services.policy.training.qnet import QNetwork
 from services.policy.training.replay import EventReplay, Feasible, Outcomes
-from services.policy.training.transitions import TERMINAL, Transitions
+from services.policy.training.transitions import Transitions
 
 
 def test_the_target_by_hand():

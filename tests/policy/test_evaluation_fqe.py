@@ -6,7 +6,8 @@ import torch
 
 from services.policy.evaluation import fqe
 from services.policy.training.dqn import Recipe
-from services.policy.training.transitions import TERMINAL, Transitions
+from services.policy.training.pages import TERMINAL
+from services.policy.training.transitions import Transitions
 
 PAGE_DISCOUNT = 0.5
 RECIPE = Recipe(step_count=600, learning_rate=3e-3, polyak=0.05, epoch_limit=1e6, batch_size=256)

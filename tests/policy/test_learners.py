@@ -49,7 +49,7 @@ class Learner:
 
 
 def learn_cascade(pages, recipe, on_step=None, course=UNWATCHED):
-    return slateq.learn(pages, recipe, on_step, course=course)
+    return slateq.learn(pages, recipe, None, on_step, course=course)
 
 
 def cascade_pages(network, states, described, slot_count):

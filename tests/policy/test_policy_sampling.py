@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
 
 from services.policy import page, planner
+from services.policy.completion import Completion
 from services.policy.exploration import Exploration, Mode
+from services.policy.programme import Cascade
 
-PAGE_COUNT = 100_000
+PAGE_COUNT = int(os.environ.get("PLANOGRAM_TEST_PAGE_COUNT", "100000"))
+"""Pages of each case; a million take an hour."""
 
 
 @pytest.mark.slow
@@ -18,8 +22,9 @@ PAGE_COUNT = 100_000
         (Exploration(Mode.SOFTMAX, 0.2, 1.5), "distinct"),
         (Exploration(Mode.EPSILON_GREEDY, 0.5, 1.0), "tied"),
         (Exploration(Mode.EPSILON_GREEDY, 0.02, 1.0), "uniform"),
+        (Exploration(Mode.SOFTMAX, 0.1, 1.0), "cascade"),
     ],
-    ids=["softmax", "epsilon-greedy with ties", "uniform values"],
+    ids=["softmax", "epsilon-greedy with ties", "uniform values", "cascade policy"],
 )
 def test_choices_come_as_often_as_their_propensities_say(build, exploration, kind):
     """Five modules that share items, three slots, values that depend on what stands above."""
@@ -37,7 +42,9 @@ def test_choices_come_as_often_as_their_propensities_say(build, exploration, kin
             [slot("top"), slot("middle", ["a", "b", "c", "e"]), slot("low")],
         )
     )
-    worth = np.random.default_rng(3).normal(size=(3, facts.shape.action_count))
+    random = np.random.default_rng(3)
+    worth = random.normal(size=(3, facts.shape.action_count))
+    cascade = Cascade.of(*random.uniform(0.1, 0.9, (4, 1, facts.shape.action_count)))
 
     def values(progress, offer, actions):
         found = worth[len(progress.actions), actions] + 0.1 * offer.count[actions]
@@ -48,7 +55,8 @@ def test_choices_come_as_often_as_their_propensities_say(build, exploration, kin
     propensity: dict[tuple[int, ...], set[float]] = defaultdict(set)
     sums = []
     for seed in range(PAGE_COUNT):
-        choices = planner.plan(facts, values, exploration, seed)
+        value_of = Completion(facts.shape, cascade).values if kind == "cascade" else values
+        choices = planner.plan(facts, value_of, exploration, seed)
         shown = tuple(choice.action for choice in choices)
         found[shown] += 1
         propensity[shown].add(float(np.prod([choice.propensity for choice in choices])))
@@ -62,6 +70,6 @@ def test_choices_come_as_often_as_their_propensities_say(build, exploration, kin
     common = [shown for shown, count in expected.items() if count >= 5]
     statistic = sum((found[shown] - expected[shown]) ** 2 / expected[shown] for shown in common)
     freedom = len(common) - 1
-    assert freedom > 50
+    assert freedom > 50, freedom
     # Chi-square has mean `freedom` and variance twice that; five deviations either way.
     assert abs(statistic - freedom) < 5 * np.sqrt(2 * freedom)

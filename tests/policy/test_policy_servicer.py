@@ -10,12 +10,13 @@ import pytest
 
 from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
 from services.common.client import GrpcUpstream, UpstreamError
+from services.common.errors import ConfigurationError
 from services.common.executor import BoundedExecutor
 from services.common.server import serving
 from services.common.tensors import to_tensor
 from services.common.testing import serve
 from services.common.watching import Versions
-from services.policy import space
+from services.policy import shadow, space
 from services.policy.__main__ import SERVICE
 from services.policy.exploration import Exploration, Mode
 from services.policy.planner import uniform_values
@@ -242,3 +243,37 @@ async def test_a_full_queue_sheds_load(tmp_path, plan_request):
         assert (await first).policy_version == "slow-1"
         await upstream.close()
     executor.close()
+
+
+async def test_a_shadow_plans_what_another_version_serves(cascade_outcome, plan_request):
+    """It plans the same page with the same draw, and says what it would have done otherwise."""
+    models, version = cascade_outcome.artifact.path.parent, cascade_outcome.artifact.version
+    plan_request.policy_version = "uniform-0"
+    planned = shadow.PAGES.labels(version, "planned")
+    before = planned._value.get()
+    async with running(models_path=models, shadow_version=version) as upstream:
+        answered = await upstream.call("PlanPage", plan_request, 5)
+        assert answered.policy_version == "uniform-0"
+        async with asyncio.timeout(10):
+            while planned._value.get() == before:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_shadow_that_is_not_published_is_refused_at_start(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"SHADOW_VERSION.*slateq-nowhere"):
+        async with running(models_path=tmp_path, shadow_version="slateq-nowhere"):
+            pass
+
+
+async def test_a_shadow_that_fails_harms_no_answer(plan_request):
+    def broken(facts):
+        raise RuntimeError("a bad shadow")
+
+    follower = shadow.Shadow(Policy("broken", broken))
+    exploration = Exploration(Mode.GREEDY, 0.0, 1.0)
+    follower.follow(plan_request, policy_pb2.PlanPageResponse(), exploration)
+    failed = shadow.PAGES.labels("broken", "failed")
+    async with asyncio.timeout(10):
+        while not failed._value.get():
+            await asyncio.sleep(0.01)
+    follower.close()

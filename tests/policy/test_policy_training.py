@@ -12,7 +12,6 @@ from services.common.errors import Incompatible
 from services.policy import page, planner, registry, space
 from services.policy.exploration import Exploration, Mode
 from services.policy.training import export, rewards, train, transitions
-from services.policy.training.dqn import Recipe
 from services.policy.training.qnet import QNetwork
 from services.policy.training.replay import EventReplay
 
@@ -29,9 +28,15 @@ def republish(outcome, store, version, **changes):
     return artifacts.publish(store, version, source, {**manifest, **changes})
 
 
-def test_the_policy_learns_what_shoppers_like(shop, outcome):
+@pytest.fixture(params=["outcome", "cascade_outcome"])
+def learned(request):
+    """Policies of both kinds."""
+    return request.getfixturevalue(request.param)
+
+
+def test_the_policy_learns_what_shoppers_like(shop, learned):
     """Shoppers of this shop click deep modules in grids most: greedy first slots show them."""
-    policy = registry.open_policy(outcome.artifact)
+    policy = registry.open_policy(learned.artifact)
     generator = np.random.default_rng(99)
     liked = 0
     for _ in range(60):
@@ -46,22 +51,22 @@ def test_the_policy_learns_what_shoppers_like(shop, outcome):
     assert liked > 45  # of 60, where uniform choice gives 10
 
 
-def test_values_are_in_the_unit_of_returns(outcome):
+def test_values_are_in_the_unit_of_returns(learned):
     """Q is of the best choices from there on, and the log's were uniform: above its returns, not far."""
-    found = outcome.metrics
+    found = learned.metrics
     assert 0.8 < found["mean_q"] / found["mean_return"] < 3.0
     assert found["return_rmse"] < 1.3 * found["return_rmse_of_mean"]
 
 
 def test_held_out_decisions_are_the_latest(log_folder):
     data = transitions.read(log_folder, rewards.load())
-    learned, held_out = train.split(data)
-    assert len(learned) + len(held_out) == len(data)
-    assert data.times[learned].max() < data.times[held_out].min()
+    early, late = train.split(data.times)
+    assert len(early) + len(late) == len(data)
+    assert data.times[early].max() < data.times[late].min()
 
 
-def test_the_manifest_says_where_a_policy_comes_from(outcome):
-    manifest = json.loads((outcome.artifact.path / artifacts.MANIFEST).read_text())
+def test_the_manifest_says_where_a_policy_comes_from(learned):
+    manifest = json.loads((learned.artifact.path / artifacts.MANIFEST).read_text())
     assert manifest["space_fingerprint"] == space.FINGERPRINT
     assert manifest["rewards"]["click"] == rewards.load().click
     assert manifest["seed"] == 0 and len(manifest["data_window"]) == 2
@@ -119,18 +124,20 @@ def test_a_file_that_is_no_graph_is_refused(outcome, tmp_path):
         registry.open_policy(artifact)
 
 
-def test_the_same_seed_trains_the_same_policy(shop, tmp_path):
+@pytest.mark.parametrize("learner", train.Learner)
+def test_the_same_seed_trains_the_same_policy(shop, tmp_path, learner):
     folder = shop.write(tmp_path / "log", 120)
-    recipe = Recipe(step_count=10)
-    first, second = (train.train(folder, tmp_path / name, recipe) for name in ("a", "b"))
+    settings = train.Settings(step_count=10)
+    first, second = (train.train(folder, tmp_path / name, learner, settings) for name in ("a", "b"))
     assert first.metrics == second.metrics
 
 
-def test_the_next_page_counts_what_the_recipe_says(shop, tmp_path):
+@pytest.mark.parametrize("learner", [train.Learner.SLATEQ, train.Learner.DDQN])
+def test_the_next_page_counts_what_the_recipe_says(shop, tmp_path, learner):
     """With nothing after the page, returns are those of pages alone."""
     folder = shop.write(tmp_path / "log", 120)
     near, far = (
-        train.train(folder, tmp_path / name, Recipe(step_count=2, page_discount=discount))
+        train.train(folder, tmp_path / name, learner, train.Settings(2, discount))
         for name, discount in (("near", 0.0), ("far", 1.0))
     )
     assert near.metrics["mean_return"] < far.metrics["mean_return"]

@@ -10,7 +10,8 @@ from services.feature.pipeline.clean import clean, write_set_aside
 from services.policy import page, planner, space
 from services.policy.exploration import Exploration, Mode
 from services.policy.training import rewards, transitions
-from services.policy.training.transitions import PAGE_DISCOUNT, TERMINAL
+from services.policy.training.pages import TERMINAL
+from services.policy.training.transitions import PAGE_DISCOUNT
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator import agreement, front, rollout, world
+from simulator import agreement, front, rollout, session, world
+from simulator.front.sessions import begin
 from simulator.regimes import ASSUMPTION_BREAKING, CONTROL, FRONT, REGIMES
 from simulator.session import HiddenState
 from simulator.tally import Tally
@@ -121,3 +122,139 @@ def test_front_pages_are_those_of_the_shop_of_five_page_types(columns, as_of):
     other = rollout.run(hidden, visitors, UniformLayout(hidden), random)
     for figure in agreement.compare(Tally(rows), Tally(other.rows)):
         assert figure.agrees or figure.figure == "purchases per session", str(figure)
+
+
+def test_a_shop_that_changes_is_another_one_after_half_of_a_log(columns, as_of):
+    made = shop(columns, as_of, REGIMES["shift"])
+    assert made.after is not None
+    count = 8_192
+    before, across, after = (
+        front.play(made, front.Uniform(made.catalogue), count, 7, is_traced=True, part=part)
+        for part in front.Part
+    )
+    half = count // 2
+    assert np.array_equal(across.value[:half], before.value[:half])
+    assert np.array_equal(across.value[half:], after.value[half:])
+    assert not np.array_equal(before.value[half:], after.value[half:])
+    # The same shoppers come; what pleases them has changed.
+    is_first = [run.trace.observed.page_index == 0 for run in (before, after)]
+    segments = [
+        run.trace.observed.segment[first] for run, first in zip((before, after), is_first, strict=True)
+    ]
+    assert np.array_equal(*segments)
+    assert np.abs(made.affinity - made.after.affinity).mean() > 0.1
+    assert np.abs(made.bias - made.after.bias).mean() > 0.05
+    assert np.array_equal(made.items, made.after.items)
+    assert np.array_equal(made.scroll, made.after.scroll)
+
+
+def test_the_border_of_a_change_is_where_the_regime_says(columns, as_of):
+    made = shop(columns, as_of, replace(REGIMES["shift"], shift_at=0.25))
+    parts = {
+        part: front.play(made, front.Uniform(made.catalogue), 16_384, 7, part=part).value
+        for part in front.Part
+    }
+    assert np.array_equal(parts[front.Part.ACROSS][:4_096], parts[front.Part.BEFORE][:4_096])
+    assert np.array_equal(parts[front.Part.ACROSS][4_096:], parts[front.Part.AFTER][4_096:])
+
+
+def test_a_shop_that_does_not_change_is_one_in_all_its_parts(columns, as_of):
+    made = shop(columns, as_of)
+    assert made.after is None
+    runs = [front.play(made, front.Uniform(made.catalogue), 5_000, 7, part=part).value for part in front.Part]
+    assert np.array_equal(runs[0], runs[1])
+    assert np.array_equal(runs[0], runs[2])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_uniform_pages_are_clicked_bought_from_and_left_as_in_real_shops(columns, as_of, seed):
+    made = shop(columns, as_of, FRONT, seed)
+    run = front.play(made, front.Uniform(made.catalogue), 12_000, 1, is_traced=True)
+    clicks, conversion, pages = figures(run)
+    assert 0.15 < clicks < 0.35
+    assert 0.005 < conversion < 0.05
+    assert 3 < pages < 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_most_clicked_page_lifts_every_figure_as_far_as_documented(columns, as_of, seed):
+    """One page for everybody, by true click probabilities: above the range of real shops in most worlds."""
+    made = shop(columns, as_of, FRONT, seed)
+    uniform = front.play(made, front.Uniform(made.catalogue), 12_000, 1, is_traced=True)
+    run = front.play(made, MostClicked(made), 12_000, 1, is_traced=True)
+    clicks, conversion, pages = figures(run)
+    assert all(more > less for more, less in zip((clicks, conversion, pages), figures(uniform), strict=True))
+    assert 0.30 < clicks < 0.60
+    assert 0.02 < conversion < 0.08
+    assert 4.2 < pages < 5.6
+
+
+class MostClicked:
+    """Shows everybody the shelves that are clicked most by shoppers who come, one of each module."""
+
+    def __init__(self, made):
+        visits = begin(made, 20_000, np.random.default_rng(0))
+        actions = np.tile(np.arange(len(made.catalogue.module)), (20_000, 1))
+        view = made.view(visits.observed.context, visits.state, actions)
+        click = session.click_probability(made.world, visits.state, view).mean(0)
+        order = np.argsort(-click)
+        first = np.sort(np.unique(made.catalogue.module[order], return_index=True)[1])
+        self._page = order[first[: front.SLOT_COUNT]]
+
+    def decide(self, observed, random):
+        placed = np.tile(self._page, (len(observed.rows), 1))
+        return front.Decision(placed, np.ones(placed.shape))
+
+
+def figures(run):
+    """Clicked pages per page, share of sessions with a purchase, pages per session."""
+    bought = np.bincount(run.trace.session, run.trace.acts.margin.sum(1), minlength=len(run.pages)) > 0
+    return run.clicks.sum() / run.pages.sum(), bought.mean(), run.pages.mean()
+
+
+@pytest.fixture(scope="module")
+def rich(columns, as_of):
+    return front.build(world.draw(columns, 4, as_of, FRONT), 1, 1, is_rich=True)
+
+
+def test_rich_shops_have_two_more_modules_and_are_else_the_same(columns, as_of, rich):
+    plain = front.build(world.draw(columns, 4, as_of, FRONT), 1, 1)
+    count = len(plain.catalogue.module)
+    assert rich.catalogue.module_ids == (*plain.catalogue.module_ids, "for-you", "recently-viewed")
+    assert len(rich.catalogue.module) == count + 4
+    assert rich.catalogue.history.tolist() == [0] * count + [1, 1, 2, 2]
+    for name in ("bias", "family", "category", "items"):
+        assert np.array_equal(getattr(rich, name)[:count], getattr(plain, name))
+    assert np.array_equal(rich.affinity[:, :count], plain.affinity)
+    assert rich.is_rich and not plain.is_rich
+
+
+def test_what_depends_on_the_past_is_about_what_was_seen_of_it(rich):
+    observed = front.Observed.begin(np.zeros(3, int), np.zeros(3, int), 6, 3)
+    observed.recent_interest[1, [2, 5]] = 1.0, 3.0  # looked long into 5, then clicked 2
+    observed.last_category[1] = 2
+    observed.recent_interest[2, 4] = 1.0
+    observed.last_category[2] = 4
+    history = rich.catalogue.categories(observed)[:, -4:]
+    assert history.tolist() == [[-1] * 4, [5, 5, 2, 2], [4] * 4]
+    shown = rich.shelves(observed, np.tile(np.arange(len(rich.catalogue.module)), (3, 1)))
+    assert np.array_equal(rich.category[shown], rich.catalogue.categories(observed))
+    assert np.array_equal(shown[:, :-4], np.tile(np.arange(shown.shape[1] - 4), (3, 1)))
+    items = rich.items[shown[1, -1]]
+    assert (rich.world.items.category[items[items >= 0]] == 2).all()
+
+
+def test_what_depends_on_the_past_pleases_those_who_have_one(rich):
+    """Clicks once seen, by how often "for you" and its like were clicked before and after a first click."""
+    trace = front.play(rich, front.Uniform(rich.catalogue), 20_000, 3, is_traced=True).trace
+    is_history = rich.catalogue.history[trace.decision.placed] > 0
+    has_past = (trace.observed.last_category >= 0)[:, None]
+    rates = [
+        trace.acts.is_clicked[is_history & trace.acts.is_examined & (has_past == known)].mean()
+        for known in (False, True)
+    ]
+    others = [
+        trace.acts.is_clicked[~is_history & trace.acts.is_examined & (has_past == known)].mean()
+        for known in (False, True)
+    ]
+    assert rates[1] / rates[0] > 1.5 * others[1] / others[0]

@@ -103,3 +103,33 @@ def test_pages_are_nearly_as_good_as_the_best_of_all():
     assert (found / best).mean() > 0.99
     assert (found / best).min() > 0.9
     assert (found <= best + 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    "name", sorted(REGIMES.keys() - {law.name for law in oracle.SOLVABLE} - {"base", "shift"})
+)
+def test_shops_without_a_known_optimum_are_refused(columns, as_of, name):
+    made = front.build(world.draw(columns, 5, as_of, REGIMES[name]), season_count=1, daypart_count=1)
+    with pytest.raises(ValueError, match=f"regime '{name}'"):
+        oracle.solve(made, 0)
+
+
+def test_rich_shops_are_refused(columns, as_of):
+    made = front.build(world.draw(columns, 5, as_of, REGIMES["base"]), 1, 1, is_rich=True)
+    with pytest.raises(ValueError, match="is rich"):
+        oracle.solve(made, 0)
+
+
+def test_beliefs_do_not_depend_on_the_names_of_types(columns, as_of):
+    order = np.array([3, 5, 0, 1, 4, 2])
+    beliefs = []
+    for names in (np.arange(6), order):
+        hidden = world.draw(columns, 5, as_of, REGIMES["base"]).relabelled(names)
+        made = front.build(hidden, season_count=1, daypart_count=1)
+        space = oracle.Space.of(made)
+        believed = oracle.Filter(made, space, [oracle.odds(made, space, 0)])
+        observed = front.Observed.begin(np.zeros(7, int), np.arange(7), 6, 3)
+        believed.begin(observed)
+        beliefs.append(believed.belief.reshape(7, 6, -1).sum(2))
+    assert np.allclose(beliefs[0], beliefs[1][:, order], atol=1e-6)
+    assert (beliefs[0][:6].argmax(1) == np.arange(6)).all()

@@ -13,7 +13,7 @@ from planogram.files import catalogue as files
 from planogram.files import log
 from simulator import commands, scene
 
-SOURCES = sorted(Path(commands.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(commands.__file__).parent.rglob("*.py"))
 
 
 @pytest.fixture

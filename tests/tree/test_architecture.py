@@ -98,13 +98,13 @@ def test_feast_is_imported_by_the_store_and_the_repository_alone():
     )
 
 
-def test_torch_is_imported_by_training_and_evaluation_alone():
+def test_torch_is_imported_by_training_evaluation_and_benchmarks_alone():
     users = [
         str(path.relative_to(ROOT))
         for folder in ("services", "simulator", "storefront", "protos")
         for path in modules(folder)
         if any(name.split(".")[0] == "torch" for name in imports(path))
-        and not ({"training", "evaluation"} & set(path.parts) or path.name.startswith("training_"))
+        and not ({"training", "evaluation", "bench"} & set(path.parts) or path.name.startswith("training_"))
     ]
     assert users == []
 

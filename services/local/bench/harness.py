@@ -27,6 +27,7 @@ class Row:
         reach: what the figure should come to; None where nothing was promised.
         is_more_better: which side of `reach` counts as met.
         n: observations behind the value.
+        interval: of 95 %, of the ratio, or of the value where there is no floor.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Row:
     reach: float | None = None
     is_more_better: bool = True
     seed: int | None = None
+    interval: tuple[float, float] | None = None
 
     @property
     def ratio(self) -> float | None:

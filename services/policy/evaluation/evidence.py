@@ -27,8 +27,10 @@ from services.policy.exploration import Exploration, probabilities
 from services.policy.page import Array
 from services.policy.planner import Mask
 from services.policy.registry import Policy
+from services.policy.training.logged import Seen, acts_by_page, seen_on
+from services.policy.training.pages import TERMINAL
 from services.policy.training.rewards import Rewards
-from services.policy.training.transitions import TERMINAL, Seen, Transitions, acts_by_page, seen_on
+from services.policy.training.transitions import Transitions
 
 SET_ASIDE = "set aside as no shopper's"
 NO_POLICY = "no policy decided a page"

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from services.policy.evaluation.decisions import ActionValues
 from services.policy.page import Array
 from services.policy.training.dqn import Recipe, placed_values
+from services.policy.training.pages import TERMINAL
 from services.policy.training.qnet import QNetwork
 from services.policy.training.replay import EventReplay
-from services.policy.training.transitions import TERMINAL, Transitions
+from services.policy.training.transitions import Transitions
 
 FOLD_COUNT = 2
 RECIPE = Recipe(step_count=1_000, learning_rate=1e-3, polyak=0.02)

@@ -21,7 +21,7 @@ INK, QUIET, LINE = "#1d2733", "#66717f", "#d9dee5"
 ACCENT, SECOND, ALARM = "#2364aa", "#3b9c8f", "#c2452d"
 
 _BIN_COUNT = 5
-_STYLE = {
+STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "planogram",
     "font.family": "sans-serif",
@@ -43,7 +43,7 @@ _STYLE = {
 
 def support(found: dict[float, gate.Support], limits: gate.Limits) -> str:
     """Effective samples by blend against what the gate asks for."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure((9.0, 2.7), layout="constrained")
         for axes, (title, name) in zip(
             figure.subplots(1, 2),
@@ -63,7 +63,7 @@ def support(found: dict[float, gate.Support], limits: gate.Limits) -> str:
             axes.axhline(limit, color=INK, linewidth=1, linestyle=(0, (4, 3)))
             axes.set(title=f"{title}, gate at {limit:.0%}", xlabel="blend", ylim=(0, 1.15))
             axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        return _svg(figure)
+        return svg(figure)
 
 
 def estimates(rows: Sequence[table.Row], level: str, served: float) -> str:
@@ -71,7 +71,7 @@ def estimates(rows: Sequence[table.Row], level: str, served: float) -> str:
     blends = sorted({row.blend for row in rows})
     names = list(dict.fromkeys(row.estimator for row in rows if row.level == level))
     names.remove("served")
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure((9.0, 0.9 + 0.3 * len(names)), layout="constrained")
         panels = figure.subplots(1, len(blends), sharey=True, squeeze=False)[0]
         for axes, blend in zip(panels, blends, strict=True):
@@ -88,12 +88,12 @@ def estimates(rows: Sequence[table.Row], level: str, served: float) -> str:
             axes.locator_params(axis="x", nbins=4)
             axes.grid(axis="x", linewidth=0.6)
             axes.tick_params(length=0)
-        return _svg(figure)
+        return svg(figure)
 
 
 def weights(decisions: Decisions) -> str:
     """How importance weights of first pages and sessions spread; those of 0 are counted apart."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure((9.0, 2.6), layout="constrained")
         panels = (("First pages", decisions.first_pages()), ("Sessions", decisions.sessions()))
         for axes, (title, episodes) in zip(figure.subplots(1, 2), panels, strict=True):
@@ -108,7 +108,7 @@ def weights(decisions: Decisions) -> str:
             axes.locator_params(axis="x", nbins=6)
             text = f"largest {found.max():.3g}\nmean {found.mean():.2f}\nzero {zero_count:,}"
             axes.annotate(text, (0.98, 0.95), xycoords="axes fraction", ha="right", va="top", color=QUIET)
-        return _svg(figure)
+        return svg(figure)
 
 
 def overlap(decisions: Decisions) -> str:
@@ -116,7 +116,7 @@ def overlap(decisions: Decisions) -> str:
     served, candidate = decisions.served, np.maximum(decisions.candidate, 1e-4)
     lowest = min(1e-3, float(served.min()), float(candidate.min()))
     edges = np.geomspace(lowest, 1.0, 41)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure((4.4, 3.6), layout="constrained")
         axes = figure.subplots()
         counts, _, _ = np.histogram2d(served, np.minimum(candidate, 1.0), bins=[edges, edges])
@@ -126,7 +126,7 @@ def overlap(decisions: Decisions) -> str:
         axes.set(xscale="log", yscale="log", xlabel="served propensity", ylabel="candidate's propensity")
         axes.set_aspect("equal")
         figure.colorbar(mesh, ax=axes, label="decisions").outline.set_visible(False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def reliability(sessions: Episodes, contributions: Array) -> str:
@@ -136,7 +136,7 @@ def reliability(sessions: Episodes, contributions: Array) -> str:
         contributions: (E,) of an unbiased estimator that uses no model.
     """
     expected, earned, errors = reliability_bins(sessions, contributions)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure((4.4, 3.6), layout="constrained")
         axes = figure.subplots()
         axes.errorbar(expected, earned, errors, fmt="o", color=ACCENT, markersize=5, linewidth=1.5)
@@ -145,7 +145,7 @@ def reliability(sessions: Episodes, contributions: Array) -> str:
         axes.set(xlabel="model's value (FQE)", ylabel="per-decision IS, 2 standard errors")
         axes.grid(linewidth=0.6)
         axes.tick_params(length=0)
-        return _svg(figure)
+        return svg(figure)
 
 
 def reliability_bins(sessions: Episodes, contributions: Array) -> tuple[Array, Array, Array]:
@@ -168,7 +168,7 @@ def _percent(share: float) -> str:
     return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
 
 
-def _svg(figure: Any) -> str:
+def svg(figure: Any) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     return buffer.getvalue()

@@ -22,9 +22,10 @@ from torch.nn import functional
 
 from services.policy.training import behaviour
 from services.policy.training.course import UNWATCHED, Course, Progress
+from services.policy.training.pages import TERMINAL
 from services.policy.training.qnet import ACTION_WIDTH, QNetwork
 from services.policy.training.replay import Replay
-from services.policy.training.transitions import PAGE_DISCOUNT, TERMINAL
+from services.policy.training.transitions import PAGE_DISCOUNT
 
 MIN_STEP_COUNT = 300
 """Steps below which a network has not left its first guess, however small the log."""

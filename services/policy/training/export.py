@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from services.common import inference
 from services.policy.programme import Array
-from services.policy.registry import INPUTS, OUTPUT
+from services.policy.registry import CASCADE_INPUTS, CASCADE_OUTPUTS, INPUTS, OUTPUT
 from services.policy.training.qnet import QNetwork
 from services.policy.training.replay import Replay
-from services.policy.training.slateq import HEADS, CascadeNetwork
+from services.policy.training.slateq import CascadeNetwork
 
 COMPARED_ROW_COUNT = 1_000
 TOLERANCE = 1e-4
@@ -46,7 +46,7 @@ class Signature:
 
 
 Q_VALUES = Signature(INPUTS, (OUTPUT,))
-CASCADE = Signature(("state", "actions"), HEADS)
+CASCADE = Signature(CASCADE_INPUTS, CASCADE_OUTPUTS)
 
 
 def export(network: QNetwork, path: Path) -> None:

@@ -116,6 +116,7 @@ class CascadeNetwork(nn.Module):
 def learn(
     pages: Pages,
     recipe: Recipe,
+    members: Array | None = None,
     on_step: Callable[[int, float], None] | None = None,
     network: CascadeNetwork | None = None,
     course: Course = UNWATCHED,
@@ -123,6 +124,7 @@ def learn(
     """A network trained on logged pages.
 
     Args:
+        members: pages to learn from; all where None. Those that follow them may lie outside.
         on_step: called with the step and its loss.
         network: what to train; a new one where None.
         course: what to draw of it, and where to keep it.
@@ -137,8 +139,9 @@ def learn(
     returns = pages.returns(recipe.page_discount)
     # From the slot that ended a page on: what it brought itself, and all that followed.
     page_reward = pages.reward.sum(1)
+    pool = np.arange(len(pages)) if members is None else members
     if network is None:
-        probe = generator.choice(len(pages), min(len(pages), 4_096), replace=False)
+        probe = generator.choice(pool, min(len(pool), 4_096), replace=False)
         described = pages.actions.chosen(probe, pages.placed[probe, 0])
         network = CascadeNetwork(
             pages.states.shape[1], described.shape[1], pages.signals.shape[1], recipe.width
@@ -149,11 +152,12 @@ def learn(
     target = copy.deepcopy(network).requires_grad_(False)
     online, averaged = list(network.parameters()), list(target.parameters())
     optimiser = torch.optim.AdamW(online, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-    step_count = recipe.steps_for(len(pages))
+    step_count = recipe.steps_for(len(pool))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimiser, step_count, recipe.learning_rate * recipe.final_rate_share
     )
-    examined_page, examined_slot = np.nonzero(pages.is_examined)
+    examined_page, examined_slot = np.nonzero(pages.is_examined[pool])
+    examined_page = pool[examined_page]
     parts = {"network": network, "target": target, "optimiser": optimiser, "schedule": schedule}
     progress = Progress(parts, generator, recipe)
     for step in range(course.begin(progress), step_count):
@@ -172,7 +176,7 @@ def learn(
         known = torch.from_numpy(knows).float()
         loss = loss + (each * known).sum() / known.sum().clamp_min(1)
         # Values: of the slots in which pages ended.
-        batch = generator.integers(len(pages), size=recipe.batch_size)
+        batch = pool[generator.integers(len(pool), size=recipe.batch_size)]
         if step < recipe.monte_carlo_share * step_count:
             wanted = returns[batch]
         else:

@@ -6,10 +6,12 @@ import dataclasses
 import hashlib
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,15 +19,47 @@ import torch
 from services.common import artifacts
 from services.common.training_output import Report, Scalar
 from services.policy import space
-from services.policy.registry import MODEL_FILE
-from services.policy.training import dqn, rewards, transitions
-from services.policy.training.dqn import Recipe
-from services.policy.training.export import compare, export
-from services.policy.training.qnet import QNetwork
+from services.policy.page import Array
+from services.policy.registry import CASCADE, MODEL_FILE, Q_VALUES
+from services.policy.training import dqn, export, page_log, rewards, slateq, transitions
+from services.policy.training.course import Course
+from services.policy.training.judging import judge_pages, judge_slots
 from services.policy.training.replay import EventReplay
-from services.policy.training.transitions import Transitions
+from services.policy.training.rewards import Rewards
+
+AnyRecipe = TypeVar("AnyRecipe", slateq.Recipe, dqn.Recipe)
 
 HELD_OUT_SHARE = 0.1
+_COMPARED_PAGE_COUNT = 100
+
+
+class Learner(StrEnum):
+    """What a policy is learned by."""
+
+    SLATEQ = "slateq"
+    """Cascade SlateQ: thinks in whole pages that shoppers go down slot by slot."""
+    DDQN = "ddqn"
+    """Dueling double DQN, slot by slot: asks nothing of how shoppers read a page."""
+    SARSA = "sarsa"
+    """The same network for the value of what is served already."""
+    CQL = "cql"
+    """DDQN that mistrusts what the log has not tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all learners are told.
+
+    Attributes:
+        step_count: most gradient steps; page_discount: what the next page counts, 0 to 1; None for the
+            learner's own.
+        checkpoint: file to keep the run in and to go on from; None keeps nothing.
+    """
+
+    step_count: int | None = None
+    page_discount: float | None = None
+    seed: int = 0
+    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +70,29 @@ class Outcome:
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A network that can be written, and what it came from.
+
+    Attributes:
+        kind: how a policy is read from the graph.
+        times: when what was read was served; learned: (n,) rows that were learned from.
+        write: writes the graph, and says by how much it differs from the network.
+    """
+
+    kind: str
+    recipe: slateq.Recipe | dqn.Recipe
+    times: Array
+    learned: Array
+    metrics: dict[str, float]
+    write: Callable[[Path], float]
+
+
 def train(
     log: Path,
     models: Path,
-    recipe: Recipe | None = None,
+    learner: Learner = Learner.SLATEQ,
+    settings: Settings = Settings(),
     rewards_path: Path = rewards.DEFAULT,
     report: Report = lambda stage, done, total: None,
     scalar: Scalar = lambda name, value, step: None,
@@ -47,89 +100,124 @@ def train(
     """Trains on a log and publishes to a store.
 
     Raises:
-        planogram.files.log.LogFileError: for a log that cannot be read.
+        planogram.files.log.LogFileError: for a log that cannot be read, or holds no decisions.
         ConfigurationError: for bad reward weights.
-        ValueError: for a log without decisions.
+        CheckpointError: for a checkpoint of another run.
         ExportError: where the exported graph disagrees with the network; nothing is published then.
     """
-    recipe = recipe or Recipe()
     torch.set_num_threads(1)  # larger pools lose more in hand-over than these small layers gain
     weights = rewards.load(rewards_path)
+    course = Course(scalar, checkpoint=settings.checkpoint)
+    work = _pages if learner is Learner.SLATEQ else _slots
+    trained = work(log, weights, learner, settings, course, report)
+    with tempfile.TemporaryDirectory() as folder:
+        trained.metrics["export_difference"] = trained.write(Path(folder) / MODEL_FILE)
+        manifest = _manifest(trained, learner, weights)
+        artifact = artifacts.publish(models, _version(learner, manifest), Path(folder), manifest)
+    report("publish", 1, 1)
+    return Outcome(artifact, trained.metrics)
+
+
+def split(times: Array) -> tuple[Array, Array]:
+    """Rows to learn from, and the latest ones, held out."""
+    is_late = times > np.quantile(times, 1 - HELD_OUT_SHARE)
+    return np.flatnonzero(~is_late), np.flatnonzero(is_late)
+
+
+def _pages(
+    log: Path, weights: Rewards, learner: Learner, settings: Settings, course: Course, report: Report
+) -> _Trained:
+    """By cascade SlateQ, on whole pages."""
+    data = page_log.read(log, weights, lambda done, total: report("read", done, total))
+    report("read", data.page_count, data.page_count)
+    learned, held_out = split(data.times)
+    recipe = _recipe(slateq.Recipe(), settings)
+    step_count = recipe.steps_for(len(learned))
+    network = slateq.learn(data.pages, recipe, learned, _telling(report, step_count), course=course)
+    report("learn", step_count, step_count)
+    metrics = {
+        "page_count": float(data.page_count),
+        "skipped_page_count": float(data.skipped_count),
+        "decision_count": float(data.pages.is_examined.sum()),
+        **judge_pages(network, data.pages, held_out, recipe.page_discount),
+    }
+
+    def write(path: Path) -> float:
+        export.export_cascade(network, path)
+        some = np.linspace(0, len(data) - 1, min(len(data), _COMPARED_PAGE_COUNT)).astype(np.int64)
+        states, actions = data.pages.states[some], data.pages.actions.of(some).actions
+        return export.compare_cascade(network, path, states, actions)
+
+    return _Trained(CASCADE, recipe, data.times, learned, metrics, write)
+
+
+def _slots(
+    log: Path, weights: Rewards, learner: Learner, settings: Settings, course: Course, report: Report
+) -> _Trained:
+    """By a Q-network, slot by slot."""
+    recipe = _recipe(_SLOT_RECIPES[learner], settings)
     data = transitions.read(
         log, weights, lambda done, total: report("read", done, total), recipe.page_discount
     )
     report("read", data.page_count, data.page_count)
-    learned, held_out = split(data)
+    learned, held_out = split(data.times)
     step_count = recipe.steps_for(len(learned))
+    replay = EventReplay.of(data)
+    network = dqn.learn(replay, recipe, learned, _telling(report, step_count), course=course)
+    report("learn", step_count, step_count)
+    metrics = {
+        "page_count": float(data.page_count),
+        "skipped_page_count": float(data.skipped_count),
+        "decision_count": float(len(data)),
+        **judge_slots(network, replay, held_out),
+    }
 
+    def write(path: Path) -> float:
+        export.export(network, path)
+        return export.compare(network, path, replay)
+
+    return _Trained(Q_VALUES, recipe, data.times, learned, metrics, write)
+
+
+_SLOT_RECIPES = {
+    Learner.DDQN: dqn.Recipe(),
+    Learner.SARSA: dqn.Recipe(bootstrap=dqn.Bootstrap.PLACED),
+    Learner.CQL: dqn.Recipe(conservatism=0.1),
+}
+
+
+def _recipe(own: AnyRecipe, settings: Settings) -> AnyRecipe:
+    told: dict[str, Any] = {
+        "step_count": settings.step_count,
+        "page_discount": settings.page_discount,
+        "seed": settings.seed,
+    }
+    return dataclasses.replace(own, **{name: value for name, value in told.items() if value is not None})
+
+
+def _telling(report: Report, step_count: int) -> Callable[[int, float], None]:
     def on_step(step: int, loss: float) -> None:
         if step % 25 == 0:
             report("learn", step, step_count)
-            scalar("loss", loss, step)
 
-    network = dqn.learn(EventReplay.of(data), recipe, learned, on_step)
-    report("learn", step_count, step_count)
-    metrics = evaluate(network, data, held_out)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / MODEL_FILE
-        export(network, path)
-        metrics["export_difference"] = compare(network, path, EventReplay.of(data))
-        manifest = _manifest(data, recipe, weights, metrics, learned)
-        artifact = artifacts.publish(models, _version(manifest), Path(folder), manifest)
-    report("publish", 1, 1)
-    return Outcome(artifact, metrics)
+    return on_step
 
 
-def split(data: Transitions) -> tuple[Any, Any]:
-    """Decisions to learn from, and the latest ones, held out."""
-    border = np.quantile(data.times, 1 - HELD_OUT_SHARE)
-    is_late = data.times > border
-    return np.flatnonzero(~is_late), np.flatnonzero(is_late)
-
-
-def evaluate(network: QNetwork, data: Transitions, members: Any) -> dict[str, float]:
-    """How well values of held-out choices agree with what followed.
-
-    `return_correlation` is between Q of the served choice and the discounted reward that came; the
-    log's own policy explored, so a perfect network would not reach 1.
-    """
-    if len(members) < 2:
-        return {"decision_count": float(len(data))}
-    replay = EventReplay.of(data)
-    with torch.no_grad():
-        found = dqn.placed_values(network, replay, torch.from_numpy(members))
-    values = found.numpy().astype(np.float64)
-    returns = replay.outcomes.returns[members].numpy().astype(np.float64)
-    deviation = values.std() * returns.std()
-    covariance = ((values - values.mean()) * (returns - returns.mean())).mean()
-    return {
-        "decision_count": float(len(data)),
-        "page_count": float(data.page_count),
-        "skipped_page_count": float(data.skipped_count),
-        "held_out_count": float(len(members)),
-        "mean_return": float(returns.mean()),
-        "mean_q": float(values.mean()),
-        "return_correlation": float(covariance / deviation) if deviation > 0 else 0.0,
-        "return_rmse": float(np.sqrt(((values - returns) ** 2).mean())),
-        "return_rmse_of_mean": float(returns.std()),
-    }
-
-
-def _manifest(
-    data: Transitions, recipe: Recipe, weights: Any, metrics: dict[str, float], learned: Any
-) -> dict[str, Any]:
+def _manifest(trained: _Trained, learner: Learner, weights: Rewards) -> dict[str, Any]:
+    times, learned = trained.times, trained.times[trained.learned]
     return {
         "kind": "policy",
-        "learner": "dueling double DQN on cascade transitions",
+        "learner": learner.value,
+        "values": trained.kind,
         "space_fingerprint": space.FINGERPRINT,
         "trained": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data_window": [_moment(data.times.min()), _moment(data.times.max())],
+        "data_window": [_moment(times.min()), _moment(times.max())],
         # Evaluation asks for decisions that the policy has not seen: those after this.
-        "learned_window": [_moment(data.times[learned].min()), _moment(data.times[learned].max())],
-        "recipe": dataclasses.asdict(recipe),
-        "seed": recipe.seed,
+        "learned_window": [_moment(learned.min()), _moment(learned.max())],
+        "recipe": dataclasses.asdict(trained.recipe),
+        "seed": trained.recipe.seed,
         "rewards": dataclasses.asdict(weights),
-        "metrics": metrics,
+        "metrics": trained.metrics,
     }
 
 
@@ -137,7 +225,7 @@ def _moment(micros: int) -> str:
     return datetime.fromtimestamp(micros / 1e6, UTC).isoformat(timespec="seconds")
 
 
-def _version(manifest: dict[str, Any]) -> str:
+def _version(learner: Learner, manifest: dict[str, Any]) -> str:
     """Time first, so that names sort; a digest behind it, so that two runs of a second differ."""
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:6]
-    return f"dqn-{datetime.now(UTC):%Y%m%d-%H%M%S}-{digest}"
+    return f"{learner.value}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{digest}"

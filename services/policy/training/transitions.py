@@ -9,22 +9,19 @@ Slots that nobody examined are no decisions.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from planogram.events.v1 import events_pb2
 from planogram.files import log as files
-from planogram.policy.v1 import policy_pb2
-from services.common.errors import InvalidRequest
 from services.policy import page, space
 from services.policy.page import Array
+from services.policy.training.logged import DecidedPage, DecidedPages
+from services.policy.training.pages import TERMINAL
 from services.policy.training.rewards import Rewards
 
-TERMINAL = -1
 PAGE_DISCOUNT = 0.97
 
 
@@ -70,17 +67,6 @@ class Transitions:
         return result.astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a shopper did on a page."""
-
-    lowest: int
-    """Lowest slot in view."""
-    clicked: frozenset[int]
-    rewards: tuple[float, ...]
-    """By slot."""
-
-
 def read(
     folder: Path,
     rewards: Rewards,
@@ -94,29 +80,13 @@ def read(
         page_discount: what the next page counts, 0 to 1.
 
     Raises:
-        planogram.files.log.LogFileError: for a file that cannot be read.
-        ValueError: where the log holds no decision.
+        planogram.files.log.LogFileError: for a file that cannot be read, or a log without decisions.
     """
-    acts = acts_by_page(folder)
-    set_aside = files.read_set_aside(folder)
-    table = files.read_exposure_table(folder).select(["session_key", "page_id", "payload"])
-    total = table.num_rows
+    found = DecidedPages(folder, rewards, progress)
     builder = _Builder(page_discount)
-    for index, (session, page_id, payload) in enumerate(zip(*table.to_pydict().values(), strict=True)):
-        if progress is not None and index % 500 == 0:
-            progress(index, total)
-        builder.page_count += 1
-        if page_id not in acts or session in set_aside.session_keys:
-            builder.skipped_count += 1
-            continue
-        try:
-            exposure = events_pb2.Exposure.FromString(payload)
-        except Exception as error:  # protobuf's DecodeError is no public name in every runtime
-            raise files.LogFileError(f"{folder}: exposure of page {page_id}: payload: {error}") from None
-        builder.add(session, exposure, seen_on(exposure, acts[page_id], rewards))
-    if not builder.states:
-        raise ValueError(f"{folder}: none of {total} pages holds a decision that a shopper examined")
-    return builder.build()
+    for decided in found:
+        builder.add(decided)
+    return builder.build(found.page_count, found.skipped_count)
 
 
 class _Builder:
@@ -125,35 +95,20 @@ class _Builder:
     def __init__(self, page_discount: float) -> None:
         self._page_discount = page_discount
         self.states: list[Array] = []
-        self.page_count = self.skipped_count = 0
         self._actions: list[Array] = []
         self._scalars: list[tuple[int, float, int, float, float, int]] = []
         # Decisions of each session that wait for its next page.
         self._waiting: dict[str, list[int]] = defaultdict(list)
 
-    def add(self, session: str, exposure: events_pb2.Exposure, seen: Seen) -> None:
-        examined = exposure.slots[: seen.lowest + 1]
-        if (
-            not examined
-            or not exposure.plan_request
-            or exposure.is_propensity_void
-            or any(slot.module_index < 0 for slot in exposure.slots)
-        ):
-            self.skipped_count += 1
-            return
-        try:
-            facts = page.decode(policy_pb2.PlanPageRequest.FromString(exposure.plan_request))
-        except InvalidRequest as error:
-            raise files.LogFileError(f"page {exposure.page_id}: plan_request: {error}") from None
+    def add(self, decided: DecidedPage) -> None:
+        session, exposure, facts, seen = decided.session, decided.exposure, decided.facts, decided.seen
         first = len(self.states)
         for waiting in self._waiting.pop(session, ()):
             self._link(waiting, first, self._page_discount)
         moment = files.micros(exposure.time)
-        action_of = {
-            pair: action for action, pair in enumerate(_pairs(facts.shape.module, facts.shape.template))
-        }
+        action_of = decided.action_of
         encoder, above = space.PageEncoder(facts), page.Progress(facts)
-        for index, slot in enumerate(examined):
+        for index, slot in enumerate(exposure.slots[: seen.lowest + 1]):
             try:
                 feasible = [action_of[choice.module_index, choice.template_index] for choice in slot.feasible]
                 action = action_of[slot.module_index, slot.template_index]
@@ -168,14 +123,14 @@ class _Builder:
             self._actions.append(described.astype(np.float16))
             here = len(self._scalars)
             self._scalars.append((place, seen.rewards[index], TERMINAL, 0.0, slot.propensity, moment))
-            if index == len(examined) - 1 or index in seen.clicked:
+            if index == seen.lowest or index in seen.clicked:
                 self._waiting[session].append(here)
             else:
                 self._link(here, here + 1, 1.0)
             rows = [item.plan_row for item in slot.items if item.plan_row >= 0]
             above.place(action, np.array(rows, np.int64))
 
-    def build(self) -> Transitions:
+    def build(self, page_count: int, skipped_count: int) -> Transitions:
         chosen, rewards, following, discounts, propensities, times = zip(*self._scalars, strict=True)
         lengths = [len(actions) for actions in self._actions]
         return Transitions(
@@ -188,41 +143,10 @@ class _Builder:
             discounts=np.array(discounts, np.float32),
             propensities=np.array(propensities),
             times=np.array(times),
-            page_count=self.page_count,
-            skipped_count=self.skipped_count,
+            page_count=page_count,
+            skipped_count=skipped_count,
         )
 
     def _link(self, index: int, following: int, discount: float) -> None:
         place, reward, _, _, propensity, moment = self._scalars[index]
         self._scalars[index] = (place, reward, following, discount, propensity, moment)
-
-
-def acts_by_page(folder: Path) -> dict[str, list[tuple[str, str, int, int]]]:
-    """(type, slot_id, margin_micros, quantity) of every event by page."""
-    names = ["page_id", "type", "slot_id", "margin_micros", "quantity"]
-    events = files.read_counted_events(folder).select(names)
-    acts: dict[str, list[tuple[str, str, int, int]]] = defaultdict(list)
-    rows: Iterable[Any] = zip(*events.to_pydict().values(), strict=True)
-    for page_id, kind, slot_id, margin, quantity in rows:
-        if page_id and slot_id:
-            acts[page_id].append((kind, slot_id, margin or 0, quantity or 0))
-    return acts
-
-
-def seen_on(exposure: events_pb2.Exposure, acts: list[tuple[str, str, int, int]], rewards: Rewards) -> Seen:
-    index_of = {slot.slot_id: index for index, slot in enumerate(exposure.slots)}
-    lowest, clicked, worth = -1, set(), [0.0] * len(exposure.slots)
-    for kind, slot_id, margin, quantity in acts:
-        index = index_of.get(slot_id)
-        if index is None:
-            continue
-        worth[index] += rewards.of_event(kind, margin, quantity)
-        if kind in ("IMPRESSION", "CLICK"):
-            lowest = max(lowest, index)
-        if kind == "CLICK":
-            clicked.add(index)
-    return Seen(lowest, frozenset(clicked), tuple(worth))
-
-
-def _pairs(modules: Array, templates: Array) -> list[tuple[int, int]]:
-    return list(zip(modules.tolist(), templates.tolist(), strict=True))

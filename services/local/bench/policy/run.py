@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,50 +15,19 @@ import numpy as np
 
 from services.local.bench import harness
 from services.local.bench.harness import Row
+from services.local.bench.policy import log
 from services.local.bench.policy.contenders import CascadePolicy, ClickOrder, Exploring
-from services.local.bench.policy.front_pages import Encoder, pages_of
+from services.local.bench.policy.front_pages import pages_of
+from services.local.bench.policy.sizes import DAY, LOG_SEED, TEST_SEED, Size
 from services.policy.training import slateq
 from services.policy.training.slateq import CascadeNetwork, Recipe
 from simulator import catalogue, front, oracle, world
-from simulator.front import Front, Policy, Trace
+from simulator.front import Front, Part, Policy, Trace
 from simulator.regimes import REGIMES
 from simulator.world import Items
 
-DAY = datetime(2026, 6, 1, tzinfo=UTC)
-"""Of every world: results do not depend on when they are made."""
 SERVED = Exploring(temperature=0.2, epsilon=0.02)
 """How learned policies are served while they gather the next log."""
-_LOG_SEED, _TEST_SEED = 1, 5
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much is played and learned.
-
-    Attributes:
-        log_sessions: of each log; the first is laid out uniformly, the others by what was learned so far.
-        round_count: logs after the first.
-        test_sessions, reference_sessions: played to value policies, and the reference.
-        season_count, daypart_count: contexts of each world.
-    """
-
-    log_sessions: int = 40_000
-    round_count: int = 3
-    test_sessions: int = 30_000
-    reference_sessions: int = 15_000
-    season_count: int = 1
-    daypart_count: int = 2
-    recipe: Recipe = field(default_factory=Recipe)
-
-
-QUICK = Size(
-    log_sessions=2_000,
-    round_count=1,
-    test_sessions=2_000,
-    reference_sessions=300,
-    daypart_count=1,
-    recipe=Recipe(step_count=300),
-)
 
 
 def run(
@@ -93,9 +61,9 @@ def run(
 
 def play(items: Items, seed: int, regime: str, size: Size) -> dict[str, float]:
     """Expected margin per session of every contender in one world."""
-    shop = front.build(world.draw(items, seed, DAY, REGIMES[regime]), size.season_count, size.daypart_count)
-    encoder = Encoder(shop)
-    gathered = _log(shop, front.Uniform(shop.catalogue), size, 0)
+    shop = log.build_shop(items, seed, regime, size)
+    first = log.gather(shop, size)
+    encoder, gathered = first.encoder, first.trace
     values = {"uniform": _value(shop, front.Uniform(shop.catalogue), size)}
 
     def learned(recipe: Recipe) -> CascadeNetwork:
@@ -153,13 +121,15 @@ def summary(results: Sequence[dict[str, float]]) -> list[Row]:
 
 
 def _log(shop: Front, policy: Policy, size: Size, number: int) -> Trace:
-    trace = front.play(shop, policy, size.log_sessions, _LOG_SEED + 100 * number, is_traced=True).trace
+    seed = LOG_SEED + 100 * number
+    played = front.play(shop, policy, size.log_sessions, seed, is_traced=True, part=Part.AFTER)
+    trace = played.trace
     assert trace is not None
     return replace(trace, session=trace.session + number * size.log_sessions)
 
 
 def _value(shop: Front, policy: Policy, size: Size) -> float:
-    return float(front.play(shop, policy, size.test_sessions, _TEST_SEED).value.mean())
+    return float(front.play(shop, policy, size.test_sessions, TEST_SEED, part=Part.AFTER).value.mean())
 
 
 def _reference(shop: Front, size: Size) -> float:
@@ -167,5 +137,5 @@ def _reference(shop: Front, size: Size) -> float:
     for context in range(shop.context_count):
         solutions.append(oracle.solve(shop, context, solutions[-1] if solutions else None))
     qmdp = oracle.Qmdp(shop, solutions, oracle.Space.of(shop))
-    outcome = front.play(shop, qmdp, size.reference_sessions, _TEST_SEED, watch=qmdp.watch)
+    outcome = front.play(shop, qmdp, size.reference_sessions, TEST_SEED, watch=qmdp.watch)
     return float(outcome.value.mean())
