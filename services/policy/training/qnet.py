@@ -93,8 +93,9 @@ class QNetwork(nn.Module):
 
 def mean_action(actions: Tensor, allowed: Tensor) -> Tensor:
     """(B, E) mean description of the actions (B, A, E) that are allowed (B, A)."""
-    weight = allowed.to(actions.dtype).unsqueeze(-1)
-    return (actions * weight).sum(1) / weight.sum(1).clamp_min(1.0)
+    weight = allowed.to(actions.dtype)
+    total = torch.bmm(weight.unsqueeze(1), actions).squeeze(1)
+    return total / weight.sum(1, keepdim=True).clamp_min(1.0)
 
 
 def _scale(columns: Tensor) -> Tensor:

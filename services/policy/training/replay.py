@@ -20,6 +20,9 @@ from services.policy.training.pages import TERMINAL, Array, Pages
 from services.policy.training.qnet import mean_action
 from services.policy.training.transitions import Transitions
 
+_CHUNK = 4_096
+"""Decisions whose feasible actions are described at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
@@ -152,6 +155,8 @@ class PageReplay:
     _pages: Pages
     _page: Array
     _slot: Array
+    _centres: Tensor
+    """Every decision is learned from several times, so what costs a description of all is kept."""
 
     @classmethod
     def of(cls, pages: Pages, page_discount: float) -> PageReplay:
@@ -195,6 +200,7 @@ class PageReplay:
             _pages=pages,
             _page=page,
             _slot=slot,
+            _centres=_centres(pages, page, slot),
         )
 
     def __len__(self) -> int:
@@ -216,18 +222,11 @@ class PageReplay:
         return torch.from_numpy(self._pages.actions.chosen(page, self._pages.placed[page, slot]))
 
     def centres(self, decisions: Tensor) -> Tensor:
-        return self.feasible(decisions).centres
+        return self._centres[decisions]
 
     def feasible(self, decisions: Tensor) -> Feasible:
-        page, slot = self._at(decisions)
-        described = self._pages.actions.of(page)
-        is_free = described.is_allowed.copy()
-        for place in range(int(slot.max(initial=0))):
-            below = np.flatnonzero(slot > place)
-            module = described.module[below, self._pages.placed[page[below], place]]
-            is_free[below] &= described.module[below] != module[:, None]
-        actions, allowed = torch.from_numpy(described.actions), torch.from_numpy(is_free)
-        return Feasible(actions, allowed, mean_action(actions, allowed))
+        actions, allowed = _free(self._pages, *self._at(decisions))
+        return Feasible(actions, allowed, self._centres[decisions])
 
     def place(self, decisions: Tensor) -> Tensor:
         page, slot = self._at(decisions)
@@ -236,6 +235,24 @@ class PageReplay:
     def _at(self, decisions: Tensor) -> tuple[Array, Array]:
         rows = decisions.numpy()
         return self._page[rows], self._slot[rows]
+
+
+def _free(pages: Pages, page: Array, slot: Array) -> tuple[Tensor, Tensor]:
+    """Descriptions (B, A, E) of what pages offer, and (B, A) what of it stands in no slot above."""
+    described = pages.actions.of(page)
+    is_free = described.is_allowed.copy()
+    for place in range(int(slot.max(initial=0))):
+        below = np.flatnonzero(slot > place)
+        module = described.module[below, pages.placed[page[below], place]]
+        is_free[below] &= described.module[below] != module[:, None]
+    return torch.from_numpy(described.actions), torch.from_numpy(is_free)
+
+
+def _centres(pages: Pages, page: Array, slot: Array) -> Tensor:
+    """(T, E) mean descriptions of what was feasible."""
+    starts = range(0, len(page), _CHUNK)
+    parts = (_free(pages, page[start : start + _CHUNK], slot[start : start + _CHUNK]) for start in starts)
+    return torch.cat([mean_action(actions, allowed) for actions, allowed in parts])
 
 
 def slot_states(states: Array, slot: Array, left: Array, above: Array) -> Array:

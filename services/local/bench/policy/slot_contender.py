@@ -22,7 +22,7 @@ class SlotPolicy:
     """Fills slots from the top down by their values given what stands above."""
 
     def __init__(self, encoder: Encoder, network: QNetwork, exploring: Exploring = GREEDY) -> None:
-        self._encoder, self._network, self._exploring = encoder, network, exploring
+        self._encoder, self.network, self._exploring = encoder, network, exploring
 
     def decide(self, observed: Observed, random: np.random.Generator) -> Decision:
         count = len(observed.rows)
@@ -39,7 +39,7 @@ class SlotPolicy:
 
         choose = drawn if self._exploring.temperature else greedy.best
         states = self._encoder.states(observed)
-        placed = greedy.pages(self._network, states, described, SLOT_COUNT, choose)
+        placed = greedy.pages(self.network, states, described, SLOT_COUNT, choose)
         return Decision(placed, propensity)
 
 
