@@ -92,7 +92,7 @@ def wide_pages(network, count):
 
 
 CASCADE = Learner(
-    slateq.Recipe(step_count=600, epoch_limit=60, polyak=0.02, weight_decay=0.0),
+    slateq.Recipe(step_count=600, epoch_limit=60, polyak=0.02, weight_decay=0.0, shrinkage=0.0),
     learn_cascade,
     fresh_cascade,
     cascade_pages,

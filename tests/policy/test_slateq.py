@@ -12,7 +12,7 @@ from services.policy.training import slateq
 from services.policy.training.slateq import Recipe
 from tests.policy.tiny_shop import BEST_FIRST, BEST_SECOND, CLICK, SCROLL, Same, page_values, shop_log
 
-RECIPE = Recipe(step_count=1_500, epoch_limit=60, polyak=0.01, weight_decay=0.0)
+RECIPE = Recipe(step_count=1_500, epoch_limit=60, polyak=0.01, weight_decay=0.0, shrinkage=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +81,14 @@ def test_the_order_of_actions_changes_nothing(network):
     turned = network.answer(np.eye(2, dtype=np.float32), described.actions[:, order])
     for one, other in zip(plain, turned, strict=True):
         assert np.allclose(one[:, order], other, atol=1e-6)
+
+
+def test_where_actions_add_nothing_shrinkage_says_so():
+    """Rewards are luck alone: what differs between actions is noise, and shrinkage takes most of it away."""
+    log = shop_log(600)
+    is_lucky = np.random.default_rng(0).random(log.reward.shape) < 0.1
+    lucky = replace(log, reward=(log.is_clicked & is_lucky).astype(np.float32))
+    recipe = replace(RECIPE, step_count=300, page_discount=0.0)
+    plain, shrunk = (slateq.learn(lucky, replace(recipe, shrinkage=shrinkage)) for shrinkage in (0.0, 10.0))
+    spreads = [np.ptp(answer(network)[2], axis=1).max() for network in (plain, shrunk)]
+    assert spreads[1] < 0.3 * spreads[0]

@@ -45,6 +45,11 @@ class Recipe:
     """What the next page counts; 0 learns what is best for the page at hand."""
     value_weight: float = 1.0
     """Of the values' loss beside that of the probabilities."""
+    shrinkage: float = 1.0
+    """Of what actions add to values, towards nothing: rewards are rare, so most of what seems to be added is
+    luck, and where actions add nothing the order is that of clicks, as it should be."""
+    shrunk_page_count: int = 150_000
+    """Pages beyond which shrinkage falls as one over their number: evidence takes the place of caution."""
     signal_weight: float = 1.0
     """Of the loss of what else clicks are followed by: frequent signals teach what rare purchases cannot."""
     width: int = 64
@@ -69,6 +74,8 @@ class CascadeNetwork(nn.Module):
         self.action_half = nn.Linear(action_width, width)
         self.joint = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU())
         self.heads = nn.Linear(width, len(HEADS) + signal_count)
+        # Values of a click and of giving up, whatever the action; heads hold what an action adds.
+        self.common = nn.Sequential(nn.ReLU(), nn.Linear(width, 2))
         for name, size in (("state", state_width), ("action", action_width)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))
@@ -85,21 +92,22 @@ class CascadeNetwork(nn.Module):
         self.value_mean.copy_(returns.mean())
         self.value_scale.copy_(returns.std(correction=0).clamp_min(1e-3))
 
-    def raw(self, states: Tensor, actions: Tensor) -> Tensor:
-        """(B, A, 4 + G) logits of both probabilities, values in units of their scale, logits of signals."""
+    def raw(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, A, 4 + G) logits of both probabilities, what actions add to both values, logits of signals;
+        (B, 2) the values whatever the action; values in units of their scale."""
         trunk = self.state_trunk((states - self.state_mean) / self.state_scale)
         hidden = self.action_half((actions - self.action_mean) / self.action_scale)
-        result: Tensor = self.heads(self.joint(trunk.unsqueeze(1) + hidden))
-        return result
+        return self.heads(self.joint(trunk.unsqueeze(1) + hidden)), self.common(trunk)
 
     def forward(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(B, A) each, in the order of HEADS, of states (B, D) and actions (B, A, E)."""
-        click, scroll, clicked, stop = self.raw(states, actions)[..., : len(HEADS)].unbind(2)
+        heads, common = self.raw(states, actions)
+        click, scroll, clicked, stop = heads[..., : len(HEADS)].unbind(2)
         return (
             torch.sigmoid(click),
             torch.sigmoid(scroll),
-            self.value_mean + self.value_scale * clicked,
-            self.value_mean + self.value_scale * stop,
+            self.value_mean + self.value_scale * (clicked + common[:, :1]),
+            self.value_mean + self.value_scale * (stop + common[:, 1:]),
         )
 
     def answer(self, states: Array, actions: Array) -> tuple[Array, ...]:
@@ -153,6 +161,7 @@ def learn(
     online, averaged = list(network.parameters()), list(target.parameters())
     optimiser = torch.optim.AdamW(online, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
     step_count = recipe.steps_for(len(pool))
+    shrinkage = recipe.shrinkage * min(1.0, recipe.shrunk_page_count / len(pool))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimiser, step_count, recipe.learning_rate * recipe.final_rate_share
     )
@@ -164,7 +173,7 @@ def learn(
         # Probabilities: of examined slots.
         some = generator.integers(len(examined_page), size=2 * recipe.batch_size)
         page, slot = examined_page[some], examined_slot[some]
-        raw = _chosen(network, pages, page, pages.placed[page, slot])
+        raw, _ = _chosen(network, pages, page, pages.placed[page, slot])
         clicked = torch.from_numpy(pages.is_clicked[page, slot]).float()
         loss = functional.binary_cross_entropy_with_logits(raw[:, 0], clicked)
         # Whether a shopper would have gone on below the last slot, nobody can see.
@@ -181,10 +190,13 @@ def learn(
             wanted = returns[batch]
         else:
             wanted = page_reward[batch] + recipe.page_discount * _next_values(pages, batch, network, target)
-        raw = _chosen(network, pages, batch, pages.placed[batch, end[batch]])
-        found = torch.where(torch.from_numpy(is_click[batch]), raw[:, 2], raw[:, 3])
+        raw, common = _chosen(network, pages, batch, pages.placed[batch, end[batch]])
+        by_click = torch.from_numpy(is_click[batch])
+        added = torch.where(by_click, raw[:, 2], raw[:, 3])
+        found = added + torch.where(by_click, common[:, 0], common[:, 1])
         scaled = (torch.from_numpy(wanted.astype(np.float32)) - network.value_mean) / network.value_scale
         loss = loss + recipe.value_weight * functional.mse_loss(found, scaled)
+        loss = loss + shrinkage * added.square().mean()
         if recipe.signal_weight and is_click[batch].any():
             hits = torch.from_numpy(np.flatnonzero(is_click[batch]))
             told = torch.from_numpy(pages.signals[batch[hits.numpy()]].astype(np.float32))
@@ -207,10 +219,11 @@ def learn(
     return network
 
 
-def _chosen(network: CascadeNetwork, pages: Pages, page: Array, action: Array) -> Tensor:
-    """(B, 4) raw heads of one action of each page."""
+def _chosen(network: CascadeNetwork, pages: Pages, page: Array, action: Array) -> tuple[Tensor, Tensor]:
+    """(B, 4 + G) raw heads of one action of each page; (B, 2) values whatever the action."""
     described = torch.from_numpy(pages.actions.chosen(page, action)).unsqueeze(1)
-    return network.raw(torch.from_numpy(pages.states[page]), described).squeeze(1)
+    heads, common = network.raw(torch.from_numpy(pages.states[page]), described)
+    return heads.squeeze(1), common
 
 
 def _next_values(pages: Pages, batch: Array, network: CascadeNetwork, target: CascadeNetwork) -> Array:
