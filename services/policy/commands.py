@@ -63,6 +63,12 @@ def evaluate_policy(
     mode: str = typer.Option("softmax", help="How it would draw: greedy, epsilon_greedy or softmax."),
     epsilon: float = typer.Option(0.02, min=0.0, max=1.0, help="Its share of uniform choice."),
     temperature: float = typer.Option(0.2, min=0.01, max=100.0, help="Its temperature of softmax."),
+    incumbent: str | None = typer.Option(
+        None, help="Count only sessions that this version served, where the log has several."
+    ),
+    blending: str = typer.Option(
+        "geometric", help="How it is blended into what was served: geometric or mixture."
+    ),
     page_discount: float = typer.Option(
         1.0, min=0.0, max=1.0, help="What a reward is worth that comes one page later."
     ),
@@ -74,12 +80,16 @@ def evaluate_policy(
     from services.common.errors import ConfigurationError, NotFound
     from services.common.training_output import stages
     from services.policy.evaluation import gate
+    from services.policy.evaluation.blending import Blending
     from services.policy.evaluation.evaluate import evaluate, learned_until
     from services.policy.evaluation.report import write
     from services.policy.exploration import Exploration, Mode
     from services.policy.registry import open_policy
     from services.policy.training.rewards import DEFAULT, load
 
+    blendings = {entry.value: entry for entry in Blending}
+    if blending not in blendings:
+        raise ConfigurationError(f"--blending: got {blending!r}, want one of {sorted(blendings)}")
     modes = {entry.value: entry for entry in Mode}
     if mode not in modes:
         raise ConfigurationError(f"--mode: got {mode!r}, want one of {sorted(modes)}")
@@ -98,6 +108,8 @@ def evaluate_policy(
             page_discount,
             learned_until(artifact),
             limits,
+            blendings[blending],
+            incumbent,
             report=progress,
         )
     write(found, limits, report)

@@ -86,7 +86,7 @@ def test_the_report_stands_alone_and_says_why(evaluation):
 
 def test_a_report_of_insufficient_support_has_no_difference(evaluation):
     limits = gate.Limits(first_page_share=0.999)
-    decision = gate.decide(evaluation.decisions.blended, limits, facts=evaluation.decision.facts)
+    decision = gate.decide(evaluation.by_blend.__getitem__, limits, facts=evaluation.decision.facts)
     assert decision.verdict is gate.Verdict.INSUFFICIENT_SUPPORT
     html = report.render(dataclasses.replace(evaluation, decision=decision, shown_blend=0.1), limits)
     assert "Insufficient support" in html and "its bounds" not in html
