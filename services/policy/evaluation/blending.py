@@ -1,9 +1,10 @@
 """How does a policy look that goes a step from what was served towards a candidate?
 
 Two ways, both policies in their own right. A mixture follows the candidate with probability s in each slot:
-it shows what was hardly ever served as often as s allows, so that few weights outweigh all others. A
-geometric blend averages logarithms, as a softmax of blended scores does: what was hardly ever served stays
-rare, weights are tame, and the same log supports a larger step. `planogram bench evaluation` measures both.
+weights stay above 1 - s, but what was hardly ever served is shown as often as s allows, and few weights
+outweigh all others. A geometric blend averages logarithms, as a softmax of blended scores does: what was
+hardly ever served stays rare. So mixtures suit logs that were served almost uniformly, and geometric blends
+those of a policy that knows what it wants, with some exploration. `planogram bench evaluation` measures both.
 
 Symbols: T decisions, A feasible actions of one, K = sum of A.
 """

@@ -57,7 +57,7 @@ def evaluate(
     page_discount: float = 1.0,
     learned_until: datetime | None = None,
     limits: gate.Limits | None = None,
-    blending: Blending = Blending.GEOMETRIC,
+    blending: Blending | None = None,
     incumbent: str | None = None,
     recipe: Recipe = fqe.RECIPE,
     report: Report = lambda stage, done, total: None,
@@ -68,6 +68,8 @@ def evaluate(
         exploration: how the candidate would draw.
         page_discount: what a reward is worth that comes one page later.
         learned_until: the last moment that the candidate learned from, as `learned_until` reads it.
+        blending: how to go a step towards the candidate; where None, the way in which the log supports the
+            larger one.
         incumbent: the version to compare with, where several served; all that served where None.
         report: called for the stages "read", "fit" and "estimate".
 
@@ -89,12 +91,11 @@ def evaluate(
         lambda done, total: report("read", done, total),
     )
     report("read", found.transitions.page_count, found.transitions.page_count)
-    steps = {
-        share: blended(found.served, found.candidate, share, found.transitions.offsets, blending)
-        for share in gate.BLENDS
-    }
-    support = {share: gate.support_of(_asked(found, step)) for share, step in steps.items()}
-    chosen, _ = gate.largest_supported(support, limits)
+    ways = (Blending.GEOMETRIC, Blending.MIXTURE) if blending is None else (blending,)
+    found_steps = {way: _steps(found, way) for way in ways}
+    supported = {way: _largest(found, steps, limits) for way, steps in found_steps.items()}
+    blending = max(ways, key=lambda way: supported[way] or 0.0)
+    steps, chosen = found_steps[blending], supported[blending]
     shown = min(gate.BLENDS) if chosen is None else chosen
     by_blend = _with_values(found, steps, shown, recipe, lambda done, total: report("fit", done, total))
     facts = _facts(log, candidate, exploration, found, limits) | {"blending": blending.value}
@@ -121,6 +122,18 @@ def learned_until(artifact: Artifact) -> datetime:
         return datetime.fromisoformat(last) + timedelta(seconds=1)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise Incompatible(f"{artifact.path}: data_window: {type(error).__name__}: {error}") from None
+
+
+def _steps(found: Evidence, way: Blending) -> dict[float, Array]:
+    """(K,) probabilities of each blend."""
+    offsets = found.transitions.offsets
+    return {share: blended(found.served, found.candidate, share, offsets, way) for share in gate.BLENDS}
+
+
+def _largest(found: Evidence, steps: Mapping[float, Array], limits: gate.Limits) -> float | None:
+    """The largest blend that the log supports; None where there is none."""
+    support = {share: gate.support_of(_asked(found, step)) for share, step in steps.items()}
+    return gate.largest_supported(support, limits)[0]
 
 
 def _asked(found: Evidence, step: Array) -> Decisions:

@@ -99,16 +99,15 @@ def declared(found: Sequence[dict[str, Any]]) -> list[float]:
     return sorted({one["blend"] for one in found if one["blend"] is not None})
 
 
+def unsupported(name: str, found: Sequence[dict[str, Any]], session_count: int) -> Row:
+    """How many logs cannot tell."""
+    share = sum(one["blend"] is None for one in found) / len(found)
+    return Row(name, share, f"share of logs of {session_count:,} sessions", len(found))
+
+
 def rows(found: Sequence[dict[str, Any]], truths: dict[float, Truth], session_count: int) -> list[Row]:
     """The figures by blend."""
-    result = [
-        Row(
-            "logs without support at any blend",
-            sum(one["blend"] is None for one in found) / len(found),
-            f"share of logs of {session_count:,} sessions",
-            len(found),
-        )
-    ]
+    result = [unsupported("logs without support at any blend", found, session_count)]
     for blend, truth in truths.items():
         mine = [one for one in found if one["blend"] == blend]
         column = {name: np.array([one[name] for one in mine]) for name in mine[0]}

@@ -51,7 +51,7 @@ class Onlooker:
         rows, slots = np.nonzero(acts.is_examined)
         self.clicked.append(acts.is_clicked[rows, slots])
         self.session.append(self._batch * front.sessions.BATCH + observed.rows[rows])
-        self._keep("bayes", self._best(observed, decision)[rows, slots])
+        self._keep("bayes", self._best(observed, decision, acts)[rows, slots])
         described = FrontActions(self.encoder, observed).chosen(
             np.repeat(np.arange(len(observed.rows)), decision.placed.shape[1]), decision.placed.ravel()
         )
@@ -64,16 +64,18 @@ class Onlooker:
     def _keep(self, name: str, chances: Array) -> None:
         self.foretold.setdefault(name, []).append(chances)
 
-    def _best(self, observed: Observed, decision: Decision) -> Array:
+    def _best(self, observed: Observed, decision: Decision, acts: Acts) -> Array:
         """(B, S) probability of a click in a slot, given that it was come to, under the exact belief."""
-        result = np.empty(decision.placed.shape)
+        result: Array = np.empty(decision.placed.shape)
         for context in np.unique(observed.context):
             here = np.flatnonzero(observed.context == context)
             odds = self.filter.odds[context]
             click = odds.click.T.astype(np.float32)
             passing = ((1 - odds.click) * odds.scroll).T.astype(np.float32)
             weight = self.filter.belief[observed.rows[here]]
-            for slot in range(result.shape[1]):
+            for slot in range(decision.placed.shape[1]):
+                stays = acts.is_examined[here, slot]
+                here, weight = here[stays], weight[stays]
                 action = decision.placed[here, slot]
                 weight /= weight.sum(1, keepdims=True)
                 result[here, slot] = np.einsum("bh,bh->b", weight, click[action])

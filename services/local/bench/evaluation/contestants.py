@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from services.local.bench.policy.contenders import Exploring, lay_out, served, slot_values
+from services.local.bench.policy.contenders import Exploring, lay_out, slot_values
+from services.local.bench.policy.contenders import served as served_chances
 from services.local.bench.policy.front_pages import Encoder, FrontActions
 from services.policy.evaluation.blending import Blending, blended
 from services.policy.programme import Cascade
@@ -39,7 +40,7 @@ class Contestant:
 
     def chances(self, cascade: Cascade, is_free: Array, slot: int) -> Array:
         """(B, A) its probabilities in a slot."""
-        return served(slot_values(cascade, is_free, slot), is_free, self.exploring)
+        return served_chances(slot_values(cascade, is_free, slot), is_free, self.exploring)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,11 +60,11 @@ class Blend:
         is_free = np.ones((count, len(self.module)), bool)
         placed, propensity = np.empty((count, SLOT_COUNT), np.int64), np.empty((count, SLOT_COUNT))
         for slot in range(SLOT_COUNT):
-            chances = (
+            served, candidate = (
                 who.chances(cascade, is_free, slot)
                 for who, cascade in zip((self.incumbent, self.candidate), both, strict=True)
             )
-            chance = blend(*chances, self.share, self.blending)
+            chance = blend(served, candidate, self.share, self.blending)
             placed[:, slot], propensity[:, slot] = _drawn(chance, random)
             is_free &= self.module != self.module[placed[:, slot]][:, None]
         return Decision(placed, propensity)

@@ -105,11 +105,14 @@ def fill(
     say: Callable[[str], None],
 ) -> list[Path]:
     """Plays the parts that are not there yet; paths of all, in order."""
-    paths = [folder / f"part-{number:03}.npz" for number in range(size.part_count)]
-    for number, path in enumerate(paths):
+    counts = [
+        min(size.part_sessions, size.pool_sessions - begun)
+        for begun in range(0, size.pool_sessions, size.part_sessions)
+    ]
+    paths = [folder / f"{number:03}-{count}.npz" for number, count in enumerate(counts)]
+    for number, (path, count) in enumerate(zip(paths, counts, strict=True)):
         if path.exists():
             continue
-        count = min(size.part_sessions, size.pool_sessions - number * size.part_sessions)
         kept.arrays(path, lambda: _play(shop, incumbent, candidate, count, POOL_SEED + number))  # noqa: B023
         say(f"pool: {path.name} of {len(paths)}")
     return paths

@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from services.local.bench.evaluation import kept
-from services.local.bench.evaluation.contestants import Alone, Blend, Contestant, whole_sessions
+from services.local.bench.evaluation.contestants import Alone, Contestant, whole_sessions
 from services.local.bench.evaluation.sizes import Size
 from services.local.bench.policy import log
 from services.local.bench.policy.front_pages import Encoder, pages_of
 from services.local.bench.policy.run import SERVED
 from services.local.bench.policy.sizes import LOG_SEED
-from services.policy.evaluation.blending import Blending
 from services.policy.training import slateq
 from services.policy.training.slateq import CascadeNetwork, Recipe
 from simulator import front
@@ -50,10 +49,6 @@ class Scene:
     @property
     def candidate(self) -> Contestant:
         return self.contestant("candidate", self.second)
-
-    def blend(self, share: float) -> Blend:
-        """The incumbent's geometric blend with the candidate."""
-        return Blend(self.incumbent, self.candidate, share, Blending.GEOMETRIC, self.module)
 
     @property
     def module(self) -> np.ndarray:

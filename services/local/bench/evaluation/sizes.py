@@ -21,6 +21,8 @@ class Size:
         draw_count, draw_sessions: logs that are drawn from the pool, and sessions of each.
         truth_sessions: played to know what a blend earns.
         power_sessions: sizes of logs at which the gate's power is found; power_draws: logs of each.
+        colder_pool_sessions, colder_sessions, colder_truth_sessions: the same of an incumbent that explores
+            more, against itself exploring less.
         worse_count, worse_sessions: candidates that are worse, and the log by which each is judged.
         worse_truth_sessions: played to know that they are.
         warranted_sessions: of the log that is asked whether learning whole sessions pays.
@@ -33,17 +35,16 @@ class Size:
     draw_count: int = 400
     draw_sessions: int = 20_000
     truth_sessions: int = 300_000
-    power_sessions: tuple[int, ...] = (5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
+    power_sessions: tuple[int, ...] = (50_000, 200_000)
+    colder_pool_sessions: int = 20 * sessions.BATCH
+    colder_sessions: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000, 20_000)
+    colder_truth_sessions: int = 15 * sessions.BATCH
     power_draws: int = 100
     worse_count: int = 200
-    worse_sessions: int = 10_000
-    worse_truth_sessions: int = 2 * sessions.BATCH
+    worse_sessions: int = 5_000
+    worse_truth_sessions: int = sessions.BATCH
     warranted_sessions: int = 60_000
-    held_out_sessions: int = 6_000
-
-    @property
-    def part_count(self) -> int:
-        return -(-self.pool_sessions // self.part_sessions)
+    held_out_sessions: int = 5_000
 
 
 QUICK = Size(
@@ -54,6 +55,9 @@ QUICK = Size(
     draw_sessions=1_000,
     truth_sessions=2_000,
     power_sessions=(500, 1_000),
+    colder_pool_sessions=1_000,
+    colder_sessions=(500,),
+    colder_truth_sessions=500,
     power_draws=4,
     worse_count=6,
     worse_sessions=500,

@@ -106,11 +106,22 @@ def power(whole: Log, session_counts: Sequence[int], draw_count: int) -> dict[st
     return found
 
 
+def declared(found: dict[str, Any]) -> list[float]:
+    """Blends at which the candidate was judged."""
+    return sorted({blend for verdicts in found.values() for _, blend in verdicts if blend is not None})
+
+
 def worse_rows(found: dict[str, Any], session_count: int) -> list[Row]:
     """The share of worse candidates that was promoted."""
     judged = found["judged"]
+    tried = Row(
+        "candidates found to be worse", len(judged), f"of {found['tried']} that were played", len(judged)
+    )
+    if not judged:
+        return [tried]
     counts = Counter(one["verdict"] for one in judged)
     return [
+        tried,
         proportion(
             "worse candidates promoted",
             counts[PROMOTED],
@@ -132,11 +143,11 @@ def worse_rows(found: dict[str, Any], session_count: int) -> list[Row]:
     ]
 
 
-def power_rows(found: dict[str, Any], uplifts: dict[float, float]) -> list[Row]:
-    """The share of logs on which the better candidate was promoted, by their size.
+def power_rows(name: str, found: dict[str, Any], uplifts: dict[float, float]) -> list[Row]:
+    """The share of logs on which a better candidate was promoted, by their size.
 
     Args:
-        uplifts: true ones of the blends.
+        uplifts: true ones of the blends, as shares of what the incumbent earns.
     """
     result = []
     for session_count, verdicts in found.items():
@@ -144,11 +155,11 @@ def power_rows(found: dict[str, Any], uplifts: dict[float, float]) -> list[Row]:
         blends = Counter(blend for _, blend in verdicts if blend is not None)
         usual = blends.most_common(1)[0][0] if blends else None
         said = (
-            "no blend" if usual is None else f"blend {usual:g}, true uplift {uplifts.get(usual, np.nan):+.4f}"
+            "no blend" if usual is None else f"blend {usual:g}, true uplift {uplifts.get(usual, np.nan):+.2%}"
         )
         result.append(
             proportion(
-                f"better candidate promoted, {int(session_count):,} sessions",
+                f"{name} promoted, {int(session_count):,} sessions",
                 promoted,
                 len(verdicts),
                 f"share of logs; {said}",

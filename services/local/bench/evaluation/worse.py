@@ -18,13 +18,13 @@ from services.local.bench.evaluation.contestants import Contestant, click_order,
 from services.local.bench.evaluation.scene import Scene
 from services.local.bench.policy.contenders import Exploring
 from services.local.bench.policy.run import SERVED
-from services.policy.training.slateq import CascadeNetwork, Recipe
+from services.policy.training.slateq import CascadeNetwork
 from simulator.front import Trace
 
 SMALL_LOG_SEED = 7_000_000
 _SMALL_LOGS = (0.05, 0.1, 0.2, 0.4)
 """Sessions of small logs, as shares of the incumbent's."""
-_LEARNED_EACH = 5
+_LEARNED_EACH = 2
 _SHAKES = (0.05, 0.1, 0.2, 0.4)
 """Deviation of the noise on weights, as shares of their own."""
 _TEMPERATURES = (0.12, 0.16, 0.25, 0.3, 0.4, 0.6, 1.0)
@@ -103,8 +103,12 @@ def _other_temperature(scene: Scene) -> Iterator[Contestant]:
 def _small_networks(scene: Scene, page_discount: float) -> Iterator[CascadeNetwork]:
     for share in _SMALL_LOGS:
         for number in range(_LEARNED_EACH):
-            recipe = Recipe(
-                step_count=400, width=32, seed=number, page_discount=page_discount, epoch_limit=10
+            recipe = replace(
+                scene.size.shop.recipe,
+                step_count=min(400, scene.size.shop.recipe.step_count),
+                width=32,
+                seed=number,
+                page_discount=page_discount,
             )
             yield scenes.learned(
                 scene,
