@@ -14,10 +14,11 @@ from services.local.bench.evaluation.contestants import Contestant, Recording, o
 from services.local.bench.evaluation.pool import Log
 from services.local.bench.policy import sizes as shop_sizes
 from services.local.bench.policy.contenders import Exploring
+from services.local.bench.policy.front_pages import Encoder
 from services.local.bench.policy.log import build_shop
 from services.policy.evaluation import gate
 from services.policy.evaluation.blending import Blending
-from simulator import catalogue, front, world
+from simulator import catalogue, front, oracle, world
 
 TINY = replace(
     sizes.QUICK,
@@ -151,3 +152,19 @@ def test_the_area_under_the_curve_is_that_counted_by_hand():
     """Of six pairs, a click was thought likelier in four, and as likely in one."""
     chances, clicked = np.array([0.9, 0.5, 0.5, 0.1, 0.3]), np.array([True, True, False, False, False])
     assert click_head.area(chances, clicked) == pytest.approx((3 + 2 + 0.5) / 6)
+
+
+def test_the_best_that_can_be_foretold_is_right_on_average(shop):
+    """Of every slot that was come to: clicks are as many as the exact filter expects, also by slot."""
+    space = oracle.Space.of(shop)
+    odds = [oracle.odds(shop, space, context) for context in range(shop.context_count)]
+    onlooker = click_head.Onlooker(Encoder(shop), {}, oracle.Filter(shop, space, odds))
+    trace = front.play(shop, front.Uniform(shop.catalogue), 600, 9, True, onlooker.watch).trace
+    clicked, foretold = np.concatenate(onlooker.clicked), np.concatenate(onlooker.foretold["bayes"])
+    assert len(clicked) == trace.acts.is_examined.sum()
+    for low, high in ((0.0, 0.5), (0.5, 1.0), (0.0, 1.0)):
+        ends = np.quantile(foretold, (low, high))
+        here = (foretold >= ends[0]) & (foretold <= ends[1])
+        error = np.sqrt((foretold[here] * (1 - foretold[here])).sum())
+        assert abs(clicked[here].sum() - foretold[here].sum()) < 3.5 * error
+    assert click_head.area(foretold, clicked) > 0.65
