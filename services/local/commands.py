@@ -250,6 +250,27 @@ def bench_policy(
         run.run(_seeds(worlds), regime, size, command, say=typer.echo)
 
 
+@bench.command("evaluation")
+def bench_evaluation(
+    world: Annotated[int, typer.Option(help="Seed: 0 to 9 for tuning, 100 to 119 for reports.")] = 100,
+    quick: Annotated[bool, typer.Option(help="Small logs and few of them: shows that it runs.")] = False,
+) -> None:
+    """What the evaluation says against what is true, in a synthetic world; most of an hour.
+
+    How far estimates are off and how often their intervals hold, what the gate promotes that is worse and
+    what that is better, how near the click head comes to the exact filter, what shoppers bring of whom
+    nothing is known, and whether a log says that learning whole sessions pays. Each step is kept below
+    reports/bench-evaluation, and a run that was stopped goes on where it was.
+    """
+    import sys
+
+    from services.local.bench.evaluation import run
+    from services.local.bench.evaluation.sizes import QUICK, Size
+
+    command = " ".join(["planogram", *sys.argv[1:]])
+    run.run(world, QUICK if quick else Size(), command, say=typer.echo)
+
+
 def _seeds(text: str) -> list[int]:
     """Numbers of "100-104", or of "100,103".
 

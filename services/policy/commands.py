@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import typer
@@ -10,9 +11,11 @@ from services.common.commands import group
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `planogram train policy` and `planogram evaluate policy`."""
+    """Adds `planogram train policy`, `planogram evaluate policy` and `planogram evaluate canary`."""
     group(app, "train", "Train models on a log, and publish them.").command("policy")(train_policy)
-    group(app, "evaluate", "Judge models by a log, before they serve.").command("policy")(evaluate_policy)
+    evaluate = group(app, "evaluate", "Judge models by a log, before they serve everyone.")
+    evaluate.command("policy")(evaluate_policy)
+    evaluate.command("canary")(evaluate_canary)
 
 
 def train_policy(
@@ -74,6 +77,12 @@ def evaluate_policy(
     mode: str = typer.Option("softmax", help="How it would draw: greedy, epsilon_greedy or softmax."),
     epsilon: float = typer.Option(0.02, min=0.0, max=1.0, help="Its share of uniform choice."),
     temperature: float = typer.Option(0.2, min=0.01, max=100.0, help="Its temperature of softmax."),
+    incumbent: str | None = typer.Option(
+        None, help="Count only sessions that this version served, where the log has several."
+    ),
+    blending: str = typer.Option(
+        "auto", help="How it is blended into what was served: geometric, mixture, or what has more support."
+    ),
     page_discount: float = typer.Option(
         1.0, min=0.0, max=1.0, help="What a reward is worth that comes one page later."
     ),
@@ -85,12 +94,16 @@ def evaluate_policy(
     from services.common.errors import ConfigurationError, NotFound
     from services.common.training_output import stages
     from services.policy.evaluation import gate
+    from services.policy.evaluation.blending import Blending
     from services.policy.evaluation.evaluate import evaluate, learned_until
     from services.policy.evaluation.report import write
     from services.policy.exploration import Exploration, Mode
     from services.policy.registry import open_policy
     from services.policy.training.rewards import DEFAULT, load
 
+    blendings: dict[str, Blending | None] = {"auto": None} | {entry.value: entry for entry in Blending}
+    if blending not in blendings:
+        raise ConfigurationError(f"--blending: got {blending!r}, want one of {sorted(blendings)}")
     modes = {entry.value: entry for entry in Mode}
     if mode not in modes:
         raise ConfigurationError(f"--mode: got {mode!r}, want one of {sorted(modes)}")
@@ -109,6 +122,8 @@ def evaluate_policy(
             page_discount,
             learned_until(artifact),
             limits,
+            blendings[blending],
+            incumbent,
             report=progress,
         )
     write(found, limits, report)
@@ -116,3 +131,66 @@ def evaluate_policy(
     for reason in found.decision.reasons:
         typer.echo(reason)
     typer.echo(f"{name}: {found.decision.verdict.value}; see {report} and {decision}")
+
+
+def evaluate_canary(
+    incumbent: str = typer.Option(..., help="Version that most shoppers meet."),
+    candidate: str = typer.Option(..., help="Version that the canary shows."),
+    share: float = typer.Option(..., help="Probability with which a shopper meets the candidate now."),
+    since: datetime | None = typer.Option(  # noqa: B008
+        None, help="When this share began, UTC. Default, of the first: with the log."
+    ),
+    log: Path = typer.Option(Path("var/log/export"), help="Folder of the exported log."),  # noqa: B008
+    rewards: Path | None = typer.Option(  # noqa: B008
+        None, help="YAML of reward weights. Default: the service's config/rewards.yaml."
+    ),
+    latency_p99_ms: float | None = typer.Option(None, min=0.0, help="Of the candidate's pages."),
+    error_share: float | None = typer.Option(None, min=0.0, max=1.0, help="Of the candidate's pages."),
+    state: Path = typer.Option(  # noqa: B008
+        Path("reports/policy-canary.yaml"), help="Where the canary stands; read where it exists, and written."
+    ),
+) -> None:
+    """Says of a canary whether to hold, go on, promote or kill, by a log's pages of both versions.
+
+    Look as often as you like: bounds hold at any time. Shoppers must have been drawn with --share, by an
+    experiment for example, whatever they are like.
+    """
+    from datetime import UTC
+
+    from services.common.errors import ConfigurationError
+    from services.policy.evaluation import arms, canary, looks
+    from services.policy.training.rewards import DEFAULT, load
+
+    plan = canary.Plan()
+    if share not in plan.shares:
+        raise ConfigurationError(f"--share: got {share:g}, want one of {plan.shares}")
+    if incumbent == candidate:
+        raise ConfigurationError(f"--candidate: got {candidate!r}, which is the incumbent")
+    begun = None if since is None else since.replace(tzinfo=UTC)
+    before = looks.load(state)
+    if before is not None and (before.incumbent, before.candidate) != (incumbent, candidate):
+        raise ConfigurationError(
+            f"{state} is of {before.candidate} against {before.incumbent}; name another file with --state"
+        )
+    course = (
+        looks.begin(incumbent, candidate, share, begun, plan)
+        if before is None
+        else before.continued(share, begun, plan)
+    )
+    found = arms.read(log, incumbent, candidate, load(rewards or DEFAULT), course.stages[0].since)
+    readings = {
+        name: value
+        for name, value in (
+            ("latency_p99_ms", latency_p99_ms),
+            ("error_share", error_share),
+            ("top_module_exposure_share", found.top_module_exposure_share),
+        )
+        if value is not None
+    }
+    now = looks.look(course, found, plan, readings)
+    looks.write(course, now, found, plan, {"log": str(log), "readings": readings}, state)
+    for reason in now.reasons:
+        typer.echo(reason)
+    typer.echo(
+        f"{candidate}: {now.verdict.value}, serve {canary.share(now, plan):.0%} of shoppers; see {state}"
+    )

@@ -10,8 +10,12 @@ from typer.testing import CliRunner
 
 from services.common import cli
 from services.policy import registry
-from services.policy.evaluation import evaluate, gate, plots, report, table
+from services.policy.evaluation import evaluate, evidence, gate, plots, report, table
+from services.policy.evaluation.blending import Blending
 from services.policy.exploration import Exploration, Mode
+from services.policy.training import rewards
+
+QUICK = dataclasses.replace(evaluate.fqe.RECIPE, step_count=20)
 
 runner = CliRunner()
 
@@ -86,7 +90,7 @@ def test_the_report_stands_alone_and_says_why(evaluation):
 
 def test_a_report_of_insufficient_support_has_no_difference(evaluation):
     limits = gate.Limits(first_page_share=0.999)
-    decision = gate.decide(evaluation.decisions.blended, limits, facts=evaluation.decision.facts)
+    decision = gate.decide(evaluation.by_blend.__getitem__, limits, facts=evaluation.decision.facts)
     assert decision.verdict is gate.Verdict.INSUFFICIENT_SUPPORT
     html = report.render(dataclasses.replace(evaluation, decision=decision, shown_blend=0.1), limits)
     assert "Insufficient support" in html and "its bounds" not in html
@@ -103,3 +107,27 @@ def test_reliability_bins_hold_all_sessions_in_order_of_expectation(evaluation):
     assert (np.diff(expected) > 0).all() and len(expected) == 5
     assert earned.mean() == pytest.approx(sessions.returns().mean(), abs=0.05)
     assert (errors > 0).all()
+
+
+def test_sessions_of_another_version_than_the_incumbent_are_left_out(log_folder, outcome):
+    """The log was served by one version: all count for it, and none for another."""
+    candidate, exploration = registry.open_policy(outcome.artifact), Exploration(Mode.SOFTMAX, 0.05, 0.3)
+    weights = rewards.load()
+    found = evidence.read(log_folder, candidate, exploration, weights, incumbent=registry.UNIFORM.version)
+    assert evidence.OTHER_VERSION not in found.left_out
+    with pytest.raises(ValueError, match=evidence.OTHER_VERSION):
+        evidence.read(log_folder, candidate, exploration, weights, incumbent="dqn-other")
+
+
+def test_the_way_with_the_larger_supported_step_is_taken(evaluation, shop, outcome, tmp_path):
+    """The log was served uniformly: of a long step, a mixture stays the closer. Ties are geometric."""
+    assert evaluation.blending is Blending.GEOMETRIC
+    limits = gate.Limits(first_page_share=0.05, session_share=0.1)
+    folder = shop.write(tmp_path, 900, seed=9)
+    candidate, exploration = registry.open_policy(outcome.artifact), Exploration(Mode.SOFTMAX, 0.05, 0.3)
+    found = evaluate.evaluate(folder, candidate, exploration, limits=limits, recipe=QUICK)
+    assert found.blending is Blending.MIXTURE and found.decision.facts["blending"] == "mixture"
+    forced = evaluate.evaluate(
+        folder, candidate, exploration, limits=limits, blending=Blending.GEOMETRIC, recipe=QUICK
+    )
+    assert forced.decision.blend < found.decision.blend

@@ -54,7 +54,7 @@ def test_values_of_a_candidate_are_those_solved_by_hand():
     data, states, _ = sessions(400)
     candidate = np.array([[0.2, 0.8], [0.9, 0.1]])[states].ravel()
     served = np.full(len(candidate), 0.5)
-    found = fqe.predict(fqe.fit(data, candidate, RECIPE), data, candidate, served)
+    found = fqe.averaged(fqe.predict(fqe.fit(data, candidate, RECIPE), data), data, candidate, served)
     assert found.expected[states == 1] == pytest.approx(2.7, abs=0.05)
     assert found.expected[states == 0] == pytest.approx(1.28, abs=0.05)
     assert found.expected_served[states == 0] == pytest.approx((1 + 1.35) / 2, abs=0.05)
@@ -67,7 +67,9 @@ def test_values_to_the_page_end_see_nothing_of_the_next_page():
     within = fqe.to_page_end(data, pages)
     assert (within.following == TERMINAL).all() and (within.discounts == 0).all()
     assert (data.following != TERMINAL).any()
-    found = fqe.predict(fqe.fit(within, candidate, RECIPE), within, candidate, candidate)
+    found = fqe.averaged(
+        fqe.predict(fqe.fit(within, candidate, RECIPE), within), within, candidate, candidate
+    )
     assert found.expected[states == 0] == pytest.approx(0.2, abs=0.05)
 
 
@@ -85,7 +87,7 @@ def test_cross_fitted_values_know_nothing_of_their_own_fold():
     alone = fqe.to_page_end(data, np.arange(len(data) + 1))
     object.__setattr__(alone, "rewards", rewards)
     candidate = np.full(2 * len(data), 0.5)
-    found = fqe.cross_fit(alone, candidate, candidate, candidate, folds, RECIPE)
+    found = fqe.averaged(fqe.cross_fit(alone, candidate, folds, RECIPE), alone, candidate, candidate)
     assert found.expected[folds == 0] == pytest.approx(5.0, abs=0.3)
     assert found.expected[folds == 1] == pytest.approx(0.0, abs=0.3)
     assert len(states) == len(folds)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.policy.evaluation import intervals
 from services.policy.evaluation.intervals import cluster_bootstrap, empirical_bernstein
 from services.policy.evaluation.sequences import (
     asymptotic_radius,
@@ -151,3 +152,15 @@ def test_the_asymptotic_radius_is_narrowest_about_where_it_is_tuned():
     tunings = np.array([50.0, 300.0, 1_000.0, 3_000.0, 20_000.0])
     widths = [float(asymptotic_radius(count, np.array(1.0), 0.95, tuning)) for tuning in tunings]
     assert tunings[int(np.argmin(widths))] == 1_000.0
+
+
+def test_shoppers_in_groups_spread_as_much_as_one_by_one(monkeypatch):
+    generator = np.random.default_rng(3)
+    values = generator.exponential(1.0, 6_000) * (generator.random(6_000) < 0.1)
+    shoppers = np.arange(6_000) // 2
+    apart = cluster_bootstrap(values, shoppers)
+    monkeypatch.setattr(intervals, "CLUSTER_LIMIT", 500)
+    grouped = cluster_bootstrap(values, shoppers)
+    assert grouped != apart
+    assert grouped.upper - grouped.lower == pytest.approx(apart.upper - apart.lower, rel=0.12)
+    assert (grouped.upper + grouped.lower) / 2 == pytest.approx(values.mean(), rel=0.03)

@@ -36,6 +36,7 @@ SET_ASIDE = "set aside as no shopper's"
 NO_POLICY = "no policy decided a page"
 VOID = "a page was not shown as planned"
 GREEDY = "pages are served without exploration, such as those without consent"
+OTHER_VERSION = "another version than the incumbent served a page"
 LEARNED = "the candidate learned from it: its own successes would be counted twice"
 OTHER_RULES = "other choices are feasible now than when it was served"
 
@@ -84,6 +85,7 @@ def read(
     rewards: Rewards,
     page_discount: float = 1.0,
     learned_until: datetime | None = None,
+    incumbent: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evidence:
     """Walks a log.
@@ -92,6 +94,7 @@ def read(
         exploration: how the candidate would draw.
         page_discount: what a reward is worth that comes one page later.
         learned_until: the last moment that the candidate learned from; sessions that began before count not.
+        incumbent: the version that a session's pages must be served by, to count; any where None.
         progress: called with pages read and pages in all.
 
     Raises:
@@ -117,7 +120,8 @@ def read(
         if session.left_out:
             continue
         seen = seen_on(exposure, acts.get(page_id, []), rewards)
-        walked = _walk(exposure, seen, policy, exploration)
+        is_other = incumbent is not None and exposure.policy_version != incumbent
+        walked = OTHER_VERSION if is_other else _walk(exposure, seen, policy, exploration)
         if isinstance(walked, str):
             session.left_out = walked
         else:

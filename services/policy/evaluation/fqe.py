@@ -96,15 +96,10 @@ def fit(
     return network
 
 
-def predict(network: QNetwork, transitions: Transitions, candidate: Array, served: Array) -> ActionValues:
-    """The network's values of every decision.
-
-    Args:
-        candidate, served: (K,) probabilities of each decision's feasible actions.
-    """
+def predict(network: QNetwork, transitions: Transitions) -> Array:
+    """(K,) the network's values of every decision's feasible actions."""
     count = len(transitions)
-    replay, owner = EventReplay.of(transitions), np.repeat(np.arange(count), np.diff(transitions.offsets))
-    values = np.empty(len(owner))
+    replay, values = EventReplay.of(transitions), np.empty(transitions.offsets[-1])
     with torch.no_grad():
         for start in range(0, count, _BATCH_SIZE):
             batch = torch.arange(start, min(start + _BATCH_SIZE, count))
@@ -112,6 +107,18 @@ def predict(network: QNetwork, transitions: Transitions, candidate: Array, serve
             found = network.of(replay.states(batch), choices.actions, choices.centres)
             first, last = transitions.offsets[start], transitions.offsets[int(batch[-1]) + 1]
             values[first:last] = found[choices.allowed].numpy()
+    return values
+
+
+def averaged(values: Array, transitions: Transitions, candidate: Array, served: Array) -> ActionValues:
+    """Values of every decision: of what was served, and means over two policies.
+
+    Args:
+        values: (K,) as `predict` and `cross_fit` answer.
+        candidate, served: (K,) probabilities of each decision's feasible actions.
+    """
+    count = len(transitions)
+    owner = np.repeat(np.arange(count), np.diff(transitions.offsets))
     return ActionValues(
         chosen=values[transitions.offsets[:-1] + transitions.chosen],
         expected=np.bincount(owner, weights=values * candidate, minlength=count),
@@ -122,19 +129,16 @@ def predict(network: QNetwork, transitions: Transitions, candidate: Array, serve
 def cross_fit(
     transitions: Transitions,
     followed: Array,
-    candidate: Array,
-    served: Array,
     folds: Array,
     recipe: Recipe = RECIPE,
     on_step: Callable[[int, float], None] | None = None,
-) -> ActionValues:
-    """Values of every decision by a network that did not see its shopper.
+) -> Array:
+    """(K,) values of every decision's feasible actions by a network that did not see its shopper.
 
     A model that has seen a decision's own reward would make doubly robust estimates too sure of it.
 
     Args:
         followed: (K,) probabilities of the policy that is valued: the candidate's, or a blend's.
-        candidate, served: (K,) probabilities over which values are averaged, as in `predict`.
         folds: (T,) 0 to below FOLD_COUNT; all decisions of a shopper are of one fold.
 
     Source: Chernozhukov et al. 2018, arXiv:1608.00060, definition 3.1.
@@ -143,12 +147,9 @@ def cross_fit(
     for fold in range(FOLD_COUNT):
         others = np.flatnonzero(folds != fold)
         network = fit(transitions, followed, recipe, others if len(others) else None, on_step)
-        parts.append(predict(network, transitions, candidate, served))
-    columns = {
-        field.name: np.choose(folds, [getattr(part, field.name) for part in parts])
-        for field in dataclasses.fields(ActionValues)
-    }
-    return ActionValues(**columns)
+        parts.append(predict(network, transitions))
+    result: Array = np.choose(np.repeat(folds, np.diff(transitions.offsets)), parts)
+    return result
 
 
 def to_page_end(transitions: Transitions, page_offsets: Array) -> Transitions:

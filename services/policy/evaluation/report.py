@@ -12,6 +12,7 @@ from pathlib import Path
 import jinja2
 
 from services.policy.evaluation import estimators, gate, plots, table
+from services.policy.evaluation.blending import Blending
 from services.policy.evaluation.evaluate import Evaluation
 
 _TEMPLATE = Path(__file__).with_name("report.html")
@@ -28,6 +29,12 @@ _MEANINGS = {
     "says nothing against it: serve with more exploration, log more sessions, or take a smaller step.",
     gate.Verdict.NO_UPLIFT_SHOWN: "The log could tell about the blend named, and shows no uplift beyond what "
     "chance explains. Keep what is served.",
+}
+
+_STEPS = {
+    Blending.GEOMETRIC: "whose probabilities are the geometric mean of the candidate's, weighted “blend”, "
+    "and those served",
+    Blending.MIXTURE: "that follows the candidate with probability “blend” in each slot",
 }
 
 
@@ -48,6 +55,7 @@ def render(evaluation: Evaluation, limits: gate.Limits) -> str:
         decision=decision,
         decisions=decisions,
         limits=limits,
+        step=_STEPS[evaluation.blending],
         headline=_HEADLINES[decision.verdict],
         meaning=_MEANINGS[decision.verdict],
         log=decision.facts["log"],
@@ -59,7 +67,7 @@ def render(evaluation: Evaluation, limits: gate.Limits) -> str:
 
 
 def _plots(evaluation: Evaluation, limits: gate.Limits) -> Mapping[str, str]:
-    shown = evaluation.decisions.blended(evaluation.shown_blend)
+    shown = evaluation.by_blend[evaluation.shown_blend]
     sessions = shown.sessions()
     page_value = estimators.on_policy(shown.pages()).value
     return {

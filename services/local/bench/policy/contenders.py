@@ -54,12 +54,7 @@ def lay_out(cascade: Cascade, module: Array, exploring: Exploring, random: np.ra
     placed, propensity = np.empty((count, SLOT_COUNT), np.int64), np.ones((count, SLOT_COUNT))
     everyone = np.arange(count)
     for slot in range(SLOT_COUNT):
-        left = SLOT_COUNT - slot - 1
-        if left:
-            below = programme.values_below(cascade, is_free, left)
-            value = cascade.worth + cascade.passing * below[:, None]
-        else:
-            value = cascade.last_worth
+        value = slot_values(cascade, is_free, slot)
         if exploring.temperature:
             chance = served(value, is_free, exploring)
             cumulative = chance.cumsum(1)
@@ -71,6 +66,16 @@ def lay_out(cascade: Cascade, module: Array, exploring: Exploring, random: np.ra
         placed[:, slot] = chosen
         is_free &= module != module[chosen][:, None]
     return Decision(placed, propensity)
+
+
+def slot_values(cascade: Cascade, is_free: Array, slot: int) -> Array:
+    """(B, A) value of each action in a slot, with the best that is free below it."""
+    left = SLOT_COUNT - slot - 1
+    if not left or not cascade.passing.any():
+        return cascade.last_worth if not left else cascade.worth
+    below = programme.values_below(cascade, is_free, left)
+    result: Array = cascade.worth + cascade.passing * below[:, None]
+    return result
 
 
 def served(value: Array, is_free: Array, exploring: Exploring) -> Array:
