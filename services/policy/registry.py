@@ -23,7 +23,7 @@ from services.policy.programme import Cascade
 MODEL_FILE = "model.onnx"
 Q_VALUES, CASCADE, CLICK_ORDER = "q_values", "cascade", "click_order"
 """How pages are read from a graph: from a value per action and slot; from what a page of a cascade is worth;
-or, of a cascade's graph, from the probabilities of a click alone, the yardstick that the others are held to."""
+or, of a cascade's graph, from the probabilities of a click alone: a yardstick to hold the others to."""
 INPUTS = ("state", "actions", "allowed")
 OUTPUT = "q_values"
 CASCADE_INPUTS = ("state", "actions")

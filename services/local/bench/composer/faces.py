@@ -1,4 +1,4 @@
-"""What is one policy worth beside another: on composed pages, and on the vectorised face of the same world?"""
+"""What is one policy worth beside another, on composed pages and on the vectorised face of a world?"""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from services.common import artifacts
 from services.local.bench.composer.shop import Shop, send
 from services.local.bench.composer.sizes import Size
-from services.local.bench.policy import log
 from services.local.bench.policy import sizes as vectorised
 from services.local.bench.policy.contenders import Array, CascadePolicy, ClickOrder
 from services.local.bench.policy.front_pages import Encoder, pages_of
@@ -94,8 +91,8 @@ def played(shop: Shop, log_sessions: int, test_sessions: int, is_blind: bool = F
 
 
 class Unnamed(Encoder):
-    """The front pages' encoding without the names of categories: what the shopper did with a category is told of
-    each action, and no column is about one category."""
+    """The front pages' encoding without the names of categories: what the shopper did with a category is told
+    of each action, and no column is about one category."""
 
     def states(self, observed: Observed) -> Array:
         front, count = self.front, self.catalogue.category_count

@@ -44,7 +44,7 @@ def learn_clicks(shop: Shop, size: Size) -> dict[str, float]:
 
 
 def begin_another_log(shop: Shop) -> None:
-    """Sets what was logged apart: features are built from it as well, and policies do not learn from it, since
+    """Sets what was logged apart: features are built from it as well, but policies do not learn from it, for
     its pages were scored by other means than those that come."""
     shutil.rmtree(shop.state.segments)
     for path in shop.state.log.glob(f"*-{PREFIX}*"):
@@ -59,7 +59,5 @@ def learn_policies(shop: Shop, size: Size) -> tuple[artifacts.Artifact, artifact
     rewards.write_text(yaml.safe_dump(REWARDS))
     settings = policy.Settings(step_count=size.step_count)
     models = shop.state.policy_models
-    cascade = policy.train(
-        log, models, policy.Learner.SLATEQ, settings, rewards_path=rewards
-    ).artifact
+    cascade = policy.train(log, models, policy.Learner.SLATEQ, settings, rewards_path=rewards).artifact
     return cascade, policy.click_order_of(cascade, models)

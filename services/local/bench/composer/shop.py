@@ -1,8 +1,8 @@
 """How does a world's shop come to be browsed through the real four services, in this process?
 
-Shoppers and laws are those of the vectorised face: everybody consents, nobody is a robot, every sale earns the
-same but for what promotions cost. What is different is what the composer makes different: items are found,
-scored, ranked and deduplicated, and the session is what the profile says of it.
+Shoppers and laws are those of the vectorised face: everybody consents, nobody is a robot, every sale earns
+the same but for what promotions cost. What is different is what the composer makes different: items are
+found, scored, ranked and deduplicated, and the session is what the profile says of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -61,15 +61,13 @@ class Shop:
 
 def found(state: State, seed: int, regime: Regime) -> Shop:
     """The shop of a world, with its catalogue on disk and nothing known of anybody."""
-    table = catalogue.make(0, DAY)
+    table = _levelled(catalogue.make(0, DAY))
     drawn = world.draw(world.read_items(table, DAY), seed, DAY, regime)
     now_s = float(int(time.time()))
-    files.write(state.catalogue, _levelled(table, timedelta(seconds=now_s - DAY.timestamp())))
+    files.write(state.catalogue, _moved(table, timedelta(seconds=now_s - DAY.timestamp())))
     population = shopper.populate(drawn, seed)
     count = len(population.kind)
-    traits = replace(
-        population.traits, has_consent=np.ones(count, bool), is_bot=np.zeros(count, bool)
-    )
+    traits = replace(population.traits, has_consent=np.ones(count, bool), is_bot=np.zeros(count, bool))
     hidden = drawn.at(drawn.season, daypart=0)
     return Shop(state, drawn, hidden, replace(population, traits=traits), now_s)
 
@@ -129,11 +127,16 @@ _UNHURRIED = {
 """A page waits for what the shopper did on the one before, however busy the machine is."""
 
 
-def _levelled(table: pa.Table, later: timedelta) -> pa.Table:
-    """The catalogue with one margin for all, and as old today as it was on its day."""
-    margin = pa.array(np.full(table.num_rows, round(MARGIN * 1e6)), pa.int64())
-    name = "first_seen"
-    moved = pa.array([moment + later for moment in table[name].to_pylist()], table.schema.field(name).type)
-    for column, values in (("margin_micros", margin), (name, moved)):
-        table = table.set_column(table.schema.get_field_index(column), column, values)
-    return table
+def _levelled(table: pa.Table) -> pa.Table:
+    """The catalogue with one margin for all."""
+    return _with(table, "margin_micros", [round(MARGIN * 1e6)] * table.num_rows)
+
+
+def _moved(table: pa.Table, later: timedelta) -> pa.Table:
+    """The catalogue in which items came in so much later."""
+    return _with(table, "first_seen", [moment + later for moment in table["first_seen"].to_pylist()])
+
+
+def _with(table: pa.Table, name: str, values: Sequence[object]) -> pa.Table:
+    place = table.schema.get_field_index(name)
+    return table.set_column(place, name, pa.array(values, table.schema.field(name).type))

@@ -26,13 +26,13 @@ class Size:
     """How much is browsed and learned in one world.
 
     Attributes:
-        first_sessions: browsed before anything was learned, with popularity for scores; the click model learns
-            from them.
+        first_sessions: browsed before anything was learned, with popularity for scores; the click model
+            learns from them.
         log_sessions: browsed with that click model; the policies learn from them.
         test_sessions: browsed to value each policy, the same shoppers with the same luck.
         vectorised_sessions: played to value each policy on the vectorised face.
-        epoch_count: most passes of the click model; step_count: most gradient steps of the policy, None for its
-            own.
+        epoch_count: most passes of the click model.
+        step_count: most gradient steps of the policy; None for its own.
     """
 
     first_sessions: int = 2_000
