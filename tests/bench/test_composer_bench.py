@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from services.common.errors import ConfigurationError
-from services.local.bench.composer import run, shop, sizes
+from services.local.bench.composer import faces, run, shop, sizes
 from services.local.bench.composer.faces import Ratio, Unnamed
-from services.local.bench.policy.front_pages import Encoder
+from services.local.bench.policy.front_pages import Encoder, pages_of
 from services.local.bench.policy.sizes import DAY
 from services.local.commands import bench_composer
+from services.policy.training import rewards
 from simulator import catalogue, front, world
 from simulator.regimes import FRONT
 
@@ -51,7 +52,7 @@ def test_the_ratio_of_pairs_has_the_error_that_repetition_shows():
 
 def test_worlds_are_averaged_and_faces_compared():
     def result(composed, played):
-        names = ("composed", "same log", "same log, categories unnamed", "full log")
+        names = ("composed", "same log", "full log, sales alone")
         ratios = dict.fromkeys(names, played) | {"composed": composed}
         return {
             f"{name}: {figure}": value
@@ -88,6 +89,23 @@ def test_without_names_a_category_is_told_by_what_was_done_with_it():
     assert (unnamed.states(observed) == unnamed.states(turned)).all()
     assert (unnamed.by_category(observed) != unnamed.by_category(turned)).any()
     assert named.fixed().shape == unnamed.fixed().shape
+
+
+def test_acts_are_weighed_as_the_policy_service_weighs_events():
+    """Each page's reward is the sum of what its events would bring, in the slot where the page ended."""
+    made = front.build(world.draw(world.read_items(catalogue.make(0, DAY, 400), DAY), 0, DAY, FRONT), 1, 1)
+    trace = front.play(made, front.Uniform(made.catalogue), 3_000, 1, is_traced=True).trace
+    acts, weights = trace.acts, rewards.load()
+    pages = faces._weighed(pages_of(Encoder(made), trace), trace)
+    assert acts.is_bought.sum() > 5
+    for page in [*np.flatnonzero(acts.is_bought), *range(200)]:
+        events = [("CLICK", 0)] * int(acts.is_clicked[page].sum())
+        events += [("DWELL", 0)] * int(acts.is_dwelled[page]) + [("CART_ADD", 0)] * int(acts.is_carted[page])
+        if acts.is_bought[page]:
+            events.append(("PURCHASE", round(shop.MARGIN * 1e6 * acts.margin[page].sum())))
+        worth = sum(weights.of_event(kind, margin, 1) for kind, margin in events)
+        assert pages.reward[page].sum() == pytest.approx(worth, abs=1e-5)
+        assert np.count_nonzero(pages.reward[page]) == (worth > 0)
 
 
 def test_the_environment_is_put_back(monkeypatch):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from services.common import artifacts
-from services.local.bench.composer.shop import Shop, send
+from services.local.bench.composer.shop import MARGIN, Shop, send
 from services.local.bench.composer.sizes import Size
 from services.local.bench.policy import sizes as vectorised
 from services.local.bench.policy.contenders import Array, CascadePolicy, ClickOrder
 from services.local.bench.policy.front_pages import Encoder, pages_of
-from services.policy.training import slateq
+from services.policy.training import rewards, slateq
+from services.policy.training.pages import Pages
 from simulator import front
-from simulator.front import Observed, Policy
+from simulator.front import Observed, Policy, Trace
 
 GREEDY = {"PLANOGRAM_POLICY_EXPLORATION_MODE": "greedy"}
 TEST_STRETCH = 0
@@ -73,10 +76,14 @@ def browsed(shop: Shop, policy: artifacts.Artifact, size: Size) -> Sessions:
     )
 
 
-def played(shop: Shop, log_sessions: int, test_sessions: int, is_blind: bool = False) -> list[Sessions]:
+def played(
+    shop: Shop, log_sessions: int, test_sessions: int, is_weighed: bool = False, is_blind: bool = False
+) -> list[Sessions]:
     """Cascade SlateQ and its click order on tabulated front pages of the same world.
 
     Args:
+        is_weighed: learns from acts by the policy service's reward weights, as on composed pages; else from
+            the margin of sales alone.
         is_blind: takes from the encoding what the services' own lacks: which category is which.
     """
     made = front.build(shop.drawn, season_count=1, daypart_count=1)
@@ -84,10 +91,23 @@ def played(shop: Shop, log_sessions: int, test_sessions: int, is_blind: bool = F
     trace = front.play(made, uniform, log_sessions, vectorised.LOG_SEED, is_traced=True).trace
     assert trace is not None
     encoder = Unnamed(made) if is_blind else Encoder(made)
-    network = slateq.learn(pages_of(encoder, trace), vectorised.Size().recipe)
+    pages = pages_of(encoder, trace)
+    network = slateq.learn(_weighed(pages, trace) if is_weighed else pages, vectorised.Size().recipe)
     policies: Sequence[Policy] = (CascadePolicy(encoder, network), ClickOrder(encoder, network))
     outcomes = (front.play(made, policy, test_sessions, vectorised.TEST_SEED) for policy in policies)
     return [Sessions(outcome.value, outcome.pages, outcome.clicks) for outcome in outcomes]
+
+
+def _weighed(pages: Pages, trace: Trace) -> Pages:
+    """The same pages with rewards by the weights of the policy service, where a whole sale earns MARGIN."""
+    weights, acts = rewards.load(), trace.acts
+    of_sale = weights.purchase + weights.purchase_margin * np.minimum(
+        MARGIN * acts.margin, weights.margin_limit
+    )
+    reward = np.where(acts.margin > 0, of_sale, 0.0) + weights.click * acts.is_clicked
+    end, _ = pages.ends()
+    reward[np.arange(len(end)), end] += weights.dwell * acts.is_dwelled + weights.cart_add * acts.is_carted
+    return replace(pages, reward=reward.astype(np.float32))
 
 
 class Unnamed(Encoder):

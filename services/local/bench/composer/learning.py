@@ -6,28 +6,14 @@ import contextlib
 import io
 import shutil
 
-import yaml
-
 from services.common import artifacts
 from services.feature.commands import build_features
 from services.layout.export import PREFIX, export
-from services.local.bench.composer.shop import MARGIN, Shop, environment
+from services.local.bench.composer.shop import Shop, environment
 from services.local.bench.composer.sizes import Size
 from services.policy.training import train as policy
 from services.scoring.training import train as click
 from services.scoring.training.learn import Recipe
-
-REWARDS = {
-    "click": 0.0,
-    "dwell": 0.0,
-    "cart_add": 0.0,
-    "purchase": 0.0,
-    "purchase_margin": 1 / MARGIN,
-    "margin_limit": MARGIN,
-    "return": 0.0,
-    "dismissal": 0.0,
-}
-"""A sale counts 1, or what a promotion leaves of it, as on the vectorised face."""
 
 
 def know_the_past(shop: Shop) -> None:
@@ -55,9 +41,7 @@ def learn_policies(shop: Shop, size: Size) -> tuple[artifacts.Artifact, artifact
     """Publishes cascade SlateQ, learned from the latest log, and the click order of the same network."""
     log = shop.state.root / "log" / "latest"
     export(shop.state.segments, log)
-    rewards = shop.state.root / "rewards.yaml"
-    rewards.write_text(yaml.safe_dump(REWARDS))
     settings = policy.Settings(step_count=size.step_count)
     models = shop.state.policy_models
-    cascade = policy.train(log, models, policy.Learner.SLATEQ, settings, rewards_path=rewards).artifact
+    cascade = policy.train(log, models, policy.Learner.SLATEQ, settings).artifact
     return cascade, policy.click_order_of(cascade, models)

@@ -15,6 +15,7 @@ import numpy as np
 from services.local.bench import harness
 from services.local.bench.composer import faces, learning, shop
 from services.local.bench.composer.faces import Ratio, Sessions
+from services.local.bench.composer.shop import Shop
 from services.local.bench.composer.sizes import Size
 from services.local.bench.harness import Row
 from services.local.state import State
@@ -51,6 +52,11 @@ def run(
 def play(seed: int, size: Size, state: State, say: Callable[[str], None]) -> dict[str, float]:
     """What both policies earned in one world, on both faces."""
     place = shop.found(state, seed, size.pages.regime)
+    return browse_past(place, size) | value(place, size, say)
+
+
+def browse_past(place: Shop, size: Size) -> dict[str, float]:
+    """Lives through the time before the test, with uniform pages; figures of what was logged."""
     learning.know_the_past(place)
     shop.send(place, size.first_sessions, _FIRST, "first", {})
     learning.know_the_past(place)
@@ -58,23 +64,30 @@ def play(seed: int, size: Size, state: State, say: Callable[[str], None]) -> dic
     learning.begin_another_log(place)
     log = shop.send(place, size.log_sessions, _LOG, "log", {})
     learning.know_the_past(place)
-    cascade, click_order = learning.learn_policies(place, size)
-    composed = [faces.browsed(place, policy, size) for policy in (cascade, click_order)]
-    values = {
+    return {
         "log: margin per session": float(log.tally.of("expected_margin").mean()),
+        "log: sales": float(log.tally.of("purchases").sum()),
         "log: pages": float(log.tally.of("pages").sum()),
         "click model: auc": click["click_auc"],
-        **_compared("composed", composed),
-        "composed: degraded pages": float(sum(sessions.degraded_count for sessions in composed)),
     }
-    say(_line(seed, "composed", values))
-    for name, log_sessions, is_blind in (
-        ("same log", size.log_sessions, False),
-        ("same log, categories unnamed", size.log_sessions, True),
-        ("full log", FULL_LOG, False),
+
+
+def value(place: Shop, size: Size, say: Callable[[str], None]) -> dict[str, float]:
+    """Learns both policies from the past, and values them on both faces."""
+    policies = learning.learn_policies(place, size)
+    composed = [faces.browsed(place, policy, size) for policy in policies]
+    values = _compared("composed", composed)
+    values["composed: degraded pages"] = float(sum(sessions.degraded_count for sessions in composed))
+    say(_line(place.seed, "composed", values))
+    for name, log_sessions, is_weighed, is_blind in (
+        ("same log", size.log_sessions, True, False),
+        ("same log, categories unnamed", size.log_sessions, True, True),
+        ("same log, sales alone", size.log_sessions, False, False),
+        ("full log, sales alone", FULL_LOG, False, False),
     ):
-        values |= _compared(name, faces.played(place, log_sessions, size.vectorised_sessions, is_blind))
-        say(_line(seed, name, values))
+        sessions = faces.played(place, log_sessions, size.vectorised_sessions, is_weighed, is_blind)
+        values |= _compared(name, sessions)
+        say(_line(place.seed, name, values))
     return values
 
 
@@ -82,12 +95,8 @@ def summary(results: Sequence[dict[str, float]], size: Size) -> list[Row]:
     """Means over worlds, with the figures that matter."""
     rows = []
     ratios: dict[str, tuple[float, float]] = {}
-    for name, n in (
-        ("composed", size.test_sessions),
-        ("same log", size.vectorised_sessions),
-        ("same log, categories unnamed", size.vectorised_sessions),
-        ("full log", size.vectorised_sessions),
-    ):
+    for name in (name.removesuffix(": ratio") for name in results[0] if name.endswith(": ratio")):
+        n = size.test_sessions if name == "composed" else size.vectorised_sessions
         ratio = np.array([result[f"{name}: ratio"] for result in results])
         errors = np.array([result[f"{name}: ratio error"] for result in results])
         mean, error = float(ratio.mean()), float(np.sqrt((errors**2).sum()) / len(errors))

@@ -35,7 +35,7 @@ class Size:
         step_count: most gradient steps of the policy; None for its own.
     """
 
-    first_sessions: int = 2_000
+    first_sessions: int = 1_000
     log_sessions: int = 6_000
     test_sessions: int = 8_000
     vectorised_sessions: int = 20_000
