@@ -54,7 +54,7 @@ bench-policy: .venv-peers/.installed ## Own learners, or with ARGS=--peers other
 test-peers: .venv-peers/.installed ## Test the benchmark's use of other libraries, in their environment
 	@.venv-peers/bin/python -m pytest tests/bench/test_peer_libraries.py
 
-bench-%: setup ## Measure one thing against its floor: bench-page, bench-plan, bench-front
+bench-%: setup ## Measure one thing against its floor: bench-page, bench-plan, bench-front, bench-composer
 	@$(BIN)/planogram bench $*
 
 test: setup ## Run every test

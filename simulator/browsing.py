@@ -55,6 +55,8 @@ class Traffic:
 
     Attributes:
         page_views: sessions begin until so many pages were asked for.
+        session_count: so many sessions begin instead, however many pages they ask for: the same sessions
+            whatever the shop shows. None counts pages.
         end_unix_s: the moment at which history ends; nothing happens after it.
         days: length of the history; 0 browses now, at the speed of the shop.
         label: begins the ids of sessions and events; two runs with one label repeat each other's ids.
@@ -74,11 +76,23 @@ class Traffic:
     shard_count: int = 1
     timeout_s: float = 2.0
     pages_per_session: float = 4.4
+    session_count: int | None = None
     noise: Noise = field(default_factory=Noise)
 
     @property
     def is_live(self) -> bool:
         return self.days == 0
+
+    @property
+    def expected_sessions(self) -> float:
+        """In all shards together."""
+        return self.page_views / self.pages_per_session if self.session_count is None else self.session_count
+
+    def is_enough(self, session_count: int, page_count: int) -> bool:
+        """Whether no further session begins, after so many of all shards, and so many pages of this one."""
+        if self.session_count is None:
+            return page_count >= self.page_views / self.shard_count
+        return session_count >= self.session_count
 
 
 @dataclass(slots=True)
@@ -125,7 +139,7 @@ async def browse(
     running: set[asyncio.Task[None]] = set()
     try:
         for number, start_s in enumerate(_starts(traffic, random)):
-            if run.report.page_count >= traffic.page_views / traffic.shard_count:
+            if traffic.is_enough(number, run.report.page_count):
                 break
             shopper = _draw_shopper(population, random)
             if shopper % traffic.shard_count != traffic.shard:
@@ -284,6 +298,7 @@ class _Visit:
             row[1] += bool(is_clicked)
             row[2] += bool(outcome.is_bought[0])
             row[3] += float(look.purchase_probability[0])
+            row[4] += float(look.margin[0])
             is_over = bool(outcome.is_gone[0]) or self._is_late()
             await self._run.record(self.diary.tear_out(is_last=is_over))
             if is_over:
@@ -349,10 +364,9 @@ def _starts(traffic: Traffic, random: np.random.Generator) -> Iterator[float]:
     hours = np.arange(0.0, traffic.days * 24 + 1)
     weights = _HOURS[((start_s / 3600 + hours[:-1]) % 24).astype(int)]
     busy = np.concatenate(([0.0], np.cumsum(weights))) / weights.sum()
-    expected = traffic.page_views / traffic.pages_per_session
     last_s = traffic.end_unix_s - _LAST_START_S
     for number in itertools.count():
-        share = min((number + float(random.random())) / expected, 1.0)
+        share = min((number + float(random.random())) / traffic.expected_sessions, 1.0)
         yield min(start_s + 3600 * float(np.interp(share, busy, hours)), last_s)
 
 

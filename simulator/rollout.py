@@ -63,7 +63,8 @@ class PageViews:
         last, clicked: (B,) slots; clicked is NO_SLOT for none.
         item: (B,) catalogue index of what was clicked; -1 for none.
         subject: (B,) item that was clicked before; -1 for none.
-        purchase_probability: (B,) with which the page was going to sell; hidden from the shop.
+        purchase_probability, margin: (B,) with which the page was going to sell, and what it was going to
+            earn; hidden from the shop.
         is_bot: (B,) robots click the first item of every slot.
     """
 
@@ -78,6 +79,7 @@ class PageViews:
     subject: np.ndarray
     step: Step
     purchase_probability: np.ndarray
+    margin: np.ndarray
     is_bot: np.ndarray
     is_over: np.ndarray
 
@@ -122,7 +124,14 @@ def run(
         observe(views)
         outcome = views.step.outcome
         tally[rows] += np.stack(
-            [np.ones(len(rows)), outcome.is_clicked, outcome.is_bought, views.purchase_probability], 1
+            [
+                np.ones(len(rows)),
+                outcome.is_clicked,
+                outcome.is_bought,
+                views.purchase_probability,
+                views.margin,
+            ],
+            1,
         )
         stays = ~views.is_over
         rows, state = rows[stays], views.step.state.take(stays)
@@ -170,6 +179,7 @@ def _view(
         subject=subject,
         step=_for_robots(step, is_bot),
         purchase_probability=look.purchase_probability,
+        margin=look.margin,
         is_bot=is_bot,
         is_over=np.where(is_bot, index + 1 >= visitors.bot_pages[rows], step.outcome.is_gone) | is_last,
     )

@@ -127,10 +127,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How far B shoppers got on their pages, and with which probability a page was going to sell."""
+    """How far B shoppers got on their pages.
+
+    Attributes:
+        purchase_probability: (B,) with which the page was going to sell.
+        margin: (B,) expected, where a sale earns 1, or the share that its family leaves.
+    """
 
     walk: Walk
     purchase_probability: np.ndarray
+    margin: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +176,9 @@ def look(world: World, state: HiddenState, view: View, draws: np.ndarray) -> Loo
     click = click_probability(world, state, view)
     scroll = choice.scroll_probability(world.regime, view.scroll, state.patience)
     reached = choice.reach(click, scroll, view.is_present)
-    sale = sale_probability(world, state, view)
-    return Look(choice.walk(click, scroll, view.is_present, draws), (reached * click * sale).sum(1))
+    sale = reached * click * sale_probability(world, state, view)
+    margin = sale * world.regime.margin_share[view.family]
+    return Look(choice.walk(click, scroll, view.is_present, draws), sale.sum(1), margin.sum(1))
 
 
 def click_probability(world: World, state: HiddenState, view: View) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-COLUMNS = ("pages", "clicked_pages", "purchases", "expected_purchases")
+COLUMNS = ("pages", "clicked_pages", "purchases", "expected_purchases", "expected_margin")
 
 
 @dataclass(slots=True)
@@ -14,8 +14,9 @@ class Tally:
     """One row per session of a human shopper.
 
     Attributes:
-        rows: (sessions, 4) in the order of COLUMNS. Expected purchases are the probabilities with
-            which pages were going to sell: the same mean as purchases, with less noise.
+        rows: (sessions, 5) in the order of COLUMNS. Expected purchases are the probabilities with
+            which pages were going to sell: the same mean as purchases, with less noise. Expected margin
+            counts a sale as 1, or as what its family leaves of that.
     """
 
     rows: np.ndarray = field(default_factory=lambda: np.zeros((0, len(COLUMNS))))
@@ -42,5 +43,9 @@ class Tally:
     def purchases_per_session(self) -> float:
         return self._sum("purchases") / max(self.session_count, 1)
 
+    def of(self, name: str) -> np.ndarray:
+        """(sessions,) one column."""
+        return self.rows[:, COLUMNS.index(name)]
+
     def _sum(self, name: str) -> float:
-        return float(self.rows[:, COLUMNS.index(name)].sum())
+        return float(self.of(name).sum())

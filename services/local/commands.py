@@ -271,6 +271,34 @@ def bench_evaluation(
     run.run(world, QUICK if quick else Size(), command, say=typer.echo)
 
 
+@bench.command("composer")
+def bench_composer(
+    worlds: Annotated[str, typer.Option(help="Seeds: 100-102, or 100,102.")] = "100-102",
+    log_sessions: Annotated[int, typer.Option(min=100, help="Sessions that policies learn from.")] = 6_000,
+    test_sessions: Annotated[int, typer.Option(min=20, help="Sessions that value each policy.")] = 8_000,
+    pages: Annotated[str, typer.Option(help="front: the front page alone; all: every page type.")] = "front",
+    quick: Annotated[bool, typer.Option(help="Small logs and few steps: shows that it runs.")] = False,
+) -> None:
+    """Cascade SlateQ against greedy click order on pages of the real composer, and on the vectorised face.
+
+    Both policies learn from exposures that the four services wrote, serve from their stores and meet the
+    same shoppers with the same luck. Each world's result is kept below reports/bench-composer, and a run that
+    was stopped goes on where it was.
+    """
+    import sys
+    from dataclasses import replace
+
+    from services.common.errors import ConfigurationError
+    from services.local.bench.composer import run
+    from services.local.bench.composer.sizes import QUICK, Pages, Size
+
+    if pages not in list(Pages):
+        raise ConfigurationError(f"--pages: got {pages!r}, want one of {[str(name) for name in Pages]}")
+    size = QUICK if quick else Size(log_sessions=log_sessions, test_sessions=test_sessions)
+    command = " ".join(["planogram", *sys.argv[1:]])
+    run.run(_seeds(worlds), replace(size, pages=Pages(pages)), command, say=typer.echo)
+
+
 def _seeds(text: str) -> list[int]:
     """Numbers of "100-104", or of "100,103".
 

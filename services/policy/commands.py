@@ -24,7 +24,9 @@ def train_policy(
     rewards: Path | None = typer.Option(  # noqa: B008
         None, help="YAML of reward weights. Default: the service's config/rewards.yaml."
     ),
-    learner: str = typer.Option("slateq", help="slateq, ddqn, sarsa or cql; the service's README compares."),
+    learner: str = typer.Option(
+        "slateq", help="slateq, ddqn, sarsa, cql or click_order; the service's README compares."
+    ),
     steps: int | None = typer.Option(None, min=1, help="Most gradient steps. Default: the learner's."),
     page_discount: float | None = typer.Option(
         None,

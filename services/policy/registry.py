@@ -21,8 +21,9 @@ from services.policy.planner import Values, uniform_values
 from services.policy.programme import Cascade
 
 MODEL_FILE = "model.onnx"
-Q_VALUES, CASCADE = "q_values", "cascade"
-"""What a graph answers: a value per action and slot, or what a page of a cascade is worth."""
+Q_VALUES, CASCADE, CLICK_ORDER = "q_values", "cascade", "click_order"
+"""How pages are read from a graph: from a value per action and slot; from what a page of a cascade is worth;
+or, of a cascade's graph, from the probabilities of a click alone: a yardstick to hold the others to."""
 INPUTS = ("state", "actions", "allowed")
 OUTPUT = "q_values"
 CASCADE_INPUTS = ("state", "actions")
@@ -123,7 +124,15 @@ def _cascade_values(session: Any, facts: Facts) -> Values:
     return Completion(facts.shape, Cascade.of(*heads[:, None])).values
 
 
+def _click_values(session: Any, facts: Facts) -> Values:
+    """Greedy click ranking: what is clicked most stands highest, and nothing below or later counts."""
+    state, actions, _ = space.describe(facts)
+    click = cascade_heads(session, state, actions)[0]
+    return lambda progress, offer, actions: click[actions]
+
+
 _KINDS: Mapping[str, tuple[Callable[[Any, Array, Array], Array], Callable[[Any, Facts], Values]]] = {
     Q_VALUES: (q_values, _slot_values),
     CASCADE: (cascade_heads, _cascade_values),
+    CLICK_ORDER: (cascade_heads, _click_values),
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from services.common import artifacts
+from services.common import artifacts, inference
 from services.common.errors import Incompatible
 from services.policy import page, planner, registry, space
 from services.policy.exploration import Exploration, Mode
@@ -49,6 +49,26 @@ def test_the_policy_learns_what_shoppers_like(shop, learned):
             and shape.families[shape.module[choice.action]] == "deep"
         )
     assert liked > 45  # of 60, where uniform choice gives 10
+
+
+def test_click_order_is_the_cascades_click_head_and_nothing_else(shop, cascade_outcome):
+    models = cascade_outcome.artifact.path.parent
+    artifact = train.click_order_of(cascade_outcome.artifact, models)
+    policy = registry.open_policy(artifact)
+    session = inference.open_session(artifact.file(registry.MODEL_FILE), "cpu")
+    generator = np.random.default_rng(7)
+    for _ in range(20):
+        facts = page.decode(shop.request(generator, {"pages": 1, "clicks": 0}))
+        state, actions, _ = space.describe(facts)
+        click = registry.cascade_heads(session, state, actions)[0]
+        for choice in planner.plan(facts, policy.values(facts), Exploration(Mode.GREEDY, 0, 1), 0):
+            assert choice.value == click[choice.action] == click[choice.feasible].max()
+
+
+def test_click_order_can_be_trained_by_name(log_folder, tmp_path):
+    outcome = train.train(log_folder, tmp_path, train.Learner.CLICK_ORDER, train.Settings(step_count=20))
+    assert outcome.artifact.manifest["learner"] == outcome.artifact.manifest["values"] == registry.CLICK_ORDER
+    assert registry.open_policy(outcome.artifact).version.startswith("click_order-")
 
 
 def test_values_are_in_the_unit_of_returns(learned):

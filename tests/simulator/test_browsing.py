@@ -161,6 +161,34 @@ async def test_sessions_begin_in_order_of_time(
     assert times[-1] - times[0] > 11 * 86_400
 
 
+async def test_a_count_of_sessions_brings_the_same_ones_whatever_is_shown(
+    hidden: World, population: Population, make_shop: Callable[..., Any]
+) -> None:
+    """Session n is the same shopper at the same time, however many pages the others took."""
+    begun, page_counts = [], []
+    for seed in (0, 1):
+        shop = make_shop(seed=seed)
+        report = await run(shop, hidden, population, page_views=0, session_count=150)
+        first: dict[str, tuple[str, int]] = {}
+        for request in shop.requests:
+            shopper = request.shopper
+            first.setdefault(shopper.session_id, (shopper.user_id, request.context.time.seconds))
+        begun.append(first)
+        assert len(first) == 150
+        page_counts.append(report.page_count)
+    assert begun[0] == begun[1]
+    assert page_counts[0] != page_counts[1]
+
+
+async def test_expected_margin_is_what_families_leave_of_expected_purchases(
+    hidden: World, population: Population, make_shop: Callable[..., Any]
+) -> None:
+    law = replace(hidden.regime, margin_share=np.full(3, 0.25))
+    tally = (await run(make_shop(), replace(hidden, regime=law), population)).tally
+    assert tally.of("expected_purchases").sum() > 0
+    np.testing.assert_allclose(tally.of("expected_margin"), 0.25 * tally.of("expected_purchases"))
+
+
 async def test_a_live_run_happens_now(
     hidden: World, population: Population, make_shop: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

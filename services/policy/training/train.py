@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from services.common import artifacts
 from services.common.training_output import Report, Scalar
 from services.policy import space
 from services.policy.page import Array
-from services.policy.registry import CASCADE, MODEL_FILE, Q_VALUES
+from services.policy.registry import CASCADE, CLICK_ORDER, MODEL_FILE, Q_VALUES
 from services.policy.training import dqn, export, page_log, rewards, slateq, transitions
 from services.policy.training.course import Course
 from services.policy.training.judging import judge_pages, judge_slots
@@ -44,6 +45,8 @@ class Learner(StrEnum):
     """The same network for the value of what is served already."""
     CQL = "cql"
     """DDQN that mistrusts what the log has not tried."""
+    CLICK_ORDER = "click_order"
+    """The click head of cascade SlateQ alone: the greedy ranking that many shops serve, as a yardstick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def train(
     torch.set_num_threads(1)  # larger pools lose more in hand-over than these small layers gain
     weights = rewards.load(rewards_path)
     course = Course(scalar, checkpoint=settings.checkpoint)
-    work = _pages if learner is Learner.SLATEQ else _slots
+    work = _slots if learner in _SLOT_RECIPES else _pages
     trained = work(log, weights, learner, settings, course, report)
     with tempfile.TemporaryDirectory() as folder:
         trained.metrics["export_difference"] = trained.write(Path(folder) / MODEL_FILE)
@@ -116,6 +119,21 @@ def train(
         artifact = artifacts.publish(models, _version(learner, manifest), Path(folder), manifest)
     report("publish", 1, 1)
     return Outcome(artifact, trained.metrics)
+
+
+def click_order_of(cascade: artifacts.Artifact, models: Path) -> artifacts.Artifact:
+    """Publishes the click order of a published cascade: the same network, so that the two differ in how pages
+    are laid out and in nothing else.
+
+    Raises:
+        ValueError: where that is published already.
+    """
+    version = f"{Learner.CLICK_ORDER.value}-of-{cascade.version}"
+    facts = {name: value for name, value in cascade.manifest.items() if name not in ("files", "published")}
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(cascade.file(MODEL_FILE), folder)
+        told = {"learner": Learner.CLICK_ORDER.value, "values": CLICK_ORDER}
+        return artifacts.publish(models, version, Path(folder), {**facts, **told})
 
 
 def split(times: Array) -> tuple[Array, Array]:
@@ -127,7 +145,7 @@ def split(times: Array) -> tuple[Array, Array]:
 def _pages(
     log: Path, weights: Rewards, learner: Learner, settings: Settings, course: Course, report: Report
 ) -> _Trained:
-    """By cascade SlateQ, on whole pages."""
+    """By cascade SlateQ, on whole pages; greedy click order reads one head of the same network."""
     data = page_log.read(log, weights, lambda done, total: report("read", done, total))
     report("read", data.page_count, data.page_count)
     learned, held_out = split(data.times)
@@ -148,7 +166,8 @@ def _pages(
         states, actions = data.pages.states[some], data.pages.actions.of(some).actions
         return export.compare_cascade(network, path, states, actions)
 
-    return _Trained(CASCADE, recipe, data.times, learned, metrics, write)
+    kind = CLICK_ORDER if learner is Learner.CLICK_ORDER else CASCADE
+    return _Trained(kind, recipe, data.times, learned, metrics, write)
 
 
 def _slots(
