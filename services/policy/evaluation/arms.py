@@ -18,8 +18,8 @@ import numpy as np
 
 from planogram.files import log as files
 from services.policy.page import Array
+from services.policy.training.logged import acts_by_page, seen_on
 from services.policy.training.rewards import Rewards
-from services.policy.training.transitions import acts_by_page, seen_on
 
 SET_ASIDE = "set aside as no shopper's"
 UNKNOWN = "without a key, so that they cannot be told apart"
