@@ -1,9 +1,10 @@
 """May a candidate policy be shown to some shoppers?
 
 Two questions, in this order. Does the log support an answer: at which largest blend of served and candidate
-policy are enough of its pages and sessions worth something? And at that blend, is the candidate better than
-what was served, shopper by shopper, beyond what chance explains? Too little support is a verdict of its own:
-it says nothing against the candidate, and asks for more exploration or a smaller step.
+policy are enough of its pages and sessions worth something, with weights of no heavy tail? And at that blend,
+is the candidate better than what was served, shopper by shopper, beyond what chance explains? Too little
+support is a verdict of its own: it says nothing against the candidate, and asks for more exploration or a
+smaller step.
 
 The bound is approximate where tails are heavy (`difference`): what passes goes to a canary, whose bounds hold
 at any time (`canary`), and never to everyone.
@@ -11,6 +12,7 @@ at any time (`canary`), and never to everyone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -24,6 +26,7 @@ from services.policy.evaluation.decisions import Decisions
 from services.policy.evaluation.difference import to_served
 from services.policy.evaluation.estimators import effective_count
 from services.policy.evaluation.intervals import Interval
+from services.policy.evaluation.tails import tail_index
 
 BLENDS = (0.1, 0.25, 0.5, 1.0)
 
@@ -51,11 +54,14 @@ class Limits:
     """Least effective sample of sessions, as a share of them."""
     session_count: float = 30.0
     """Least effective sample of sessions, in sessions: a bootstrap of fewer knows no tails."""
+    session_tail: float = 0.5
+    """Largest tail index of session weights: beyond one half their variance is infinite, and it is a matter
+    of luck which log has an effective sample."""
     confidence: float = 0.95
     """Of the lower bound on the difference; one-sided."""
 
     def __post_init__(self) -> None:
-        for name in ("first_page_share", "session_share", "confidence"):
+        for name in ("first_page_share", "session_share", "session_tail", "confidence"):
             value = getattr(self, name)
             if not 0.0 < value < 1.0:
                 raise ValueError(f"limits.{name}: got {value}, want above 0, below 1")
@@ -70,6 +76,8 @@ class Support:
     first_page_share: float
     session_share: float
     session_count: float
+    session_tail: float
+    """Tail index of session weights (`tails`); minus infinity where they are bounded."""
 
     def shortfalls(self, limits: Limits) -> list[str]:
         """What is missing, a line each."""
@@ -81,6 +89,10 @@ class Support:
         if self.session_count < limits.session_count:
             lines.append(
                 f"effective sample is {self.session_count:.1f} sessions, below {limits.session_count:g}"
+            )
+        if self.session_tail > limits.session_tail:
+            lines.append(
+                f"session weights have a tail of index {self.session_tail:.2f}, above {limits.session_tail:g}"
             )
         return lines
 
@@ -167,10 +179,11 @@ def largest_supported(
 
 
 def support_of(decisions: Decisions) -> Support:
-    """Effective samples of first pages and of sessions."""
+    """Effective samples of first pages and of sessions, and the tail of the latter's weights."""
     first = effective_count(decisions.first_pages().weights())
-    sessions = effective_count(decisions.sessions().weights())
-    return Support(first / len(decisions), sessions / len(decisions), sessions)
+    weights = decisions.sessions().weights()
+    sessions = effective_count(weights)
+    return Support(first / len(decisions), sessions / len(decisions), sessions, tail_index(weights))
 
 
 def write(decision: Decision, path: Path) -> None:
@@ -196,6 +209,7 @@ def document(decision: Decision) -> dict[str, Any]:
                 "first_page_share": round(found.first_page_share, 4),
                 "session_share": round(found.session_share, 4),
                 "session_count": round(found.session_count, 1),
+                "session_tail": round(found.session_tail, 2) if math.isfinite(found.session_tail) else None,
             }
             for share, found in decision.support.items()
         },
