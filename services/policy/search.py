@@ -150,8 +150,10 @@ class Board:
 
     def suited(self, page: Array, places: Array, may_stand: Array) -> Array:
         """(n,) what suits each of these slots (n,) best where its module, and the page's first, are gone."""
-        is_gone = np.isin(self.module, self.module[page[1:]])
-        is_gone[self.empty] = False
+        is_taken = np.zeros(len(self.worth) + 1, bool)  # by module; the empty place's own, -1, is the last
+        is_taken[self.module[page[1:]]] = True
+        is_taken[-1] = False
+        is_gone = is_taken[self.module]
         offered = self.worth + self.passing * self._below(page)[places, None]
         offered[places == len(page) - 1] = self.last
         offered[:, self.empty] -= self._lack
@@ -197,7 +199,7 @@ def best_page(board: Board, progress: Progress, may_stand: Array) -> Array:
             break
         page = board.climbed(likely[0], may_stand)
     if may_stand.size > _PROVEN_CELLS:
-        return _tried(board, progress, page)
+        return page  # what runs out is mended in its slot
     pages = [_tried(board, progress, found) for found in (page, *likely[:_TRIED_COUNT])]
     return _proven(board, progress, pages[int(board.value(np.array(pages)).argmax())])
 
