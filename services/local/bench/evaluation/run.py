@@ -51,30 +51,34 @@ def run(
     """Makes what has no result yet, and reports all figures of one world."""
     items = worlds.read_items(catalogue.make(0, DAY), DAY)
     kept_in = folder / "bench-evaluation" / f"{world}-{_digest(size)}"
-    key, steps = repr(size), kept_in / "steps"
 
-    def step(name: str, make: Callable[[], Any]) -> Any:
+    def step(name: str, make: Callable[[], Any], *rests_on: Any) -> Any:
         def timed() -> dict[str, Any]:
             begun_s = time.process_time()
             found = make()
             say(f"{name}: done in {time.process_time() - begun_s:.0f} s of processor time")
             return {"found": found, "cpu_s": time.process_time() - begun_s}
 
-        return kept.result(steps / f"{name}.json", key, timed)["found"]
+        return kept.result(kept_in / "steps" / f"{name}.json", repr(rests_on), timed)["found"]
 
     scene = scenes.set_up(items, world, "base", size, kept_in, say)
     parts = pool.fill(kept_in / "pool", scene.shop, scene.incumbent, scene.candidate, size, say)
-    asked = {"click": step("click-head", lambda: click_head.measure(scene, say))}
-    asked["cold"] = step("cold", lambda: cold.measure(scene))
+    clicks = step("click-head", lambda: click_head.measure(scene, say), size.held_out_sessions)
+    strangers = step("cold", lambda: cold.measure(scene))
     rows = _estimates(scene, parts, step, folder, say)
-    judged = step("worse", lambda: verdicts.judged_worse(scene, parts, say))
+    judged = step(
+        "worse",
+        lambda: verdicts.judged_worse(scene, parts, say),
+        *(size.pool_sessions, size.worse_count, size.worse_sessions, size.worse_truth_sessions),
+    )
     rows += verdicts.worse_rows(judged, size.worse_sessions)
     rows += _powers(scene, parts, step, folder, say)
-    rows += click_head.rows(asked["click"]) + cold.rows(asked["cold"])
+    rows += click_head.rows(clicks) + cold.rows(strangers)
     answers = {
         regime: step(
             f"warranted-{regime}",
             lambda: far_sight.measure(items, world, regime, size, kept_in / regime, say),  # noqa: B023
+            size.warranted_sessions,
         )
         for regime in far_sight.REGIMES
     }
@@ -83,8 +87,8 @@ def run(
     return rows
 
 
-Step = Callable[[str, Callable[[], Any]], Any]
-"""What a step of this name found before; else what the function finds now."""
+Step = Callable[..., Any]
+"""What a step of this name found before, where it rests on the same; else what the function finds now."""
 
 
 def _estimates(
@@ -92,16 +96,18 @@ def _estimates(
 ) -> list[Row]:
     """How far off estimates are, on logs drawn from the pool."""
     size = scene.size
-    whole = pool.load(parts)
+    whole, drawn = pool.load(parts), (size.pool_sessions, size.draw_count, size.draw_sessions)
     found = step(
         "accuracy",
         lambda: accuracy.draws(whole, Blending.GEOMETRIC, size.draw_count, size.draw_sessions, say),
+        *drawn,
     )
     mixed = step(
         "mixture",
         lambda: accuracy.draws(
             whole, Blending.MIXTURE, min(MIXTURE_DRAWS, size.draw_count), size.draw_sessions, say
         ),
+        *drawn,
     )
     rivals = scene.incumbent, scene.candidate
     known = _truths(scene, "accuracy", rivals, accuracy.declared(found), size.truth_sessions, step)
@@ -133,7 +139,7 @@ def _powers(
         def judged() -> dict[str, Any]:
             return verdicts.power(pool.load(files), session_counts, size.power_draws)  # noqa: B023
 
-        found = step(f"power-{slug}", judged)
+        found = step(f"power-{slug}", judged, len(files), session_counts, size.power_draws)
         blends = verdicts.declared(found)
         known = _truths(scene, f"power-{slug}", (incumbent, candidate), blends, truth_sessions, step)
         uplifts = {blend: of.difference / (of.value - of.difference) for blend, of in known.items()}
@@ -167,7 +173,7 @@ def _truths(
             found[f"{share:g}"] = dict(pairs) | dict(more)
         return found
 
-    found = step(f"truth-{name}", played)
+    found = step(f"truth-{name}", played, count, blends)
     return {share: Truth(**found[f"{share:g}"]) for share in blends}
 
 

@@ -36,8 +36,8 @@ class Size:
     draw_sessions: int = 20_000
     truth_sessions: int = 300_000
     power_sessions: tuple[int, ...] = (50_000, 200_000)
-    colder_pool_sessions: int = 20 * sessions.BATCH
-    colder_sessions: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000, 20_000)
+    colder_pool_sessions: int = 80 * sessions.BATCH
+    colder_sessions: tuple[int, ...] = (5_000, 20_000, 50_000, 100_000)
     colder_truth_sessions: int = 15 * sessions.BATCH
     power_draws: int = 100
     worse_count: int = 200
