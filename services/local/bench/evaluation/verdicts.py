@@ -144,12 +144,12 @@ def worse_rows(found: dict[str, Any], session_count: int) -> list[Row]:
 
 
 def power_rows(name: str, found: dict[str, Any], uplifts: dict[float, float]) -> list[Row]:
-    """The share of logs on which a better candidate was promoted, by their size.
+    """The share of logs on which a better candidate was promoted, by their size; the largest should do.
 
     Args:
         uplifts: true ones of the blends, as shares of what the incumbent earns.
     """
-    result = []
+    result, largest = [], max(found, key=int)
     for session_count, verdicts in found.items():
         promoted = sum(verdict == PROMOTED for verdict, _ in verdicts)
         blends = Counter(blend for _, blend in verdicts if blend is not None)
@@ -163,7 +163,7 @@ def power_rows(name: str, found: dict[str, Any], uplifts: dict[float, float]) ->
                 promoted,
                 len(verdicts),
                 f"share of logs; {said}",
-                POWER_REACH,
+                POWER_REACH if session_count == largest else None,
             )
         )
     return result
