@@ -39,10 +39,6 @@ class Tally:
         """Share of sessions with a purchase."""
         return float((self.rows[:, COLUMNS.index("purchases")] > 0).mean()) if len(self.rows) else 0.0
 
-    @property
-    def purchases_per_session(self) -> float:
-        return self._sum("purchases") / max(self.session_count, 1)
-
     def of(self, name: str) -> np.ndarray:
         """(sessions,) one column."""
         return self.rows[:, COLUMNS.index(name)]

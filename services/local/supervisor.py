@@ -1,7 +1,7 @@
 """How do the services run in the background of one machine: start, look, stop?
 
 A process is known by its pid file below the run folder, which holds pid and start time, so that a pid
-that was given to somebody else is never signalled.
+that was given to somebody else is never signalled. Start times count from boot: clocks are set now and then.
 """
 
 from __future__ import annotations
@@ -200,10 +200,12 @@ def _require_free(program: Program) -> None:
 
 
 def _started(pid: int) -> str:
-    """When a process started; empty where it is gone or a zombie."""
+    """Seconds from boot to a process's start; empty where it is gone or a zombie."""
     try:
         process = psutil.Process(pid)
-        return "" if process.status() == psutil.STATUS_ZOMBIE else repr(process.create_time())
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return ""
+        return f"{process.create_time() - psutil.boot_time():.2f}"
     except psutil.NoSuchProcess:
         return ""
 

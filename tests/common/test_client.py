@@ -65,7 +65,7 @@ async def test_the_handler_sees_how_much_time_is_left(upstream, echo):
     seen = []
     echo.behaviour = lambda context: seen.append(context.time_remaining())
     await upstream.call("GetPolicy", policy_pb2.GetPolicyRequest(), 1.0)
-    assert 0 < seen[0] <= 1.0
+    assert 0 < seen[0] <= 1.1  # grpc counts it by a clock that is set now and then
 
 
 async def test_the_request_id_of_the_call_in_progress_is_passed_on(upstream, echo):

@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from services.policy import programme
 from services.policy.programme import Array, Cascade
+from services.policy.registry import CASCADE_OUTPUTS
 from services.policy.training.course import UNWATCHED, Course, Progress
 from services.policy.training.pages import TERMINAL, Described, Pages
 
-HEADS = ("click", "scroll", "clicked_value", "stop_value")
+HEADS = CASCADE_OUTPUTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,27 +32,18 @@ _TEMPERATURES = (0.12, 0.16, 0.25, 0.3, 0.4, 0.6, 1.0)
 
 def candidates(scene: Scene) -> Iterator[Contestant]:
     """Candidates without end, kind by kind in turns, so that the first hundred hold all kinds."""
-    kinds = [_small_logs(scene), _page_at_hand(scene), _clicks(scene), _shaken(scene), _popular(scene)]
-    kinds.append(_other_temperature(scene))
+    kinds = [_small_logs(scene, "small log", 1.0), _small_logs(scene, "page discount 0,", 0.0)]
+    kinds += [_clicks(scene), _shaken(scene), _popular(scene), _other_temperature(scene)]
     while True:
         yield from (next(kind) for kind in kinds)
 
 
-def _small_logs(scene: Scene) -> Iterator[Contestant]:
+def _small_logs(scene: Scene, name: str, page_discount: float) -> Iterator[Contestant]:
     number = 0
     while True:
-        for network in _small_networks(scene, 1.0):
+        for network in _small_networks(scene, page_discount):
             exploring = SERVED if not number else replace(SERVED, temperature=_TEMPERATURES[number % 7])
-            yield whole_sessions(f"small log {number}", scene.encoder, network, exploring)
-            number += 1
-
-
-def _page_at_hand(scene: Scene) -> Iterator[Contestant]:
-    number = 0
-    while True:
-        for network in _small_networks(scene, 0.0):
-            exploring = SERVED if not number else replace(SERVED, temperature=_TEMPERATURES[number % 7])
-            yield whole_sessions(f"page discount 0, {number}", scene.encoder, network, exploring)
+            yield whole_sessions(f"{name} {number}", scene.encoder, network, exploring)
             number += 1
 
 
