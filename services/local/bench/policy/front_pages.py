@@ -49,6 +49,8 @@ class Encoder:
             np.log1p(observed.family_stops),
             np.log1p(observed.recent_interest),
             np.log1p(observed.recent_stops),
+            np.log1p(observed.category_passes),
+            np.log1p(observed.family_passes),
             np.log1p(observed.category_clicks.sum(1) - observed.category_dwells.sum(1))[:, None],
         ]
         return np.concatenate([np.asarray(column, np.float32) for column in columns], 1)
@@ -77,6 +79,7 @@ class Encoder:
             np.log1p(dwells),
             (clicks + dwells) / total,
             np.log1p(observed.recent_interest),
+            np.log1p(observed.category_passes),
             is_last,
             is_last * observed.last_dwelled[:, None],
             np.log1p(np.maximum(clicks - dwells, 0)),
@@ -90,6 +93,7 @@ class Encoder:
             np.log1p(observed.family_clicks),
             np.log1p(observed.family_stops),
             np.log1p(observed.recent_stops),
+            np.log1p(observed.family_passes),
         ]
         return np.stack(parts, 2).astype(np.float32)
 
