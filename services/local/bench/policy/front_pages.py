@@ -12,7 +12,7 @@ import numpy as np
 
 from services.policy.training.pages import TERMINAL, Described, Pages
 from simulator.front import SLOT_COUNT, Catalogue, Front, Observed, Trace
-from simulator.modules import FAMILIES, SOURCES, TEMPLATES
+from simulator.modules import FAMILIES, HISTORY_MODULES, SOURCES, TEMPLATES
 
 Array = np.ndarray[Any, Any]
 
@@ -62,7 +62,7 @@ class Encoder:
             [
                 _one_hot(catalogue.family, len(FAMILIES)),
                 _one_hot(catalogue.template, len(TEMPLATES)),
-                _one_hot(catalogue.source, len(SOURCES)),
+                _one_hot(catalogue.source, len(SOURCES) + len(HISTORY_MODULES) * self.front.is_rich),
                 _one_hot(catalogue.category, catalogue.category_count),
                 (catalogue.category >= 0)[:, None],
             ],
@@ -103,11 +103,11 @@ class FrontActions:
 
     def __init__(self, encoder: Encoder, observed: Observed) -> None:
         self._fixed, self._module = encoder.fixed(), encoder.catalogue.module
-        self._category, self._family = encoder.catalogue.category, encoder.catalogue.family
+        self._category, self._family = encoder.catalogue.categories(observed), encoder.catalogue.family
         self._by_category, self._by_family = encoder.by_category(observed), encoder.by_family(observed)
 
     def of(self, pages: Array) -> Described:
-        by_category = self._by_category[pages][:, self._category]
+        by_category = self._by_category[pages[:, None], self._category[pages]]
         by_family = self._by_family[pages][:, self._family]
         fixed = np.broadcast_to(self._fixed, (len(pages), *self._fixed.shape))
         shape = (len(pages), len(self._module))
@@ -121,7 +121,7 @@ class FrontActions:
         return np.concatenate(
             (
                 self._fixed[actions],
-                self._by_category[pages, self._category[actions]],
+                self._by_category[pages, self._category[pages, actions]],
                 self._by_family[pages, self._family[actions]],
             ),
             1,
