@@ -15,7 +15,7 @@ import numpy as np
 
 from services.local.bench import harness
 from services.local.bench.harness import Row
-from services.local.bench.policy import log, standings
+from services.local.bench.policy import log, rounds, standings
 from services.local.bench.policy.contenders import CascadePolicy, ClickOrder, Exploring
 from services.local.bench.policy.front_pages import pages_of
 from services.local.bench.policy.sizes import DAY, LOG_SEED, TEST_SEED, Size
@@ -56,7 +56,8 @@ def run(
             + ", ".join(f"{name} {value:.4f}" for name, value in results[-1].items())
         )
     rows = summary(results)
-    harness.report(f"policy-{regime}", rows, command)
+    path = harness.report(f"policy-{regime}", rows, command)
+    path.with_suffix(".svg").write_text(rounds.plot(results))
     return rows
 
 
