@@ -7,7 +7,6 @@ import contextlib
 import os
 import random
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from services.common.client import InProcessUpstream
 from services.common.errors import ConfigurationError
 from services.local.bench.harness import Row, in_turns, median_ratio, report
 from services.local.bench.null import CALLS, Recording
+from services.local.bench.ports import free_port
 from services.local.supervisor import clean_environment
 
 ROLES = ("feature", "scoring", "policy", "layout")
@@ -219,7 +219,7 @@ def _environment(scratch: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _pipeline(folder: Path, command: Any) -> Iterator[Pipeline]:
     folder.mkdir()
-    ports = {role: _free_port() for role in ROLES}
+    ports = {role: free_port() for role in ROLES}
     processes = {}
     try:
         for role in ROLES:
@@ -275,9 +275,3 @@ def _wait(process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
         if process.poll() is not None or time.monotonic() > end_s:
             raise ConfigurationError(f"a benchmarked service did not start:\n{log_path.read_text()[-2000:]}")
         time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
