@@ -38,8 +38,8 @@ class Visit:
     item_row: int = -1
     cart_rows: Sequence[int] = ()
     query: str = ""
-    recent_rows: Sequence[int] = ()
-    """Items looked at, newest first; -1 where unknown."""
+    looked_rows: Sequence[int] = ()
+    """Items looked at, newest first, -1 where unknown; they may repeat."""
     bought_rows: Sequence[int] = ()
     """Items bought and kept, last bought first, known ones only."""
     taste: NDArray[np.float32] | None = None
@@ -54,9 +54,11 @@ def candidates(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows
     Only items that are active, in stock and in the catalogue by the time of the page; only products,
     except for the sources of articles and of the caller's list.
     """
-    # The same for every shopper, as long as no item is still to come: most modules of most pages.
+    # The same for every shopper, as long as no item is still to come: most modules of most pages, and what
+    # many search for.
     is_shared = query.source in _SHARED and visit.now_s >= generation.newest_s
-    key = (query.source, query.category, query.limit)
+    words = visit.query if query.source == feature_pb2.CANDIDATE_SOURCE_SEARCH else ""
+    key = (query.source, words, query.category, query.limit)
     if is_shared and key in generation.memo:
         return generation.memo[key]
     found = _select(generation, _SOURCES[query.source](generation, query, visit), query, visit)
@@ -107,7 +109,7 @@ def _deals(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
 
 
 def _recently_viewed(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    return _products(generation, (row for row in visit.recent_rows if row != visit.item_row))
+    return _products(generation, (row for row in visit.looked_rows if row != visit.item_row))
 
 
 def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
@@ -187,6 +189,7 @@ _SHARED = frozenset(
         feature_pb2.CANDIDATE_SOURCE_DEALS,
         feature_pb2.CANDIDATE_SOURCE_SPONSORED,
         feature_pb2.CANDIDATE_SOURCE_ARTICLES,
+        feature_pb2.CANDIDATE_SOURCE_SEARCH,
     )
 )
 _SOURCES: Mapping[int, Callable[[Generation, ModuleQuery, Visit], Rows]] = {

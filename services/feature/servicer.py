@@ -279,8 +279,9 @@ def _facts(generation: Generation, rows: NDArray[np.int64]) -> feature_pb2.ItemF
     columns = generation.columns
     price = columns.price_micros[rows]
 
-    def words(vocabulary: Sequence[str], codes: NDArray[np.int32]) -> list[str]:
-        return list(map(vocabulary.__getitem__, codes[rows].tolist()))
+    def words(vocabulary: NDArray[np.object_], codes: NDArray[np.int32]) -> list[str]:
+        names: list[str] = vocabulary[codes[rows]].tolist()
+        return names
 
     return feature_pb2.ItemFacts(
         brand=words(generation.brands, columns.brand),

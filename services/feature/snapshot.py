@@ -101,9 +101,10 @@ class Generation:
     """Number of the last push that is laid over the snapshot."""
     built_s: float
     columns: Columns
-    categories: tuple[str, ...]
-    brands: tuple[str, ...]
-    sellers: tuple[str, ...]
+    categories: NDArray[np.object_]
+    """Names by their codes, as are brands and sellers: an array hands out a page's names at once."""
+    brands: NDArray[np.object_]
+    sellers: NDArray[np.object_]
     category_place: Mapping[str, int]
     category_log_median: NDArray[np.float64]
     ranked: Mapping[str, RankedIndex]
@@ -115,7 +116,7 @@ class Generation:
     """When the last item entered the catalogue, seconds since 1970."""
     appeal: NDArray[np.float32]
     """(N,) popularity, 0 to 1, of products that are shown; minus infinity of all else."""
-    memo: dict[tuple[int, str, int], NDArray[np.int32]] = field(init=False, default_factory=dict)
+    memo: dict[tuple[int, str, str, int], NDArray[np.int32]] = field(init=False, default_factory=dict)
     """Candidates that depend on nothing but the generation, once they were asked for."""
 
     @property
@@ -204,16 +205,18 @@ def load(root: Path, version: str) -> Generation:
         array("search_rows"),
         array("search_weights"),
     )
-    categories = tuple(vocabularies["categories"])
+    categories, brands, sellers = (
+        np.array(vocabularies[name], np.object_) for name in ("categories", "brands", "sellers")
+    )
     return Generation(
         snapshot_version=version,
         sequence=0,
         built_s=float(manifest["built_s"]),
         columns=columns,
         categories=categories,
-        brands=tuple(vocabularies["brands"]),
-        sellers=tuple(vocabularies["sellers"]),
-        category_place={name: place for place, name in enumerate(categories)},
+        brands=brands,
+        sellers=sellers,
+        category_place={name: place for place, name in enumerate(categories.tolist())},
         category_log_median=array("category_log_median"),
         ranked={name: RankedIndex(array(f"{name}_offsets"), array(f"{name}_rows")) for name in RANKED},
         search=SearchIndex(postings, len(columns.ids)),
