@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from planogram.common.v1 import choices_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import log
 from services.common.errors import InvalidRequest
@@ -127,18 +128,12 @@ def _decision(shape: Shape, slot_id: str, choice: Choice) -> policy_pb2.SlotDeci
         q_value=choice.value,
         propensity=choice.propensity,
         is_explored=choice.is_explored,
-        feasible=[
-            policy_pb2.FeasibleAction(
-                module_index=module, template_index=template, propensity=propensity, q_value=value
-            )
-            for module, template, propensity, value in zip(
-                shape.module[feasible].tolist(),
-                shape.template[feasible].tolist(),
-                choice.feasible_propensities.tolist(),
-                choice.feasible_values.tolist(),
-                strict=True,
-            )
-        ],
+        feasible=choices_pb2.FeasibleChoices(
+            module_index=shape.module[feasible].tolist(),
+            template_index=shape.template[feasible].tolist(),
+            propensity=choice.feasible_propensities.tolist(),
+            q_value=choice.feasible_values.tolist(),
+        ),
         masked=[
             policy_pb2.MaskedModule(module_index=module, reason=_REASONS[mask])
             for module, mask in choice.masked
