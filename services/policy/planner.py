@@ -21,6 +21,7 @@ from enum import IntEnum
 import numpy as np
 
 from services.common.errors import Incompatible
+from services.policy.compiled import compiled
 from services.policy.exploration import Exploration, draw, probabilities
 from services.policy.page import Array, Facts, Offer, Progress, Shape
 
@@ -79,7 +80,7 @@ def plan(facts: Facts, values: Values, exploration: Exploration, seed: int) -> l
         offer = progress.offer()
         masks = slot_masks(progress, offer, index)
         outlook.mask_dead_ends(progress, offer, masks)
-        feasible = np.flatnonzero(masks == Mask.NONE)
+        feasible = np.flatnonzero(masks == 0)
         if not len(feasible):
             raise Incompatible(
                 f"slot {slot.slot_id!r} can hold nothing: allow it a filler module with enough items"
@@ -114,17 +115,41 @@ def slot_masks(progress: Progress, offer: Offer, index: int) -> Array:
     shape = progress.facts.shape
     slot = shape.slots[index]
     is_placed = progress.is_placed[shape.module]
-    fits = slot.allowed & offer.is_enough
-    if slot.pinned.any():
-        stands = slot.pinned & fits & (~is_placed | shape.is_filler)
-        if stands.any():
-            return _label(slot.allowed, is_placed & ~stands, offer, stands, Mask.PINNED)
-    is_free = fits & ~is_placed
-    # From what should stand here to what may stand rather than nothing.
-    for feasible in (is_free & ~slot.kept, fits & shape.is_filler, is_free):
-        if feasible.any():
-            break
-    return _label(slot.allowed, is_placed, offer, feasible, Mask.RESERVED)
+    return _masks(slot.allowed, slot.pinned, slot.kept, shape.is_filler, is_placed, offer.is_enough)
+
+
+@compiled
+def _masks(
+    allowed: Array, pinned: Array, kept: Array, is_filler: Array, is_placed: Array, is_enough: Array
+) -> Array:
+    """(A,) Mask of each action, by what is said of each."""
+    # From what should stand here, a pin, to what may stand rather than nothing.
+    claims = np.full(len(allowed), 4)
+    for action in range(len(allowed)):
+        if allowed[action] and is_enough[action]:
+            is_free = not is_placed[action]
+            if pinned[action] and (is_free or is_filler[action]):
+                claims[action] = 0
+            elif is_free and not kept[action]:
+                claims[action] = 1
+            elif is_filler[action]:
+                claims[action] = 2
+            elif is_free:
+                claims[action] = 3
+    best = claims.min()
+    masks = np.empty(len(allowed), np.int64)
+    for action in range(len(allowed)):
+        if not allowed[action]:
+            masks[action] = Mask.NOT_ALLOWED
+        elif claims[action] == best and best < 4:
+            masks[action] = Mask.NONE
+        elif is_placed[action]:
+            masks[action] = Mask.PLACED
+        elif not is_enough[action]:
+            masks[action] = Mask.TOO_FEW_ITEMS
+        else:
+            masks[action] = Mask.PINNED if best == 0 else Mask.RESERVED
+    return masks
 
 
 class Outlook:
@@ -199,21 +224,20 @@ def _can_follow(progress: Progress, actions: Sequence[int]) -> bool:
     return True
 
 
-def _label(allowed: Array, is_placed: Array, offer: Offer, feasible: Array, otherwise: Mask) -> Array:
-    masks = np.full(len(allowed), int(otherwise))
-    masks[~offer.is_enough] = Mask.TOO_FEW_ITEMS
-    masks[is_placed] = Mask.PLACED
-    masks[~allowed] = Mask.NOT_ALLOWED
-    masks[feasible] = Mask.NONE
-    return masks
-
-
 def _masked_modules(shape: Shape, masks: Array) -> tuple[tuple[int, Mask], ...]:
     """Modules without a feasible template; of several reasons, the one of the template that came furthest."""
-    is_masked = np.minimum.reduceat(masks, shape.first_action) != Mask.NONE
-    furthest = np.maximum.reduceat(masks, shape.first_action)[is_masked]
-    reasons = (_MASKS[mask] for mask in furthest.tolist())
-    return tuple(zip(np.flatnonzero(is_masked).tolist(), reasons, strict=True))
+    furthest = _furthest(masks, shape.module, len(shape.module_ids)).tolist()
+    return tuple((module, _MASKS[mask]) for module, mask in enumerate(furthest) if mask)
+
+
+@compiled
+def _furthest(masks: Array, module: Array, module_count: int) -> Array:
+    """(M,) the largest Mask of each module's actions; 0 where one of them is feasible."""
+    furthest = np.full(module_count, -1)
+    for action in range(len(masks)):
+        most = furthest[module[action]]
+        furthest[module[action]] = 0 if masks[action] == 0 or most == 0 else max(most, masks[action])
+    return furthest
 
 
 def uniform_values(progress: Progress, offer: Offer, actions: Array) -> Array:
