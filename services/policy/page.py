@@ -307,7 +307,8 @@ def _actions(request: policy_pb2.PlanPageRequest) -> tuple[Array, Array, Array, 
                     f"0 <= min_item_count <= max_item_count <= {MAX_SHOWN_COUNT}",
                 )
             columns.append((index, position, least, most))
-    module_index, template_index, min_count, max_count = np.array(columns, np.int64).T
+    # A copy: columns that stand apart in memory would be compiled for anew.
+    module_index, template_index, min_count, max_count = np.array(columns, np.int64).T.copy()
     return module_index, template_index, min_count, max_count
 
 
