@@ -176,7 +176,7 @@ def _slot_receipt(
         )
     for planned in replay.slots if replay is not None else ():
         if planned.slot_id == slot.slot_id:
-            for mask in planned.masked:
-                module_id = plan.modules[mask.module_index].module_id
-                result.masked.add(module_id=module_id, reason=_MASK_WORDS.get(mask.reason, "unknown"))
+            for module_index, mask in zip(planned.masked.module_index, planned.masked.reason, strict=True):
+                module_id = plan.modules[module_index].module_id
+                result.masked.add(module_id=module_id, reason=_MASK_WORDS.get(mask, "unknown"))
     return result

@@ -23,7 +23,7 @@ import numpy as np
 from services.common.errors import Incompatible
 from services.policy.compiled import compiled
 from services.policy.exploration import Exploration, draw, probabilities
-from services.policy.page import Array, Facts, Offer, Progress, Shape
+from services.policy.page import Array, Facts, Offer, Progress
 
 Values = Callable[[Progress, Offer, Array], Array]
 """Values of some actions in the next slot: (progress, offer, actions (a,)) to (a,)."""
@@ -40,9 +40,6 @@ class Mask(IntEnum):
     TOO_FEW_ITEMS = 3
     PINNED = 4
     RESERVED = 5
-
-
-_MASKS = tuple(Mask)  # by value: a look-up is ten times as fast as making the enum of a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,8 @@ class Choice:
     """(a,)"""
     feasible_propensities: Array
     """(a,), sums to 1."""
-    masked: tuple[tuple[int, Mask], ...]
-    """Modules that were not possible in any template, and why."""
+    masked: Array
+    """(M,) Mask of each module: of several reasons, that of the template that came furthest."""
 
 
 def plan(facts: Facts, values: Values, exploration: Exploration, seed: int) -> list[Choice]:
@@ -102,7 +99,7 @@ def plan(facts: Facts, values: Values, exploration: Exploration, seed: int) -> l
                 feasible=feasible,
                 feasible_values=worth,
                 feasible_propensities=propensities,
-                masked=_masked_modules(facts.shape, masks),
+                masked=_by_module(masks, facts.shape.module, len(facts.shape.module_ids)),
             )
         )
         progress.place(action, rows)
@@ -224,15 +221,9 @@ def _can_follow(progress: Progress, actions: Sequence[int]) -> bool:
     return True
 
 
-def _masked_modules(shape: Shape, masks: Array) -> tuple[tuple[int, Mask], ...]:
-    """Modules without a feasible template; of several reasons, the one of the template that came furthest."""
-    furthest = _furthest(masks, shape.module, len(shape.module_ids)).tolist()
-    return tuple((module, _MASKS[mask]) for module, mask in enumerate(furthest) if mask)
-
-
 @compiled
-def _furthest(masks: Array, module: Array, module_count: int) -> Array:
-    """(M,) the largest Mask of each module's actions; 0 where one of them is feasible."""
+def _by_module(masks: Array, module: Array, module_count: int) -> Array:
+    """(M,) NONE where one of the module's actions is feasible, else the largest Mask of them."""
     furthest = np.full(module_count, -1)
     for action in range(len(masks)):
         most = furthest[module[action]]

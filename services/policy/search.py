@@ -276,21 +276,27 @@ def _paired(board: Board, page: Array, may_stand: Array) -> Array:
 @compiled
 def _moved(board: Board, page: Array, may_stand: Array) -> Array:
     """(s,) the page with the best move of one choice to another slot; as it was where none fits."""
-    result, most = page, -np.inf
+    result, moved, most = page.copy(), page.copy(), -np.inf
     for start in range(len(page)):
-        for end in range(len(page)):
-            moved = page.copy()
-            step = 1 if end > start else -1
-            for slot in range(start, end, step):
-                moved[slot] = page[slot + step]
-            moved[end] = page[start]
-            fits = True
-            for slot in range(len(page)):
-                fits = fits and may_stand[slot, moved[slot]]
-            rank = _rank(board, moved)
-            if fits and rank > most:
-                result, most = moved, rank
+        for step in (-1, 1):
+            moved[:] = page
+            end = start + step
+            while 0 <= end < len(page):
+                moved[end - step], moved[end] = moved[end], moved[end - step]
+                if _fits(moved, may_stand) and _rank(board, moved) > most:
+                    most = _rank(board, moved)
+                    result[:] = moved
+                end += step
     return result
+
+
+@compiled
+def _fits(page: Array, may_stand: Array) -> bool:
+    """Whether each choice may stand in its slot."""
+    fits = True
+    for slot, action in enumerate(page):
+        fits = fits and may_stand[slot, action]
+    return fits
 
 
 @compiled

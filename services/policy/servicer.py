@@ -119,7 +119,7 @@ def _on_wire(value: float) -> float:
 
 
 def _decision(shape: Shape, slot_id: str, choice: Choice) -> policy_pb2.SlotDecision:
-    feasible = choice.feasible
+    feasible, masked = choice.feasible, np.flatnonzero(choice.masked)
     return policy_pb2.SlotDecision(
         slot_id=slot_id,
         module_id=shape.module_ids[shape.module[choice.action]],
@@ -134,10 +134,9 @@ def _decision(shape: Shape, slot_id: str, choice: Choice) -> policy_pb2.SlotDeci
             propensity=choice.feasible_propensities.tolist(),
             q_value=choice.feasible_values.tolist(),
         ),
-        masked=[
-            policy_pb2.MaskedModule(module_index=module, reason=_REASONS[mask])
-            for module, mask in choice.masked
-        ],
+        masked=policy_pb2.MaskedModules(
+            module_index=masked.tolist(), reason=[_REASONS[mask] for mask in choice.masked[masked].tolist()]
+        ),
     )
 
 

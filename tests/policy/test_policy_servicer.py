@@ -129,8 +129,9 @@ async def test_masked_modules_are_answered_with_their_reason(day_zero, plan_requ
     plan_request.slots[1].allowed_module_ids.extend(["m0", "m1"])
     answer = await day_zero.call("PlanPage", plan_request, 5)
     assert answer.slots[0].module_id == "m2"
-    assert {masked.reason for masked in answer.slots[0].masked} == {policy_pb2.MASK_REASON_PINNED}
-    reasons = {masked.module_index: masked.reason for masked in answer.slots[1].masked}
+    assert set(answer.slots[0].masked.reason) == {policy_pb2.MASK_REASON_PINNED}
+    masked = answer.slots[1].masked
+    reasons = dict(zip(masked.module_index, masked.reason, strict=True))
     assert reasons[3] == policy_pb2.MASK_REASON_NOT_ALLOWED
 
 

@@ -162,16 +162,16 @@ class SlotDecision(_message.Message):
     propensity: float
     is_explored: bool
     feasible: _choices_pb2.FeasibleChoices
-    masked: _containers.RepeatedCompositeFieldContainer[MaskedModule]
-    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., rows: _Optional[_Iterable[int]] = ..., q_value: _Optional[float] = ..., propensity: _Optional[float] = ..., is_explored: _Optional[bool] = ..., feasible: _Optional[_Union[_choices_pb2.FeasibleChoices, _Mapping]] = ..., masked: _Optional[_Iterable[_Union[MaskedModule, _Mapping]]] = ...) -> None: ...
+    masked: MaskedModules
+    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., rows: _Optional[_Iterable[int]] = ..., q_value: _Optional[float] = ..., propensity: _Optional[float] = ..., is_explored: _Optional[bool] = ..., feasible: _Optional[_Union[_choices_pb2.FeasibleChoices, _Mapping]] = ..., masked: _Optional[_Union[MaskedModules, _Mapping]] = ...) -> None: ...
 
-class MaskedModule(_message.Message):
+class MaskedModules(_message.Message):
     __slots__ = ("module_index", "reason")
     MODULE_INDEX_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
-    module_index: int
-    reason: MaskReason
-    def __init__(self, module_index: _Optional[int] = ..., reason: _Optional[_Union[MaskReason, str]] = ...) -> None: ...
+    module_index: _containers.RepeatedScalarFieldContainer[int]
+    reason: _containers.RepeatedScalarFieldContainer[MaskReason]
+    def __init__(self, module_index: _Optional[_Iterable[int]] = ..., reason: _Optional[_Iterable[_Union[MaskReason, str]]] = ...) -> None: ...
 
 class GetPolicyRequest(_message.Message):
     __slots__ = ()
