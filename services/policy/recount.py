@@ -42,19 +42,21 @@ def recounted(
         for effort in range(3):  # new items within caps; then, of a filler, any within caps, and any at all
             for number in range(len(room)):
                 room[number] = max(group_left[number], 0)
-            found = 0
+            found, shown[action] = 0, False
             for place in range(width):
+                if found == max_count[action]:
+                    break
                 row = rows[module[action], place]
                 fits = is_row[module[action], place] and (effort > 0 or not is_seen[row])
                 if fits and effort < 2 and group[row] < len(room):
                     room[group[row]] -= 1
                     fits = room[group[row]] >= 0
                 found += fits
-                shown[action, place] = fits and found <= max_count[action]
+                shown[action, place] = fits
             is_enough[action] = found >= min_count[action]
             if is_enough[action] or not is_filler[action]:
                 break
-        count[action] = min(found, max_count[action])
+        count[action] = found
     return shown, count, is_enough
 
 
