@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from planogram.common.v1 import context_pb2, tensor_pb2
+from planogram.common.v1 import choices_pb2, context_pb2, tensor_pb2
 from planogram.events.v1 import events_pb2
 from planogram.policy.v1 import policy_pb2
 from simulator.modules import BLUEPRINTS, CONTEXT, MODULES, PAGE_TYPES, TEMPLATES
@@ -169,15 +169,14 @@ class PageWriter:
         """A module's templates as feasible choices, each of probability 1 / count."""
         key = (module, count)
         if key not in self._choices:
-            self._choices[key] = b"".join(
-                _field(
-                    _FEASIBLE,
-                    events_pb2.FeasibleChoice(
-                        module_index=module, template_index=template, propensity=1 / count
-                    ).SerializeToString(),
-                )
-                for template in range(self._template_counts[module])
+            templates = range(self._template_counts[module])
+            choices = choices_pb2.FeasibleChoices(
+                module_index=[module] * len(templates),
+                template_index=templates,
+                propensity=[1 / count] * len(templates),
+                q_value=[0.0] * len(templates),
             )
+            self._choices[key] = _field(_FEASIBLE, choices.SerializeToString())
         return self._choices[key]
 
 

@@ -203,15 +203,7 @@ def _exposed_slot(
         is_explored=decision.is_explored,
         module_index=module_index,
         template_index=template_index,
-        feasible=[
-            events_pb2.FeasibleChoice(
-                module_index=choice.module_index,
-                template_index=choice.template_index,
-                propensity=choice.propensity,
-                q_value=choice.q_value,
-            )
-            for choice in decision.feasible
-        ],
+        feasible=decision.feasible,
     )
 
 

@@ -58,10 +58,10 @@ def _interest(module: Module, session: context_pb2.SessionState) -> str:
 
 
 def _chance(decision: policy_pb2.SlotDecision) -> str:
-    count = len(decision.feasible)
+    values = decision.feasible.q_value
+    count = len(values)
     if count < 2:
         return ""
-    values = [choice.q_value for choice in decision.feasible]
     if min(values) == max(values):
         return f"One of {count} choices, all alike so far."
     return f"Best of {count} choices for this visit."

@@ -154,32 +154,29 @@ def _slot_receipt(
     if plan is None:
         result.reason = "No policy answered; the shop's usual order was used."
         return result
-    decision = _decision(slot)
+    decision = policy_pb2.SlotDecision(is_explored=slot.is_explored, feasible=slot.feasible)
     pins = {entry.slot_id: entry.pinned_module_id for entry in plan.slots}
     module = blueprints.module(slot.module_id)
     if module is not None:
         is_pinned = pins.get(slot.slot_id) == slot.module_id
         result.reason = reason(module, decision, plan.session, is_pinned, is_planned=True)
-    chosen = (slot.module_index, slot.template_index)
-    others = [choice for choice in slot.feasible if (choice.module_index, choice.template_index) != chosen]
-    for choice in sorted(others, key=lambda choice: -choice.q_value)[:RUNNERS_UP_COUNT]:
-        other = plan.modules[choice.module_index]
+    feasible = slot.feasible
+    choices = zip(
+        feasible.module_index, feasible.template_index, feasible.q_value, feasible.propensity, strict=True
+    )
+    others = [choice for choice in choices if choice[:2] != (slot.module_index, slot.template_index)]
+    others.sort(key=lambda choice: -choice[2])
+    for module_index, template_index, q_value, propensity in others[:RUNNERS_UP_COUNT]:
+        other = plan.modules[module_index]
         result.runners_up.add(
             module_id=other.module_id,
-            template_id=other.templates[choice.template_index].template_id,
-            q_value=choice.q_value,
-            propensity=choice.propensity,
+            template_id=other.templates[template_index].template_id,
+            q_value=q_value,
+            propensity=propensity,
         )
     for planned in replay.slots if replay is not None else ():
         if planned.slot_id == slot.slot_id:
-            for mask in planned.masked:
-                module_id = plan.modules[mask.module_index].module_id
-                result.masked.add(module_id=module_id, reason=_MASK_WORDS.get(mask.reason, "unknown"))
+            for module_index, mask in zip(planned.masked.module_index, planned.masked.reason, strict=True):
+                module_id = plan.modules[module_index].module_id
+                result.masked.add(module_id=module_id, reason=_MASK_WORDS.get(mask, "unknown"))
     return result
-
-
-def _decision(slot: events_pb2.ExposedSlot) -> policy_pb2.SlotDecision:
-    return policy_pb2.SlotDecision(
-        is_explored=slot.is_explored,
-        feasible=[policy_pb2.FeasibleAction(q_value=choice.q_value) for choice in slot.feasible],
-    )

@@ -2,8 +2,8 @@
 
 One page is searched for, and a choice is valued with what that page leaves below it: a choice that stands on
 the page goes to the slot and its place is closed; for any other, the member that costs least makes room. So
-the page's own first choice is worth what the whole page is, and a slot costs a few small matrices, however
-many modules there are. Once another choice was drawn, what is left of the page is mended and goes on.
+the page's own first choice is worth what the whole page is. Once another choice was drawn, what is left of
+the page is mended and goes on.
 
 Symbols: A actions, s slots that are left, a feasible actions.
 """
@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from services.policy import search
 from services.policy.page import Array, Offer, Progress, Shape
 from services.policy.programme import Cascade
-from services.policy.search import GAIN, Board, best_page
+from services.policy.search import Board
 
 
 class Completion:
@@ -25,62 +26,18 @@ class Completion:
         Args:
             cascade: (1, A) of the page's actions.
         """
-        self._board = Board(shape, cascade)
+        self._board = Board.of(shape, cascade)
         self._page = np.empty(0, np.int64)
         """(s,) what was to stand in the slots that were left when values were last asked for."""
 
     def values(self, progress: Progress, offer: Offer, actions: Array) -> Array:
         """(a,) values of actions in the next slot, all that follows included."""
         board = self._board
-        may_stand = board.left_for(progress, offer, actions)
-        if progress.actions:
-            page = self._rest(progress.actions[-1], may_stand)
-        else:
-            page = best_page(board, progress, may_stand)
-        self._page = page
-        if len(page) == 1:
+        may_stand = search.left_for(progress, offer, actions)
+        if len(may_stand) == 1:
             return board.last[actions]
-        rests, place = self._rests(page, may_stand), self._place(page, actions)
-        below = board.value(rests)
-        is_short = (rests == board.empty).sum(1) > (page == board.empty).sum()
-        if is_short.any():
-            below[is_short] = board.value(rests[is_short], is_cut=True)
-        below = np.where(place >= 0, below[place], below[board.rank(rests).argmax()])
-        values = board.worth[actions] + board.passing[actions] * below
-        # The page was searched for among all: what looks better overrates what is left below it.
-        most = float(board.value(page[None])[0])
-        result: Array = np.where(actions == page[0], most, np.minimum(values, most - GAIN * abs(most)))
-        return result
-
-    def _rest(self, placed: int, may_stand: Array) -> Array:
-        """(s,) what is left of the page, mended, now that its first slot is taken."""
-        page, board = self._page, self._board
-        if placed == page[0] and may_stand[0, page[1]]:
-            return page[1:]
-        place = int(self._place(page, np.array([placed]))[0])
-        rests = self._rests(page, np.concatenate((np.ones_like(may_stand[:1]), may_stand)))
-        rest = rests[place if place >= 0 else int(board.rank(rests).argmax())]
-        stands = may_stand[np.arange(len(rest)), rest]
-        return board.mended(np.where(stands, rest, board.empty), may_stand)
-
-    def _rests(self, page: Array, may_stand: Array) -> Array:
-        """(s, s - 1) what may stand below another choice for the first slot, by the member that makes room.
-
-        Those above that member move down by one where they may stand there; else the first takes its place;
-        else what suits best does.
-        """
-        board, places = self._board, np.arange(len(page))
-        lower = places[1:]
-        rests = np.where(lower <= places[:, None], page[lower - 1], page[lower])
-        moves = np.append(True, np.logical_and.accumulate(may_stand[lower, page[lower - 1]]))
-        stuck = np.flatnonzero(~moves)
-        if len(stuck):
-            rests[stuck] = page[1:]
-            suited = board.suited(page, stuck, may_stand)
-            rests[stuck, stuck - 1] = np.where(may_stand[stuck, page[0]], page[0], suited)
-        return rests
-
-    def _place(self, page: Array, actions: Array) -> Array:
-        """(a,) places on the page that hold the actions' modules; -1 where none does."""
-        is_here = self._board.module[page][None, :] == self._board.module[actions][:, None]
-        return np.where(is_here.any(1), is_here.argmax(1), -1)
+        if progress.actions:
+            self._page = search.rest(board, self._page, progress.actions[-1], may_stand)
+        else:
+            self._page = search.best_page(board, progress, may_stand)
+        return search.choice_values(board, self._page, may_stand, actions)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from services.policy.compiled import compiled
+
 Array = np.ndarray[Any, Any]
 
 
@@ -49,15 +51,13 @@ def probabilities(values: Array, exploration: Exploration) -> Array:
         result[np.argmax(values)] = 1.0
         return result
     if exploration.mode is Mode.EPSILON_GREEDY:
-        best = (values == values.max()).astype(np.float64)
-        preferred = best / best.sum()
+        preferred = (values == values.max()).astype(np.float64)
     else:
-        preferred = _softmax(_z_scores(values) / exploration.temperature)
-    mixed = (1.0 - exploration.epsilon) * preferred + exploration.epsilon / count
-    normalised: Array = mixed / mixed.sum()
-    return normalised
+        preferred = _softmax(values.astype(np.float64), exploration.temperature)
+    return _mixed(preferred, exploration.epsilon)
 
 
+@compiled
 def draw(probability: Array, order: Array, uniform: float) -> int:
     """The choice that a uniform number in [0, 1) falls on.
 
@@ -65,24 +65,31 @@ def draw(probability: Array, order: Array, uniform: float) -> int:
         probability: (A,), sums to 1.
         order: (A,) the choices in an order that does not depend on how the request lists them.
     """
-    cumulative = np.cumsum(probability[order])
-    place = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
-    while probability[order[min(place, len(order) - 1)]] == 0.0:  # rounding at the upper end
-        place = min(place, len(order) - 1) - 1
-    return int(order[min(place, len(order) - 1)])
+    aim = uniform * probability.sum()
+    drawn, passed = -1, 0.0
+    for choice in order:
+        if probability[choice] > 0.0:  # rounding at the upper end never makes a choice of what has no chance
+            drawn, passed = choice, passed + probability[choice]
+            if passed > aim:
+                break
+    return drawn
 
 
-def _z_scores(values: Array) -> Array:
-    values = values.astype(np.float64)
-    centred: Array = values - values.sum() / len(values)
-    deviation = math.sqrt(centred @ centred / len(values))
+@compiled
+def _softmax(values: Array, temperature: float) -> Array:
+    """(A,) weights, of which the largest is 1."""
+    centred = values - values.sum() / len(values)
+    deviation = math.sqrt((centred * centred).sum() / len(values))
     # Equal values differ by rounding alone; dividing by that would make noise look like preference.
-    if deviation <= 1e-9 * max(1.0, float(np.abs(values).max())):
-        return np.zeros(len(values))
-    return centred / deviation
+    if deviation <= 1e-9 * max(1.0, np.abs(values).max()):
+        return np.ones(len(values))
+    weights: Array = np.exp((centred - centred.max()) / (deviation * temperature))
+    return weights
 
 
-def _softmax(logits: Array) -> Array:
-    weights = np.exp(logits - logits.max())
-    result: Array = weights / weights.sum()
-    return result
+@compiled
+def _mixed(weights: Array, epsilon: float) -> Array:
+    """(A,) probabilities in proportion to the weights, and of epsilon, uniform."""
+    mixed = (1.0 - epsilon) * (weights / weights.sum()) + epsilon / len(weights)
+    normalised: Array = mixed / mixed.sum()
+    return normalised

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import numpy as np
 from planogram.policy.v1 import policy_pb2
 from services.common.errors import InvalidRequest
 from services.common.tensors import from_tensor
+from services.policy.recount import first_repeating, recounted
 
 Array = np.ndarray[Any, Any]
 
@@ -32,6 +35,7 @@ SHAPE_LIMIT = 1_024
 """Shapes that are remembered; a shop has a handful per page type, a caller who varies ids has many."""
 
 _NONE = -1
+_but_rows = attrgetter("module_id", "family", "source", "category", "is_filler")
 _shapes: dict[Any, Shape] = {}
 
 
@@ -62,8 +66,6 @@ class Shape:
     """(A,) index of the action's module."""
     template: Array
     """(A,) index of the action's template within its module."""
-    first_action: Array
-    """(M,) index of each module's first action."""
     min_count: Array
     """(A,) least items the action can stand with."""
     max_count: Array
@@ -103,9 +105,6 @@ class Facts:
     """(N,) index of the item's capped group; G where no cap applies."""
     group_limit: Array
     """(G,) most items of the group on the page."""
-    same_group: Array | None
-    """(M, R, R) 1 where the second row stands at or before the first, in the same capped group; None
-    where nothing is capped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +147,19 @@ class Progress:
         at all can always stand.
         """
         facts, shape = self.facts, self.facts.shape
-        available = self._within_caps(facts.is_row & ~self.is_seen[facts.rows])[shape.module]
-        total = available.sum(axis=1)
-        for action in np.flatnonzero((total < shape.min_count) & shape.is_filler):
-            module = shape.module[action]
-            for wider in (self._within_caps(facts.is_row)[module], facts.is_row[module]):
-                available[action] = wider
-                total[action] = wider.sum()
-                if total[action] >= shape.min_count[action]:
-                    break
-        shown = available & (np.cumsum(available, axis=1) <= shape.max_count[:, None])
-        return Offer(shown, np.minimum(total, shape.max_count), total >= shape.min_count)
+        return Offer(
+            *recounted(
+                facts.rows,
+                facts.is_row,
+                self.is_seen,
+                facts.group,
+                self.group_left,
+                shape.module,
+                shape.min_count,
+                shape.max_count,
+                shape.is_filler,
+            )
+        )
 
     def rows_of(self, offer: Offer, action: int) -> Array:
         """Items that an action would show, in order."""
@@ -174,15 +175,6 @@ class Progress:
             counts = np.bincount(group, minlength=len(self.group_left) + 1)
             self.group_left = self.group_left - counts[:-1]
         self.actions.append(action)
-
-    def _within_caps(self, rows: Array) -> Array:
-        facts = self.facts
-        if facts.same_group is None:
-            return rows
-        in_group = np.einsum("mrq,mq->mr", facts.same_group, rows.astype(np.float32))
-        left = np.append(np.maximum(self.group_left, 0), np.iinfo(np.int32).max)
-        within: Array = rows & (in_group <= left[facts.group[facts.rows]])
-        return within
 
 
 def decode(request: policy_pb2.PlanPageRequest) -> Facts:
@@ -214,7 +206,6 @@ def decode(request: policy_pb2.PlanPageRequest) -> Facts:
         can_fill=shape.is_filler & (is_row.sum(axis=1)[shape.module] >= shape.min_count),
         group=group,
         group_limit=group_limit,
-        same_group=_same_group(group[rows], is_row, len(group_limit)) if len(group_limit) else None,
     )
 
 
@@ -222,17 +213,10 @@ def _shape(request: policy_pb2.PlanPageRequest) -> Shape:
     """The page's shape; pages of one blueprint find it ready."""
     key = (
         tuple(
-            (
-                module.module_id,
-                module.family,
-                module.source,
-                module.category,
-                module.is_filler,
-                *(template.SerializeToString() for template in module.templates),
-            )
+            (*_but_rows(module), *map(policy_pb2.Template.SerializeToString, module.templates))
             for module in request.modules
         ),
-        tuple(slot.SerializeToString() for slot in request.slots),
+        tuple(map(policy_pb2.Slot.SerializeToString, request.slots)),
     )
     shape = _shapes.get(key)
     if shape is None:
@@ -257,7 +241,6 @@ def _make_shape(request: policy_pb2.PlanPageRequest) -> Shape:
         template_ids=template_ids,
         module=module,
         template=template,
-        first_action=np.searchsorted(module, np.arange(len(modules))),
         min_count=min_count,
         max_count=max_count,
         is_filler=np.array([entry.is_filler for entry in modules], bool)[module],
@@ -294,23 +277,19 @@ def _check_ids(field: str, ids: Sequence[str], limit: int) -> None:
 
 
 def _rows(request: policy_pb2.PlanPageRequest, item_count: int) -> tuple[Array, Array]:
-    lengths = np.array([len(module.rows) for module in request.modules])
+    columns = [module.rows for module in request.modules]
+    lengths = np.array([len(column) for column in columns])
     width = max(int(lengths.max()), 1)
     is_row = np.arange(width) < lengths[:, None]
-    flat = np.array([row for module in request.modules for row in module.rows], np.int64)
+    flat = np.fromiter(chain.from_iterable(columns), np.int64, int(lengths.sum()))
     rows = np.zeros(is_row.shape, np.int64)
     rows[is_row] = flat
     if len(flat) and not (flat.min() >= 0 and flat.max() < item_count):
         index = int(np.argmax(((rows < 0) | (rows >= item_count)).any(axis=1)))
-        raise InvalidRequest(
-            f"modules[{index}].rows", request.modules[index].rows, f"0 to below {item_count}"
-        )
-    # Rows beyond a module's end differ from each other and from all items, so they are no repeats.
-    ordered = np.sort(np.where(is_row, rows, item_count + np.arange(width)), axis=1)
-    repeats = (np.diff(ordered, axis=1) == 0).any(axis=1)
-    if repeats.any():
-        index = int(np.argmax(repeats))
-        raise InvalidRequest(f"modules[{index}].rows", request.modules[index].rows, "distinct rows")
+        raise InvalidRequest(f"modules[{index}].rows", columns[index], f"0 to below {item_count}")
+    index = first_repeating(rows, lengths, item_count)
+    if index >= 0:
+        raise InvalidRequest(f"modules[{index}].rows", columns[index], "distinct rows")
     return rows, is_row
 
 
@@ -328,7 +307,8 @@ def _actions(request: policy_pb2.PlanPageRequest) -> tuple[Array, Array, Array, 
                     f"0 <= min_item_count <= max_item_count <= {MAX_SHOWN_COUNT}",
                 )
             columns.append((index, position, least, most))
-    module_index, template_index, min_count, max_count = np.array(columns, np.int64).T
+    # A copy: columns that stand apart in memory would be compiled for anew.
+    module_index, template_index, min_count, max_count = np.array(columns, np.int64).T.copy()
     return module_index, template_index, min_count, max_count
 
 
@@ -346,16 +326,17 @@ def _slots(
         allowed = templates
         if slot.allowed_module_ids:
             # Ids of modules that the page does not have are no mistake: a source may have been empty.
-            wanted_modules = [index_of[name] for name in slot.allowed_module_ids if name in index_of]
-            allowed = templates & np.isin(module, wanted_modules)
+            is_wanted = np.zeros(len(index_of), bool)
+            is_wanted[[index_of[name] for name in slot.allowed_module_ids if name in index_of]] = True
+            allowed = templates & is_wanted[module]
         # A pin stands whatever the slot allows, but not in a template that the slot cannot hold.
         pinned = templates & (module == index_of.get(slot.pinned_module_id, _NONE))
         slots.append((slot.slot_id, allowed | pinned, pinned))
-    kept = np.zeros(len(module), bool)
+    is_kept = np.zeros(len(index_of), bool)
     shapes = []
     for slot_id, allowed, pinned in reversed(slots):
-        shapes.append(SlotShape(slot_id, allowed, pinned, kept))
-        kept = kept | np.isin(module, module[pinned])
+        shapes.append(SlotShape(slot_id, allowed, pinned, is_kept[module]))
+        is_kept[module[pinned]] = True
     return tuple(reversed(shapes))
 
 
@@ -377,14 +358,6 @@ def _groups(request: policy_pb2.PlanPageRequest, item_count: int) -> tuple[Array
     place = np.minimum(np.searchsorted(capped, ids), len(capped) - 1)
     group = np.where(capped[place] == ids, place, len(capped))
     return group, np.array([limits[int(identity)] for identity in capped])
-
-
-def _same_group(group: Array, is_row: Array, uncapped: int) -> Array:
-    is_capped = is_row & (group != uncapped)
-    same = (group[:, :, None] == group[:, None, :]) & is_capped[:, :, None] & is_capped[:, None, :]
-    at_or_before = np.tri(group.shape[1], dtype=bool)
-    result: Array = (same & at_or_before).astype(np.float32)
-    return result
 
 
 def _draw_rank(request: policy_pb2.PlanPageRequest) -> Array:

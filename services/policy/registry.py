@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from planogram.policy.v1 import policy_pb2
 from services.common import inference, log
 from services.common.artifacts import Artifact
 from services.common.errors import Incompatible
+from services.common.tensors import to_tensor
 from services.common.watching import Versions
-from services.policy import space
+from services.policy import page, planner, space
 from services.policy.completion import Completion
+from services.policy.exploration import Exploration, Mode
 from services.policy.page import Array, Facts, Offer, Progress
 from services.policy.planner import Values, uniform_values
 from services.policy.programme import Cascade
@@ -56,6 +59,7 @@ def open_registry(root: Path) -> Versions[Policy]:
         ConfigurationError: for an environment with two ONNX Runtime packages.
     """
     inference.choose_device("cpu", "device")
+    _warm_up(UNIFORM)
     versions = Versions(root, open_policy, UNIFORM, log.logger("policy"))
     versions.refresh()
     return versions
@@ -88,11 +92,29 @@ def open_policy(artifact: Artifact) -> Policy:
             found = answer(session, state, np.zeros((count, len(space.ACTION)), np.float32))
             if found.shape[-1:] != (count,) or not np.isfinite(found).all():
                 raise Incompatible(f"{where}: does not answer finite values of every action")
+        policy = Policy(
+            artifact.version, lambda facts: page_values(session, facts), fingerprint, metrics, trained
+        )
+        _warm_up(policy)
     except Incompatible:
         raise
     except Exception as error:  # ONNX Runtime's own exceptions share no base below Exception
         raise Incompatible(f"{where}: {error}") from None
-    return Policy(artifact.version, lambda facts: page_values(session, facts), fingerprint, metrics, trained)
+    return policy
+
+
+def _warm_up(policy: Policy) -> None:
+    """Plans a page, so that all it needs is compiled before a shopper waits for it."""
+    request = policy_pb2.PlanPageRequest()
+    column = to_tensor(np.zeros(1, np.float32))
+    for name in ("click_probability", "purchase_probability", "margin", "freshness"):
+        getattr(request.items, name).CopyFrom(column)
+    module = request.modules.add(module_id="filler", rows=[0], is_filler=True)
+    module.templates.add(template_id="grid", min_item_count=1, max_item_count=1)
+    for index in range(3):  # one to search for, one to mend, a last
+        request.slots.add(slot_id=f"{index}")
+    facts = page.decode(request)
+    planner.plan(facts, policy.values(facts), Exploration(Mode.SOFTMAX, 0.1, 1.0), 0)
 
 
 def q_values(session: Any, state: Array, actions: Array) -> Array:

@@ -2,20 +2,22 @@
 
 What stands in a slot brings its worth to those who reach it, and lets a share of them pass (`programme.py`
 has the formulas). Without masks the order by index is nearly best; with them, that order is where the search
-begins: it climbs by the best exchange of one choice, swap of two or move of one, then by exchanges of two at
-once. What it finds is tried on the items that are left. Small pages are proven by branch and bound, to within
-half a percent, so far as a limit of nodes allows.
+begins: it climbs by the best exchange of two choices, or move of one. What it finds is tried on the items
+that are left. Small pages are proven by branch and bound, to within half a percent, so far as a limit of
+nodes allows.
 
-Symbols: A actions, S slots, s slots that are left, n pages.
+Symbols: A actions, S slots, s slots that are left.
 """
 
 from __future__ import annotations
 
 import heapq
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
+from services.policy.compiled import compiled
 from services.policy.page import Array, Offer, Progress, Shape
 from services.policy.planner import Mask, slot_masks
 from services.policy.programme import Cascade
@@ -24,184 +26,314 @@ GAIN = 1e-9
 """Share of a page's value below which a difference is rounding."""
 _STEP_LIMIT = 40
 """Of one climb; pages of ten slots take about five."""
-_PAIR_CELLS = 10_000
-"""Of pages with two choices exchanged that are looked at: all of a small page, the likeliest of a large."""
 _PROVEN_CELLS = 100
 """Slots times actions of the largest pages that branch and bound looks at."""
-_TRIED_COUNT = 1
-"""Best pages that are tried on the items that are left, beside the best; of small pages."""
-_NODE_LIMIT = 30
+_NODE_LIMIT = 100
 _SLACK = 0.005
 """Share of a page's value that branch and bound does not look for."""
-_NEVER = -np.inf
 
 
-class Board:
-    """The choices of one page, whose cascade is known, and the slots they may stand in.
+class Board(NamedTuple):
+    """The choices of one page, whose cascade is known: (A + 1,) each, but for `lack`.
 
-    Behind the actions stands one more, `empty`: what fills a slot for want of anything else, the best filler
-    once again. Pages that are short of a choice are valued with it, and rank behind all others.
+    Behind the actions stands one more, the empty place: what fills a slot for want of anything else, the
+    best filler once again. Pages that are short of a choice are valued with it, and rank behind all others.
     """
 
-    def __init__(self, shape: Shape, cascade: Cascade) -> None:
-        """
-        Args:
-            cascade: (1, A) of the page's actions.
-        """
-        parts = (cascade.worth[0], cascade.last_worth[0], cascade.passing[0])
+    worth: Array
+    last: Array
+    """Worth in the last slot."""
+    passing: Array
+    module: Array
+    """-1 of the empty place."""
+    order: Array
+    """Actions by falling index; the empty place last."""
+    lack: float
+    """What an empty place takes from a page's rank."""
+
+    @classmethod
+    def of(cls, shape: Shape, cascade: Cascade) -> Board:
+        """From the cascade (1, A) of the page's actions."""
+        index = cascade.index[0]
         fillers = np.flatnonzero(shape.is_filler)
-        again = fillers[cascade.index[0, fillers].argmax()] if len(fillers) else None
-        self.worth, self.last, self.passing = (
-            np.append(part, nothing if again is None else part[again])
-            for part, nothing in zip(parts, (0.0, 0.0, 1.0), strict=True)
+        again = fillers[index[fillers].argmax()] if len(fillers) else None
+        worth, last, passing = (
+            np.append(part[0], nothing if again is None else part[0, again])
+            for part, nothing in (
+                (cascade.worth, 0.0),
+                (cascade.last_worth, 0.0),
+                (cascade.passing, 1.0),
+            )
         )
-        self.empty = shape.action_count
-        self.module = np.append(shape.module, -1)
-        self.may_stand = _may_stand(shape)
-        index = np.append(cascade.index[0], _NEVER)
-        self._order: list[int] = np.argsort(-index, kind="stable").tolist()
-        self._lack = 1e3 * (1.0 + float(np.abs(self.last).max()))
+        order = np.append(np.argsort(-index, kind="stable"), len(index))
+        lack = 1e3 * (1.0 + float(np.abs(last).max()))
+        return cls(worth, last, passing, np.append(shape.module, -1), order, lack)
 
-    def left_for(self, progress: Progress, offer: Offer, actions: Array) -> Array:
-        """(s, A + 1) what the slots that are left may hold now; the next one these actions (a,)."""
-        is_left = np.append(offer.is_enough & ~progress.is_placed[self.module[:-1]], True)
-        result: Array = self.may_stand[len(progress.actions) :] & is_left
-        result[0] = False
-        result[0, actions] = True
-        return result
 
-    def value(self, pages: Array, is_cut: bool = False) -> Array:
-        """(n,) of pages (n, s); cut ones are worth nothing from the first empty slot on."""
-        worth, passing = self.worth[pages], self.passing[pages]
-        value: Array = self.last[pages[:, -1]]
-        if is_cut:
-            is_filled = pages != self.empty
-            worth, passing, value = worth * is_filled, passing * is_filled, value * is_filled[:, -1]
-        for slot in range(pages.shape[1] - 2, -1, -1):
-            value = worth[:, slot] + passing[:, slot] * value
-        return value
+def left_for(progress: Progress, offer: Offer, actions: Array) -> Array:
+    """(s, A + 1) what the slots that are left may hold now; the next one these actions (a,)."""
+    shape = progress.facts.shape
+    may_stand = _may_stand(shape)[len(progress.actions) :]
+    return _left(may_stand, offer.is_enough, progress.is_placed[shape.module], actions)
 
-    def rank(self, pages: Array) -> Array:
-        """(n,) values of pages (n, s), those that are short of a choice put back."""
-        result: Array = self.value(pages) - self._lack * (pages == self.empty).sum(1)
-        return result
 
-    def ordered(self, may_stand: Array) -> Array:
-        """(s,) each slot the highest index that may stand there."""
-        page, taken = [], {-1}
-        modules, fits = self.module.tolist(), may_stand.tolist()
-        for row in fits:
-            action = next((a for a in self._order if row[a] and modules[a] not in taken), self.empty)
-            page.append(action)
-            taken.add(modules[action])
-        return np.array(page)
-
-    def mended(self, page: Array, may_stand: Array) -> Array:
-        """(s,) a page that something was taken from, filled and bettered: a small one as far as it goes."""
-        if may_stand.size <= _PROVEN_CELLS:
-            return self.climbed(page, may_stand)
-        page, _ = self.exchanged(page, may_stand)
-        return self.climbed(page, may_stand) if (page == self.empty).any() else page
-
-    def climbed(self, page: Array, may_stand: Array) -> Array:
-        """(s,) the page once no exchange, swap or move makes it better."""
-        rank = float(self.rank(page[None])[0])
-        orders, slots = _orders(len(page)), np.arange(len(page))
-        for _ in range(_STEP_LIMIT):
-            better, best = self.exchanged(page, may_stand)
-            others = page[orders]
-            ranks = np.where(may_stand[slots, others].all(1), self.rank(others), _NEVER)
-            place = int(ranks.argmax())
-            if ranks[place] > best:
-                better, best = others[place], float(ranks[place])
-            if not best > rank + GAIN * abs(rank):
-                break
-            page, rank = better, best
-        return page
-
-    def exchanged(self, page: Array, may_stand: Array) -> tuple[Array, float]:
-        """The page with its best exchange of one choice, and its rank."""
-        offered = self._offered(page)
-        is_own = self.module[page][:, None] == self.module  # (s, A + 1)
-        is_elsewhere = is_own.any(0) & ~is_own
-        is_elsewhere[:, self.empty] = False
-        offered[~may_stand | is_elsewhere] = _NEVER
-        place, action = divmod(int(offered.argmax()), offered.shape[1])
-        result = page.copy()
-        result[place] = action
-        return result, float(offered[place, action])
-
-    def paired(self, page: Array, may_stand: Array) -> tuple[Array, Array]:
-        """Pages (n, s) with one or two choices exchanged, the likeliest, best first; (n,) their ranks."""
-        offered = np.where(may_stand, self._offered(page), _NEVER)
-        count = min(int(np.isfinite(offered).sum()), int((_PAIR_CELLS / len(page)) ** 0.5))
-        places, actions = np.divmod(np.argsort(-offered, axis=None, kind="stable")[:count], offered.shape[1])
-        one, other = np.triu_indices(count)
-        pages = np.repeat(page[None], len(one), 0)
-        rows = np.arange(len(one))
-        pages[rows, places[one]] = actions[one]
-        pages[rows, places[other]] = actions[other]
-        modules = np.where(pages == self.empty, -1 - np.arange(len(page)), self.module[pages])
-        modules.sort(1)
-        pages = pages[(modules[:, 1:] != modules[:, :-1]).all(1)]
-        ranks = self.rank(pages)
-        order = np.argsort(-ranks, kind="stable")
-        return pages[order], ranks[order]
-
-    def suited(self, page: Array, places: Array, may_stand: Array) -> Array:
-        """(n,) what suits each of these slots (n,) best where its module, and the page's first, are gone."""
-        is_taken = np.zeros(len(self.worth) + 1, bool)  # by module; the empty place's own, -1, is the last
-        is_taken[self.module[page[1:]]] = True
-        is_taken[-1] = False
-        is_gone = is_taken[self.module]
-        offered = self.worth + self.passing * self._below(page)[places, None]
-        offered[places == len(page) - 1] = self.last
-        offered[:, self.empty] -= self._lack
-        offered[~may_stand[places] | is_gone] = _NEVER
-        result: Array = offered.argmax(1)
-        return result
-
-    def _below(self, page: Array) -> Array:
-        """(s,) value of what stands below each slot, for those who go on."""
-        below = np.zeros(len(page))
-        value = float(self.last[page[-1]])
-        worth, passing = self.worth[page].tolist(), self.passing[page].tolist()
-        for slot in range(len(page) - 2, -1, -1):
-            below[slot] = value
-            value = worth[slot] + passing[slot] * value
-        return below
-
-    def _offered(self, page: Array) -> Array:
-        """(s, A + 1) ranks of the page with one choice exchanged for another, whatever stands elsewhere."""
-        worth, passing = self.worth[page], self.passing[page]
-        reach = np.append(1.0, np.cumprod(passing[:-1]))  # of each slot
-        earned = np.append(0.0, np.cumsum(reach[:-1] * worth[:-1]))  # above each slot
-        below = self._below(page)
-        offered: Array = earned[:, None] + reach[:, None] * (self.worth + self.passing * below[:, None])
-        offered[-1] = earned[-1] + reach[-1] * self.last
-        is_empty = page == self.empty
-        offered -= self._lack * (is_empty.sum() - is_empty)[:, None]
-        offered[:, self.empty] -= self._lack
-        return offered
+@compiled
+def _left(may_stand: Array, is_enough: Array, is_placed: Array, actions: Array) -> Array:
+    left = may_stand.copy()
+    left[0] = False
+    left[0][actions] = True
+    for slot in range(1, len(left)):
+        for action in range(len(is_enough)):
+            left[slot, action] &= is_enough[action] & ~is_placed[action]
+    return left
 
 
 def best_page(board: Board, progress: Progress, may_stand: Array) -> Array:
-    """(s,) the best page that was found for the slots that are left.
+    """(s,) the best page that was found for the slots that are left, two or more.
 
     Args:
         may_stand: (s, A + 1) what each of them may hold.
     """
-    page = board.climbed(board.ordered(may_stand), may_stand)
-    while True:
-        likely, ranks = board.paired(page, may_stand)
-        rank = float(board.rank(page[None])[0])
-        if not len(likely) or not ranks[0] > rank + GAIN * abs(rank):
-            break
-        page = board.climbed(likely[0], may_stand)
+    page = climbed(board, _ordered(board, may_stand), may_stand)
     if may_stand.size > _PROVEN_CELLS:
         return page  # what runs out is mended in its slot
-    pages = [_tried(board, progress, found) for found in (page, *likely[:_TRIED_COUNT])]
-    return _proven(board, progress, pages[int(board.value(np.array(pages)).argmax())])
+    return _proven(board, progress, _tried(board, progress, page))
+
+
+@compiled
+def choice_values(board: Board, page: Array, may_stand: Array, actions: Array) -> Array:
+    """(a,) values of actions in the first slot, with what the page (s,) leaves below them.
+
+    The page's own first choice is worth what the page is; any other less, even where it looks better: the
+    page was searched for among all, so that what looks better overrates what is left below it.
+
+    Args:
+        may_stand: (s, A + 1)
+    """
+    rests, place_of = _rests(board, page, may_stand[1:]), _places(board, page)
+    below = np.empty(len(page))
+    best, most_rank = 0, -np.inf
+    for place in range(len(page)):
+        rank = _rank(board, rests[place])
+        if rank > most_rank:
+            best, most_rank = place, rank
+        is_short = _empty_count(board, rests[place]) > _empty_count(board, page)
+        below[place] = page_value(board, rests[place], is_short)
+    most = page_value(board, page)
+    values = np.empty(len(actions))
+    for number, action in enumerate(actions):
+        place = place_of[board.module[action]]
+        found = board.worth[action] + board.passing[action] * below[place if place >= 0 else best]
+        values[number] = most if action == page[0] else min(found, most - GAIN * abs(most))
+    return values
+
+
+@compiled
+def rest(board: Board, page: Array, placed: int, may_stand: Array) -> Array:
+    """(s,) what is left of a page (s + 1,), mended, once `placed` stands in its first slot."""
+    if placed == page[0] and may_stand[0, page[1]]:
+        return page[1:].copy()
+    rests = _rests(board, page, may_stand)
+    best = _places(board, page)[board.module[placed]]
+    if best < 0:
+        ranks = np.array([_rank(board, rests[place]) for place in range(len(page))])
+        best = ranks.argmax()
+    left = rests[best].copy()
+    for slot in range(len(left)):
+        if not may_stand[slot, left[slot]]:
+            left[slot] = len(board.worth) - 1
+    return climbed(board, left, may_stand)
+
+
+@compiled
+def climbed(board: Board, page: Array, may_stand: Array) -> Array:
+    """(s,) the page once no exchange of two choices and no move of one makes it better."""
+    for _ in range(_STEP_LIMIT):
+        rank = _rank(board, page)
+        paired, moved = _paired(board, page, may_stand), _moved(board, page, may_stand)
+        better = paired if _rank(board, paired) >= _rank(board, moved) else moved
+        if not _rank(board, better) > rank + GAIN * abs(rank):
+            break
+        page = better
+    return page
+
+
+@compiled
+def page_value(board: Board, page: Array, is_cut: bool = False) -> float:
+    """Of a page (s,); a cut one is worth nothing from the first empty place on."""
+    result = 0.0
+    for slot in range(len(page) - 1, -1, -1):
+        is_gone = is_cut and page[slot] == len(board.worth) - 1
+        result = 0.0 if is_gone else _standing(board, page[slot], result, slot == len(page) - 1)
+    return result
+
+
+@compiled
+def _standing(board: Board, action: int, below: float, is_last: bool) -> float:
+    """What reaching an action is worth, where those who pass it find this below; nobody passes the last."""
+    here: float = board.last[action] if is_last else board.worth[action] + board.passing[action] * below
+    return here
+
+
+@compiled
+def _empty_count(board: Board, page: Array) -> int:
+    count = 0
+    for action in page:
+        count += action == len(board.worth) - 1
+    return count
+
+
+@compiled
+def _rank(board: Board, page: Array) -> float:
+    """Value of a page (s,), put back where it is short of a choice."""
+    return page_value(board, page) - board.lack * _empty_count(board, page)
+
+
+@compiled
+def _places(board: Board, page: Array) -> Array:
+    """(M + 1,) the slot where each module stands, -1 where none; the empty place stands nowhere."""
+    places = np.full(board.module.max() + 2, -1)
+    for slot, action in enumerate(page):
+        places[board.module[action]] = slot
+    places[-1] = -1
+    return places
+
+
+@compiled
+def _below(board: Board, page: Array) -> Array:
+    """(s,) value of what stands below each slot, for those who go on."""
+    below = np.zeros(len(page))
+    for slot in range(len(page) - 1, 0, -1):
+        below[slot - 1] = _standing(board, page[slot], below[slot], slot == len(page) - 1)
+    return below
+
+
+@compiled
+def _ordered(board: Board, may_stand: Array) -> Array:
+    """(s,) each slot the highest index that may stand there."""
+    page = np.full(len(may_stand), len(board.worth) - 1)
+    for slot in range(len(page)):
+        places = _places(board, page[:slot])
+        for action in board.order:
+            if may_stand[slot, action] and places[board.module[action]] < 0:
+                page[slot] = action
+                break
+    return page
+
+
+@compiled
+def _paired(board: Board, page: Array, may_stand: Array) -> Array:
+    """(s,) the page with the best exchange of two choices; a swap, or one exchange alone, is among them.
+
+    What suits the lower slot best does not depend on what stands in the upper one, unless it is the same
+    module: two choices of the lower slot are enough for every choice of the upper.
+    """
+    empty, end, module = len(board.worth) - 1, len(page) - 1, board.module
+    places, below = _places(board, page), _below(board, page)
+    short = _empty_count(board, page)
+    result, most = page.copy(), -np.inf
+    earned, reach = 0.0, 1.0  # above the upper slot
+    for upper in range(end):
+        between, through = 0.0, 1.0  # from the upper slot to the lower
+        for lower in range(upper + 1, end + 1):
+            elsewhere = short - (page[upper] == empty) - (page[lower] == empty)
+            one = other = empty
+            one_value = other_value = -np.inf
+            for action in range(empty):
+                place = places[module[action]]
+                if not may_stand[lower, action] or (place >= 0 and place != upper and place != lower):
+                    continue
+                here = _standing(board, action, below[lower], lower == end)
+                if here > one_value:
+                    if module[action] != module[one]:
+                        other, other_value = one, one_value
+                    one, one_value = action, here
+                elif here > other_value and module[action] != module[one]:
+                    other, other_value = action, here
+            nothing = _standing(board, empty, below[lower], lower == end)
+            one_value = nothing if one == empty else one_value
+            other_value = nothing if other == empty else other_value
+            for action in range(empty + 1):
+                place = places[module[action]]
+                if not may_stand[upper, action] or (place >= 0 and place != upper and place != lower):
+                    continue
+                is_other = module[action] == module[one]
+                under, under_value = (other, other_value) if is_other else (one, one_value)
+                here = _standing(board, action, between + through * under_value, False)
+                lacking = elsewhere + (action == empty) + (under == empty)
+                rank = earned + reach * here - board.lack * lacking
+                if rank > most:
+                    most = rank
+                    result[:] = page
+                    result[upper], result[lower] = action, under
+            between += through * board.worth[page[lower]]
+            through *= board.passing[page[lower]]
+        earned += reach * board.worth[page[upper]]
+        reach *= board.passing[page[upper]]
+    return result
+
+
+@compiled
+def _moved(board: Board, page: Array, may_stand: Array) -> Array:
+    """(s,) the page with the best move of one choice to another slot; as it was where none fits."""
+    result, moved, most = page.copy(), page.copy(), -np.inf
+    for start in range(len(page)):
+        for step in (-1, 1):
+            moved[:] = page
+            end = start + step
+            while 0 <= end < len(page):
+                moved[end - step], moved[end] = moved[end], moved[end - step]
+                if _fits(moved, may_stand) and _rank(board, moved) > most:
+                    most = _rank(board, moved)
+                    result[:] = moved
+                end += step
+    return result
+
+
+@compiled
+def _fits(page: Array, may_stand: Array) -> bool:
+    """Whether each choice may stand in its slot."""
+    fits = True
+    for slot, action in enumerate(page):
+        fits = fits and may_stand[slot, action]
+    return fits
+
+
+@compiled
+def _rests(board: Board, page: Array, may_stand: Array) -> Array:
+    """(s, s - 1) what may stand below another choice for the first slot, by the member that makes room.
+
+    Those above that member move down by one where they may stand there; else the first takes its place;
+    else what suits it best does.
+
+    Args:
+        may_stand: (s - 1, A + 1) of the slots below the first.
+    """
+    rests = np.empty((len(page), len(page) - 1), np.int64)
+    can_move = True
+    for place in range(len(page)):
+        can_move = can_move and (place == 0 or may_stand[place - 1, page[place - 1]])
+        rests[place] = page[1:]
+        if can_move:
+            rests[place, :place] = page[:place]
+        elif may_stand[place - 1, page[0]]:
+            rests[place, place - 1] = page[0]
+        else:
+            rests[place, place - 1] = _suited(board, page, place, may_stand[place - 1])
+    return rests
+
+
+@compiled
+def _suited(board: Board, page: Array, place: int, may_stand: Array) -> int:
+    """What suits a slot of the page best where the modules that stand below the first are gone."""
+    places, below = _places(board, page), _below(board, page)[place]
+    best, most = len(board.worth) - 1, -np.inf
+    for action in range(best):
+        if may_stand[action] and places[board.module[action]] < 1:
+            here = _standing(board, action, below, place == len(page) - 1)
+            if here > most:
+                best, most = action, here
+    return best
 
 
 def _tried(board: Board, progress: Progress, page: Array) -> Array:
@@ -211,26 +343,26 @@ def _tried(board: Board, progress: Progress, page: Array) -> Array:
         action = int(page[slot])
         offer = progress.offer()
         masks = slot_masks(progress, offer, len(progress.actions))
-        if action == board.empty or masks[action] != Mask.NONE:
+        if action == len(masks) or masks[action] != Mask.NONE:
             feasible = np.flatnonzero(masks == Mask.NONE)
             if not len(feasible):
                 break
             others = np.repeat(page[None, slot:], len(feasible), 0)
             others[:, 0] = feasible
-            page[slot] = action = int(feasible[board.value(others).argmax()])
+            page[slot] = action = int(feasible[np.argmax([page_value(board, other) for other in others])])
         progress.place(action, progress.rows_of(offer, action))
     return page
 
 
 def _proven(board: Board, progress: Progress, page: Array) -> Array:
     """(s,) the page, or a better one that branch and bound finds; the most promising beginnings first."""
-    most = (1 + _SLACK) * float(board.value(page[None])[0])
+    most = (1 + _SLACK) * page_value(board, page)
     first, last = len(progress.actions), len(page) - 1
     # What those who reach a slot can be worth at most: as if a module could stand as often as it likes.
-    bounds = np.zeros(len(page) + 1)
+    may_stand, bounds = _may_stand(progress.facts.shape), np.zeros(len(page) + 1)
     for slot in range(last, -1, -1):
         offered = board.last if slot == last else board.worth + board.passing * bounds[slot + 1]
-        bounds[slot] = np.where(board.may_stand[first + slot], offered, 0.0).max()
+        bounds[slot] = np.where(may_stand[first + slot], offered, 0.0).max()
     number = 0  # breaks ties, since pages in the making cannot be compared
     waiting: list[tuple[float, int, Progress, float, float]] = [(-np.inf, number, progress, 0.0, 1.0)]
     for _ in range(_NODE_LIMIT):
@@ -256,21 +388,6 @@ def _proven(board: Board, progress: Progress, page: Array) -> Array:
                 passed = reach * float(board.passing[action])
                 heapq.heappush(waiting, (-value, number, after, gained, passed))
     return page
-
-
-@lru_cache(maxsize=256)
-def _orders(count: int) -> Array:
-    """(n, s) the orders of s choices that a swap of two, or a move of one, makes."""
-    plain = list(range(count))
-    found = {tuple(plain)}
-    for one in plain:
-        for other in plain:
-            swapped = plain.copy()
-            swapped[one], swapped[other] = other, one
-            moved = plain[:one] + plain[one + 1 :]
-            moved.insert(other, one)
-            found |= {tuple(swapped), tuple(moved)}
-    return np.array(sorted(found))
 
 
 @lru_cache(maxsize=1_024)

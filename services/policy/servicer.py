@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from planogram.common.v1 import choices_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import log
 from services.common.errors import InvalidRequest
@@ -118,7 +119,7 @@ def _on_wire(value: float) -> float:
 
 
 def _decision(shape: Shape, slot_id: str, choice: Choice) -> policy_pb2.SlotDecision:
-    feasible = choice.feasible
+    feasible, masked = choice.feasible, np.flatnonzero(choice.masked)
     return policy_pb2.SlotDecision(
         slot_id=slot_id,
         module_id=shape.module_ids[shape.module[choice.action]],
@@ -127,22 +128,15 @@ def _decision(shape: Shape, slot_id: str, choice: Choice) -> policy_pb2.SlotDeci
         q_value=choice.value,
         propensity=choice.propensity,
         is_explored=choice.is_explored,
-        feasible=[
-            policy_pb2.FeasibleAction(
-                module_index=module, template_index=template, propensity=propensity, q_value=value
-            )
-            for module, template, propensity, value in zip(
-                shape.module[feasible].tolist(),
-                shape.template[feasible].tolist(),
-                choice.feasible_propensities.tolist(),
-                choice.feasible_values.tolist(),
-                strict=True,
-            )
-        ],
-        masked=[
-            policy_pb2.MaskedModule(module_index=module, reason=_REASONS[mask])
-            for module, mask in choice.masked
-        ],
+        feasible=choices_pb2.FeasibleChoices(
+            module_index=shape.module[feasible].tolist(),
+            template_index=shape.template[feasible].tolist(),
+            propensity=choice.feasible_propensities.tolist(),
+            q_value=choice.feasible_values.tolist(),
+        ),
+        masked=policy_pb2.MaskedModules(
+            module_index=masked.tolist(), reason=[_REASONS[mask] for mask in choice.masked[masked].tolist()]
+        ),
     )
 
 

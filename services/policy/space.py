@@ -229,15 +229,13 @@ def _describe(shape: Shape) -> _Described:
     template = np.array([_index(TEMPLATES, name) for name in shape.template_ids])
     categories = tuple(dict.fromkeys(shape.categories))
     has_category = np.array([float(bool(name)) for name in shape.categories])
-    sources = np.array([_one_hot(SOURCES, name.lower()) for name in shape.sources])
-    families = np.array([_one_hot(FAMILIES, name) for name in shape.families])
-    templates = np.array([_one_hot(TEMPLATES, name) for name in shape.template_ids])
+    source = np.array([_index(SOURCES, name.lower()) for name in shape.sources])
     context_match = np.zeros((len(shape.module), 1))  # depends on the page, filled there
     fixed = np.concatenate(
         [
-            families[shape.module],
-            templates,
-            sources[shape.module],
+            _one_hots(FAMILIES, family)[shape.module],
+            _one_hots(TEMPLATES, template),
+            _one_hots(SOURCES, source)[shape.module],
             shape.is_filler[:, None],
             has_category[shape.module, None],
             context_match,
@@ -317,8 +315,9 @@ def _added(*counts: Mapping[str, int]) -> dict[str, int]:
     return total
 
 
-def _one_hot(names: tuple[str, ...], name: str) -> list[float]:
-    return _flags(len(names), _index(names, name))
+def _one_hots(names: tuple[str, ...], places: Array) -> Array:
+    """(n, names) 1 at each place (n,) in names, all 0 for -1."""
+    return np.asarray(places[:, None] == np.arange(len(names)))
 
 
 def _flags(count: int, place: int) -> list[float]:

@@ -69,10 +69,10 @@ def test_a_row_comes_back_as_exposure_and_events(tmp_path):
         assert exposure.shopper_key == NAMES.of("shopper", f"u{row % 7}")
         assert (slot.slot_id, slot.items[-1].item_id) == (f"position-{1 + row % 3}", found.item_ids[row])
         assert len(slot.items) == 1 + row % 3  # unknown items hold the places before
-        assert slot.propensity == found.propensities[row] == slot.feasible[slot.module_index].propensity
+        assert slot.propensity == found.propensities[row] == slot.feasible.propensity[slot.module_index]
         plan = policy_pb2.PlanPageRequest.FromString(exposure.plan_request)
         assert plan.modules[slot.module_index].module_id == found.item_ids[row]
-        assert len(plan.modules) == len(slot.feasible) == len(found.pool) <= 64
+        assert len(plan.modules) == len(slot.feasible.module_index) == len(found.pool) <= 64
         assert exposure.scoring_inputs.schema_fingerprint == schema.FINGERPRINT
         kinds = [event["type"] for event in events if event["page_id"] == exposure.page_id]
         assert kinds == ["IMPRESSION", "CLICK"][: 1 + int(found.clicked[row])]

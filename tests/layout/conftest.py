@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from planogram.client import AsyncLayoutClient
+from planogram.common.v1 import choices_pb2
 from planogram.feature.v1 import feature_pb2, feature_pb2_grpc
 from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
 from planogram.scoring.v1 import scoring_pb2, scoring_pb2_grpc
@@ -79,7 +80,14 @@ def planned(request: policy_pb2.PlanPageRequest) -> policy_pb2.PlanPageResponse:
     for decision in fallback.editorial_plan(request):
         decision.propensity = 0.5
         names = [module.module_id for module in request.modules]
-        decision.feasible.add(module_index=names.index(decision.module_id), template_index=0, propensity=0.5)
+        decision.feasible.CopyFrom(
+            choices_pb2.FeasibleChoices(
+                module_index=[names.index(decision.module_id)],
+                template_index=[0],
+                propensity=[0.5],
+                q_value=[0.0],
+            )
+        )
         response.slots.append(decision)
     return response
 

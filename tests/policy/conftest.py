@@ -192,16 +192,10 @@ def _exposure(page_id, session_key, moment, request, answer) -> events_pb2.Expos
             propensity=decision.propensity,
             module_index=module_index,
             template_index=template_index,
+            feasible=decision.feasible,
         )
         for row in decision.rows:
             slot.items.add(item_id=f"i{row}", plan_row=row, scoring_row=-1)
-        for choice in decision.feasible:
-            slot.feasible.add(
-                module_index=choice.module_index,
-                template_index=choice.template_index,
-                propensity=choice.propensity,
-                q_value=choice.q_value,
-            )
     return exposure
 
 

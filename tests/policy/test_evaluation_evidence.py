@@ -97,15 +97,10 @@ def test_the_served_policy_replayed_has_the_propensities_that_were_logged(
             for slot, decision in zip(exposure.slots, answer.slots, strict=True):
                 slot.propensity = decision.propensity
                 slot.module_index, slot.template_index = places[decision.module_id, decision.template_id]
-                del slot.items[:], slot.feasible[:]
+                del slot.items[:]
+                slot.feasible.CopyFrom(decision.feasible)
                 for row in decision.rows:
                     slot.items.add(plan_row=row)
-                for choice in decision.feasible:
-                    slot.feasible.add(
-                        module_index=choice.module_index,
-                        template_index=choice.template_index,
-                        propensity=choice.propensity,
-                    )
 
     folder, _ = change(fresh_log, tmp_path, serve, 200)
     found = evidence.read(folder, policy, SOFTLY, weights)
@@ -126,6 +121,12 @@ def test_weighted_first_slots_earn_what_the_candidate_would(shop, read):
     difference = (decisions.ratios() * (decisions.rewards > 0) - expected)[first]
     assert abs(difference.mean()) < 4 * difference.std() / np.sqrt(len(difference))
     assert expected[first].mean() > 1.3 * np.mean(decisions.rewards[first] > 0)
+
+
+def test_columns_of_unequal_length_are_named(fresh_log, policy, weights, tmp_path):
+    folder, _ = change(fresh_log, tmp_path, lambda pages: pages[3].slots[0].feasible.propensity.pop())
+    with pytest.raises(files.LogFileError, match=r"slot s0: feasible: want columns of equal length"):
+        evidence.read(folder, policy, SOFTLY, weights)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,8 @@ def test_a_session_with_a_page_that_says_nothing_is_left_out(
             request.exploration.mode = policy_pb2.EXPLORATION_MODE_GREEDY
             page.plan_request = request.SerializeToString()
         else:
-            del page.slots[0].feasible[0]
+            feasible = page.slots[0].feasible
+            del feasible.module_index[0], feasible.template_index[0], feasible.propensity[0]
 
     folder, exposures = change(fresh_log, tmp_path, edit)
     found = evidence.read(folder, policy, SOFTLY, weights)

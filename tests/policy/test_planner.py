@@ -24,7 +24,8 @@ def names(facts, choices):
 
 
 def reasons(facts, choice):
-    return {facts.request.modules[module].module_id: mask for module, mask in choice.masked}
+    names = [module.module_id for module in facts.request.modules]
+    return {name: Mask(mask) for name, mask in zip(names, choice.masked.tolist(), strict=True) if mask}
 
 
 def prefer(*wanted):
@@ -253,7 +254,7 @@ def check_page(request, facts, choices):
         assert choice.propensity > 0
         chosen = choice.feasible.tolist().index(choice.action)
         assert choice.propensity == choice.feasible_propensities[chosen]
-        masked = {index for index, _ in choice.masked}
+        masked = set(np.flatnonzero(choice.masked).tolist())
         assert masked.isdisjoint(facts.shape.module[choice.feasible].tolist())
         assert masked | set(facts.shape.module[choice.feasible].tolist()) == set(range(len(request.modules)))
 

@@ -64,7 +64,7 @@ async def test_day_zero_chooses_uniformly_among_what_is_feasible(day_zero, plan_
     assert answer.policy_version == "uniform-0"
     assert [slot.slot_id for slot in answer.slots] == ["s0", "s1", "s2"]
     for slot in answer.slots:
-        propensities = [choice.propensity for choice in slot.feasible]
+        propensities = list(slot.feasible.propensity)
         assert propensities == pytest.approx([1 / len(propensities)] * len(propensities))
     assert answer.exploration.mode == policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY
     assert answer.exploration.epsilon == pytest.approx(0.1)
@@ -98,18 +98,18 @@ async def test_a_trained_policy_answers_a_distribution_for_every_slot(trained, p
     assert answer.policy_version == outcome.artifact.version
     assert answer.exploration.temperature == 0.5
     for slot in answer.slots:
-        assert abs(sum(choice.propensity for choice in slot.feasible) - 1) < 1e-9
+        feasible = slot.feasible
+        assert abs(sum(feasible.propensity) - 1) < 1e-9
         modules = plan_request.modules
-        (chosen,) = (
-            choice
-            for choice in slot.feasible
-            if modules[choice.module_index].module_id == slot.module_id
-            and modules[choice.module_index].templates[choice.template_index].template_id == slot.template_id
-        )
-        assert (chosen.propensity, chosen.q_value) == (slot.propensity, slot.q_value)
-        best = max(choice.q_value for choice in slot.feasible)
-        assert slot.is_explored == (slot.q_value < best)
-        assert len({choice.q_value for choice in slot.feasible}) > 1
+        places = zip(feasible.module_index, feasible.template_index, strict=True)
+        names = [
+            (modules[module].module_id, modules[module].templates[template].template_id)
+            for module, template in places
+        ]
+        chosen = names.index((slot.module_id, slot.template_id))
+        assert (feasible.propensity[chosen], feasible.q_value[chosen]) == (slot.propensity, slot.q_value)
+        assert slot.is_explored == (slot.q_value < max(feasible.q_value))
+        assert len(set(feasible.q_value)) > 1
 
 
 async def test_the_same_request_has_the_same_answer(trained, plan_request):
@@ -129,8 +129,9 @@ async def test_masked_modules_are_answered_with_their_reason(day_zero, plan_requ
     plan_request.slots[1].allowed_module_ids.extend(["m0", "m1"])
     answer = await day_zero.call("PlanPage", plan_request, 5)
     assert answer.slots[0].module_id == "m2"
-    assert {masked.reason for masked in answer.slots[0].masked} == {policy_pb2.MASK_REASON_PINNED}
-    reasons = {masked.module_index: masked.reason for masked in answer.slots[1].masked}
+    assert set(answer.slots[0].masked.reason) == {policy_pb2.MASK_REASON_PINNED}
+    masked = answer.slots[1].masked
+    reasons = dict(zip(masked.module_index, masked.reason, strict=True))
     assert reasons[3] == policy_pb2.MASK_REASON_NOT_ALLOWED
 
 

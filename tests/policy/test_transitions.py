@@ -208,7 +208,7 @@ def test_a_log_without_impressions_says_so(shop, tmp_path, weights):
 def test_a_choice_that_is_not_among_the_feasible_is_named(shop, tmp_path, weights):
     def change(exposure):
         if exposure.page_id == "p3":
-            del exposure.slots[0].feasible[:]
+            exposure.slots[0].ClearField("feasible")
 
     with pytest.raises(files.LogFileError, match=r"page p3: slot s0: feasible"):
         transitions.read(rewrite(shop, tmp_path, 10, change), weights)

@@ -104,9 +104,11 @@ def test_propensities_are_uniform_over_what_was_feasible(exposures: list[events_
                     and (not rule.allowed or module.module_id in rule.allowed)
                 )
             }
-            assert {(choice.module_index, choice.template_index) for choice in slot.feasible} == expected
-            assert len(slot.feasible) == len(expected)
-            assert all(choice.propensity == 1 / len(expected) for choice in slot.feasible)
+            feasible = slot.feasible
+            choices = list(zip(feasible.module_index, feasible.template_index, strict=True))
+            assert set(choices) == expected and len(choices) == len(expected)
+            assert list(feasible.propensity) == [1 / len(expected)] * len(expected)
+            assert list(feasible.q_value) == [0.0] * len(expected)
             assert slot.propensity == 1 / len(expected)
             assert (slot.module_index, slot.template_index) in expected
             placed.add(slot.module_id)

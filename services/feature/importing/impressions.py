@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from planogram.common.v1 import context_pb2
+from planogram.common.v1 import choices_pb2, context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.files import log as files
 from planogram.policy.v1 import policy_pb2
@@ -253,7 +253,7 @@ class _Offer:
     plan: bytes
     """Items, modules and slots, serialised; messages merge when their bytes are joined."""
     index_of: dict[str, int]
-    choices: Sequence[events_pb2.FeasibleChoice]
+    choices: choices_pb2.FeasibleChoices
 
 
 class _PageMaker:
@@ -348,8 +348,8 @@ class _PageMaker:
             slot.propensity = float(self._log.propensities[row])
             slot.module_index, slot.template_index = index, 0
             slot.items[-1].plan_row = index
-            slot.feasible.extend(offer.choices)
-            slot.feasible[index].propensity = slot.propensity
+            slot.feasible.CopyFrom(offer.choices)
+            slot.feasible.propensity[index] = slot.propensity
         head = policy_pb2.PlanPageRequest(session=session, context=exposure.context)
         return head.SerializeToString() + offer.plan
 
@@ -389,7 +389,10 @@ class _PageMaker:
             ],
             slots=[policy_pb2.Slot(slot_id=f"position-{position}") for position in positions],
         )
-        choices = [events_pb2.FeasibleChoice(module_index=index) for index in range(len(item_ids))]
+        nothing = [0] * len(item_ids)
+        choices = choices_pb2.FeasibleChoices(
+            module_index=range(len(item_ids)), template_index=nothing, propensity=nothing, q_value=nothing
+        )
         return _Offer(
             plan.SerializeToString(), {item_id: place for place, item_id in enumerate(item_ids)}, choices
         )

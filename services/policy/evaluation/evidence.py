@@ -156,10 +156,13 @@ def _walk(exposure: events_pb2.Exposure, seen: Seen, policy: Policy, exploration
         masks = planner.slot_masks(above, offer, index)
         outlook.mask_dead_ends(above, offer, masks)
         feasible = np.flatnonzero(masks == Mask.NONE)
-        served = {
-            action_of.get((choice.module_index, choice.template_index), -1): choice.propensity
-            for choice in slot.feasible
-        }
+        try:
+            choices = zip(slot.feasible.module_index, slot.feasible.template_index, strict=True)
+            actions = [action_of.get(choice, -1) for choice in choices]
+            served = dict(zip(actions, slot.feasible.propensity, strict=True))
+        except ValueError:
+            where = f"page {exposure.page_id}: slot {slot.slot_id}: feasible"
+            raise files.LogFileError(f"{where}: want columns of equal length") from None
         action = action_of.get((slot.module_index, slot.template_index), -1)
         if set(feasible.tolist()) != set(served) or action not in served:
             return OTHER_RULES

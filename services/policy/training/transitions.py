@@ -110,7 +110,8 @@ class _Builder:
         encoder, above = space.PageEncoder(facts), page.Progress(facts)
         for index, slot in enumerate(exposure.slots[: seen.lowest + 1]):
             try:
-                feasible = [action_of[choice.module_index, choice.template_index] for choice in slot.feasible]
+                choices = zip(slot.feasible.module_index, slot.feasible.template_index, strict=True)
+                feasible = [action_of[choice] for choice in choices]
                 action = action_of[slot.module_index, slot.template_index]
                 place = feasible.index(action)
             except (KeyError, ValueError):

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from planogram.common.v1 import choices_pb2 as planogram_dot_common_dot_v1_dot_choices__pb2
 from planogram.common.v1 import context_pb2 as planogram_dot_common_dot_v1_dot_context__pb2
 from planogram.common.v1 import tensor_pb2 as planogram_dot_common_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n planogram/events/v1/events.proto\x12\x13planogram.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!planogram/common/v1/context.proto\x1a planogram/common/v1/tensor.proto\"\x9a\x05\n\x08\x45xposure\x12\x0f\n\x07page_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bshopper_key\x18\x04 \x01(\t\x12\x13\n\x0bsession_key\x18\x05 \x01(\t\x12\x11\n\tkey_epoch\x18\x06 \x01(\t\x12\x31\n\x07\x63ontext\x18\x07 \x01(\x0b\x32 .planogram.common.v1.PageContext\x12\x14\n\x0cplan_request\x18\x08 \x01(\x0c\x12/\n\x05slots\x18\t \x03(\x0b\x32 .planogram.events.v1.ExposedSlot\x12:\n\x0escoring_inputs\x18\n \x01(\x0b\x32\".planogram.events.v1.ScoringInputs\x12\x17\n\x0fscoring_version\x18\x0b \x01(\t\x12\x16\n\x0epolicy_version\x18\x0c \x01(\t\x12\x18\n\x10snapshot_version\x18\r \x01(\t\x12\x19\n\x11\x62lueprint_version\x18\x0e \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x0f \x03(\t\x12\x1a\n\x12is_propensity_void\x18\x10 \x01(\x08\x12\x0e\n\x06writer\x18\x11 \x01(\t\x12\x10\n\x08sequence\x18\x12 \x01(\x03\x12J\n\x0f\x65xperiment_arms\x18\x13 \x03(\x0b\x32\x31.planogram.events.v1.Exposure.ExperimentArmsEntry\x12\x13\n\x0b\x65xploration\x18\x14 \x01(\x0c\x1a\x35\n\x13\x45xperimentArmsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa6\x02\n\x0b\x45xposedSlot\x12\x0f\n\x07slot_id\x18\x01 \x01(\t\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x04 \x01(\t\x12/\n\x05items\x18\x05 \x03(\x0b\x32 .planogram.events.v1.ExposedItem\x12\x12\n\npropensity\x18\x06 \x01(\x01\x12\x0f\n\x07q_value\x18\x07 \x01(\x02\x12\x13\n\x0bis_explored\x18\x08 \x01(\x08\x12\x14\n\x0cmodule_index\x18\t \x01(\x05\x12\x16\n\x0etemplate_index\x18\n \x01(\x05\x12\x35\n\x08\x66\x65\x61sible\x18\x0b \x03(\x0b\x32#.planogram.events.v1.FeasibleChoice\"c\n\x0e\x46\x65\x61sibleChoice\x12\x14\n\x0cmodule_index\x18\x01 \x01(\x05\x12\x16\n\x0etemplate_index\x18\x02 \x01(\x05\x12\x12\n\npropensity\x18\x03 \x01(\x01\x12\x0f\n\x07q_value\x18\x04 \x01(\x02\"~\n\x0b\x45xposedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x13\n\x0bscoring_row\x18\x02 \x01(\x05\x12\x19\n\x11\x63lick_probability\x18\x03 \x01(\x02\x12\x1c\n\x14purchase_probability\x18\x04 \x01(\x02\x12\x10\n\x08plan_row\x18\x05 \x01(\x05\"\xec\x02\n\rScoringInputs\x12\x1a\n\x12schema_fingerprint\x18\x01 \x01(\t\x12O\n\x0fshopper_tensors\x18\x02 \x03(\x0b\x32\x36.planogram.events.v1.ScoringInputs.ShopperTensorsEntry\x12I\n\x0citem_tensors\x18\x03 \x03(\x0b\x32\x33.planogram.events.v1.ScoringInputs.ItemTensorsEntry\x1aR\n\x13ShopperTensorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor:\x02\x38\x01\x1aO\n\x10ItemTensorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor:\x02\x38\x01\"\x96\x03\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bshopper_key\x18\x03 \x01(\t\x12\x13\n\x0bsession_key\x18\x04 \x01(\t\x12\x11\n\tkey_epoch\x18\x05 \x01(\t\x12\x0f\n\x07page_id\x18\x06 \x01(\t\x12\x0f\n\x07slot_id\x18\x07 \x01(\t\x12\x11\n\tmodule_id\x18\x08 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\t \x01(\t\x12\x0f\n\x07item_id\x18\n \x01(\t\x12,\n\x04type\x18\x0b \x01(\x0e\x32\x1e.planogram.events.v1.EventType\x12\x10\n\x08\x64well_ms\x18\x0c \x01(\x03\x12\x10\n\x08quantity\x18\r \x01(\x05\x12\x14\n\x0cprice_micros\x18\x0e \x01(\x03\x12\x15\n\rmargin_micros\x18\x0f \x01(\x03\x12\r\n\x05query\x18\x10 \x01(\t\x12\x0e\n\x06rating\x18\x11 \x01(\x02\x12\x0e\n\x06writer\x18\x12 \x01(\t\x12\x10\n\x08sequence\x18\x13 \x01(\x03*\xff\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x01\x12\x14\n\x10\x45VENT_TYPE_CLICK\x10\x02\x12\x14\n\x10\x45VENT_TYPE_DWELL\x10\x03\x12\x15\n\x11\x45VENT_TYPE_SEARCH\x10\x04\x12\x17\n\x13\x45VENT_TYPE_CART_ADD\x10\x05\x12\x17\n\x13\x45VENT_TYPE_PURCHASE\x10\x06\x12\x15\n\x11\x45VENT_TYPE_RETURN\x10\x07\x12\x15\n\x11\x45VENT_TYPE_RATING\x10\x08\x12\x18\n\x14\x45VENT_TYPE_DISMISSAL\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n planogram/events/v1/events.proto\x12\x13planogram.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!planogram/common/v1/choices.proto\x1a!planogram/common/v1/context.proto\x1a planogram/common/v1/tensor.proto\"\x9a\x05\n\x08\x45xposure\x12\x0f\n\x07page_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bshopper_key\x18\x04 \x01(\t\x12\x13\n\x0bsession_key\x18\x05 \x01(\t\x12\x11\n\tkey_epoch\x18\x06 \x01(\t\x12\x31\n\x07\x63ontext\x18\x07 \x01(\x0b\x32 .planogram.common.v1.PageContext\x12\x14\n\x0cplan_request\x18\x08 \x01(\x0c\x12/\n\x05slots\x18\t \x03(\x0b\x32 .planogram.events.v1.ExposedSlot\x12:\n\x0escoring_inputs\x18\n \x01(\x0b\x32\".planogram.events.v1.ScoringInputs\x12\x17\n\x0fscoring_version\x18\x0b \x01(\t\x12\x16\n\x0epolicy_version\x18\x0c \x01(\t\x12\x18\n\x10snapshot_version\x18\r \x01(\t\x12\x19\n\x11\x62lueprint_version\x18\x0e \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x0f \x03(\t\x12\x1a\n\x12is_propensity_void\x18\x10 \x01(\x08\x12\x0e\n\x06writer\x18\x11 \x01(\t\x12\x10\n\x08sequence\x18\x12 \x01(\x03\x12J\n\x0f\x65xperiment_arms\x18\x13 \x03(\x0b\x32\x31.planogram.events.v1.Exposure.ExperimentArmsEntry\x12\x13\n\x0b\x65xploration\x18\x14 \x01(\x0c\x1a\x35\n\x13\x45xperimentArmsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa7\x02\n\x0b\x45xposedSlot\x12\x0f\n\x07slot_id\x18\x01 \x01(\t\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x04 \x01(\t\x12/\n\x05items\x18\x05 \x03(\x0b\x32 .planogram.events.v1.ExposedItem\x12\x12\n\npropensity\x18\x06 \x01(\x01\x12\x0f\n\x07q_value\x18\x07 \x01(\x02\x12\x13\n\x0bis_explored\x18\x08 \x01(\x08\x12\x14\n\x0cmodule_index\x18\t \x01(\x05\x12\x16\n\x0etemplate_index\x18\n \x01(\x05\x12\x36\n\x08\x66\x65\x61sible\x18\x0b \x01(\x0b\x32$.planogram.common.v1.FeasibleChoices\"~\n\x0b\x45xposedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x13\n\x0bscoring_row\x18\x02 \x01(\x05\x12\x19\n\x11\x63lick_probability\x18\x03 \x01(\x02\x12\x1c\n\x14purchase_probability\x18\x04 \x01(\x02\x12\x10\n\x08plan_row\x18\x05 \x01(\x05\"\xec\x02\n\rScoringInputs\x12\x1a\n\x12schema_fingerprint\x18\x01 \x01(\t\x12O\n\x0fshopper_tensors\x18\x02 \x03(\x0b\x32\x36.planogram.events.v1.ScoringInputs.ShopperTensorsEntry\x12I\n\x0citem_tensors\x18\x03 \x03(\x0b\x32\x33.planogram.events.v1.ScoringInputs.ItemTensorsEntry\x1aR\n\x13ShopperTensorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor:\x02\x38\x01\x1aO\n\x10ItemTensorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor:\x02\x38\x01\"\x96\x03\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bshopper_key\x18\x03 \x01(\t\x12\x13\n\x0bsession_key\x18\x04 \x01(\t\x12\x11\n\tkey_epoch\x18\x05 \x01(\t\x12\x0f\n\x07page_id\x18\x06 \x01(\t\x12\x0f\n\x07slot_id\x18\x07 \x01(\t\x12\x11\n\tmodule_id\x18\x08 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\t \x01(\t\x12\x0f\n\x07item_id\x18\n \x01(\t\x12,\n\x04type\x18\x0b \x01(\x0e\x32\x1e.planogram.events.v1.EventType\x12\x10\n\x08\x64well_ms\x18\x0c \x01(\x03\x12\x10\n\x08quantity\x18\r \x01(\x05\x12\x14\n\x0cprice_micros\x18\x0e \x01(\x03\x12\x15\n\rmargin_micros\x18\x0f \x01(\x03\x12\r\n\x05query\x18\x10 \x01(\t\x12\x0e\n\x06rating\x18\x11 \x01(\x02\x12\x0e\n\x06writer\x18\x12 \x01(\t\x12\x10\n\x08sequence\x18\x13 \x01(\x03*\xff\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x01\x12\x14\n\x10\x45VENT_TYPE_CLICK\x10\x02\x12\x14\n\x10\x45VENT_TYPE_DWELL\x10\x03\x12\x15\n\x11\x45VENT_TYPE_SEARCH\x10\x04\x12\x17\n\x13\x45VENT_TYPE_CART_ADD\x10\x05\x12\x17\n\x13\x45VENT_TYPE_PURCHASE\x10\x06\x12\x15\n\x11\x45VENT_TYPE_RETURN\x10\x07\x12\x15\n\x11\x45VENT_TYPE_RATING\x10\x08\x12\x18\n\x14\x45VENT_TYPE_DISMISSAL\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,24 +41,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCORINGINPUTS_SHOPPERTENSORSENTRY']._serialized_options = b'8\001'
   _globals['_SCORINGINPUTS_ITEMTENSORSENTRY']._loaded_options = None
   _globals['_SCORINGINPUTS_ITEMTENSORSENTRY']._serialized_options = b'8\001'
-  _globals['_EVENTTYPE']._serialized_start=2131
-  _globals['_EVENTTYPE']._serialized_end=2386
-  _globals['_EXPOSURE']._serialized_start=160
-  _globals['_EXPOSURE']._serialized_end=826
-  _globals['_EXPOSURE_EXPERIMENTARMSENTRY']._serialized_start=773
-  _globals['_EXPOSURE_EXPERIMENTARMSENTRY']._serialized_end=826
-  _globals['_EXPOSEDSLOT']._serialized_start=829
-  _globals['_EXPOSEDSLOT']._serialized_end=1123
-  _globals['_FEASIBLECHOICE']._serialized_start=1125
-  _globals['_FEASIBLECHOICE']._serialized_end=1224
-  _globals['_EXPOSEDITEM']._serialized_start=1226
-  _globals['_EXPOSEDITEM']._serialized_end=1352
-  _globals['_SCORINGINPUTS']._serialized_start=1355
-  _globals['_SCORINGINPUTS']._serialized_end=1719
-  _globals['_SCORINGINPUTS_SHOPPERTENSORSENTRY']._serialized_start=1556
-  _globals['_SCORINGINPUTS_SHOPPERTENSORSENTRY']._serialized_end=1638
-  _globals['_SCORINGINPUTS_ITEMTENSORSENTRY']._serialized_start=1640
-  _globals['_SCORINGINPUTS_ITEMTENSORSENTRY']._serialized_end=1719
-  _globals['_EVENT']._serialized_start=1722
-  _globals['_EVENT']._serialized_end=2128
+  _globals['_EVENTTYPE']._serialized_start=2066
+  _globals['_EVENTTYPE']._serialized_end=2321
+  _globals['_EXPOSURE']._serialized_start=195
+  _globals['_EXPOSURE']._serialized_end=861
+  _globals['_EXPOSURE_EXPERIMENTARMSENTRY']._serialized_start=808
+  _globals['_EXPOSURE_EXPERIMENTARMSENTRY']._serialized_end=861
+  _globals['_EXPOSEDSLOT']._serialized_start=864
+  _globals['_EXPOSEDSLOT']._serialized_end=1159
+  _globals['_EXPOSEDITEM']._serialized_start=1161
+  _globals['_EXPOSEDITEM']._serialized_end=1287
+  _globals['_SCORINGINPUTS']._serialized_start=1290
+  _globals['_SCORINGINPUTS']._serialized_end=1654
+  _globals['_SCORINGINPUTS_SHOPPERTENSORSENTRY']._serialized_start=1491
+  _globals['_SCORINGINPUTS_SHOPPERTENSORSENTRY']._serialized_end=1573
+  _globals['_SCORINGINPUTS_ITEMTENSORSENTRY']._serialized_start=1575
+  _globals['_SCORINGINPUTS_ITEMTENSORSENTRY']._serialized_end=1654
+  _globals['_EVENT']._serialized_start=1657
+  _globals['_EVENT']._serialized_end=2063
 # @@protoc_insertion_point(module_scope)

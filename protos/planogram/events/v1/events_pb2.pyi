@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from planogram.common.v1 import choices_pb2 as _choices_pb2
 from planogram.common.v1 import context_pb2 as _context_pb2
 from planogram.common.v1 import tensor_pb2 as _tensor_pb2
 from google.protobuf.internal import containers as _containers
@@ -109,20 +110,8 @@ class ExposedSlot(_message.Message):
     is_explored: bool
     module_index: int
     template_index: int
-    feasible: _containers.RepeatedCompositeFieldContainer[FeasibleChoice]
-    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., family: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ExposedItem, _Mapping]]] = ..., propensity: _Optional[float] = ..., q_value: _Optional[float] = ..., is_explored: _Optional[bool] = ..., module_index: _Optional[int] = ..., template_index: _Optional[int] = ..., feasible: _Optional[_Iterable[_Union[FeasibleChoice, _Mapping]]] = ...) -> None: ...
-
-class FeasibleChoice(_message.Message):
-    __slots__ = ("module_index", "template_index", "propensity", "q_value")
-    MODULE_INDEX_FIELD_NUMBER: _ClassVar[int]
-    TEMPLATE_INDEX_FIELD_NUMBER: _ClassVar[int]
-    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
-    Q_VALUE_FIELD_NUMBER: _ClassVar[int]
-    module_index: int
-    template_index: int
-    propensity: float
-    q_value: float
-    def __init__(self, module_index: _Optional[int] = ..., template_index: _Optional[int] = ..., propensity: _Optional[float] = ..., q_value: _Optional[float] = ...) -> None: ...
+    feasible: _choices_pb2.FeasibleChoices
+    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., family: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ExposedItem, _Mapping]]] = ..., propensity: _Optional[float] = ..., q_value: _Optional[float] = ..., is_explored: _Optional[bool] = ..., module_index: _Optional[int] = ..., template_index: _Optional[int] = ..., feasible: _Optional[_Union[_choices_pb2.FeasibleChoices, _Mapping]] = ...) -> None: ...
 
 class ExposedItem(_message.Message):
     __slots__ = ("item_id", "scoring_row", "click_probability", "purchase_probability", "plan_row")

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from planogram.common.v1 import choices_pb2 as _choices_pb2
 from planogram.common.v1 import context_pb2 as _context_pb2
 from planogram.common.v1 import tensor_pb2 as _tensor_pb2
 from google.protobuf.internal import containers as _containers
@@ -160,29 +161,17 @@ class SlotDecision(_message.Message):
     q_value: float
     propensity: float
     is_explored: bool
-    feasible: _containers.RepeatedCompositeFieldContainer[FeasibleAction]
-    masked: _containers.RepeatedCompositeFieldContainer[MaskedModule]
-    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., rows: _Optional[_Iterable[int]] = ..., q_value: _Optional[float] = ..., propensity: _Optional[float] = ..., is_explored: _Optional[bool] = ..., feasible: _Optional[_Iterable[_Union[FeasibleAction, _Mapping]]] = ..., masked: _Optional[_Iterable[_Union[MaskedModule, _Mapping]]] = ...) -> None: ...
+    feasible: _choices_pb2.FeasibleChoices
+    masked: MaskedModules
+    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., rows: _Optional[_Iterable[int]] = ..., q_value: _Optional[float] = ..., propensity: _Optional[float] = ..., is_explored: _Optional[bool] = ..., feasible: _Optional[_Union[_choices_pb2.FeasibleChoices, _Mapping]] = ..., masked: _Optional[_Union[MaskedModules, _Mapping]] = ...) -> None: ...
 
-class FeasibleAction(_message.Message):
-    __slots__ = ("module_index", "template_index", "propensity", "q_value")
-    MODULE_INDEX_FIELD_NUMBER: _ClassVar[int]
-    TEMPLATE_INDEX_FIELD_NUMBER: _ClassVar[int]
-    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
-    Q_VALUE_FIELD_NUMBER: _ClassVar[int]
-    module_index: int
-    template_index: int
-    propensity: float
-    q_value: float
-    def __init__(self, module_index: _Optional[int] = ..., template_index: _Optional[int] = ..., propensity: _Optional[float] = ..., q_value: _Optional[float] = ...) -> None: ...
-
-class MaskedModule(_message.Message):
+class MaskedModules(_message.Message):
     __slots__ = ("module_index", "reason")
     MODULE_INDEX_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
-    module_index: int
-    reason: MaskReason
-    def __init__(self, module_index: _Optional[int] = ..., reason: _Optional[_Union[MaskReason, str]] = ...) -> None: ...
+    module_index: _containers.RepeatedScalarFieldContainer[int]
+    reason: _containers.RepeatedScalarFieldContainer[MaskReason]
+    def __init__(self, module_index: _Optional[_Iterable[int]] = ..., reason: _Optional[_Iterable[_Union[MaskReason, str]]] = ...) -> None: ...
 
 class GetPolicyRequest(_message.Message):
     __slots__ = ()

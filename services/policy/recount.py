@@ -1,0 +1,72 @@
+"""Which of its items could each choice still show, below what stands already?
+
+Symbols as in `page.py`: N items, M modules, R rows of the longest module, A actions, G capped groups.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.policy.compiled import compiled
+from services.policy.exploration import Array
+
+
+@compiled
+def recounted(
+    rows: Array,
+    is_row: Array,
+    is_seen: Array,
+    group: Array,
+    group_left: Array,
+    module: Array,
+    min_count: Array,
+    max_count: Array,
+    is_filler: Array,
+) -> tuple[Array, Array, Array]:
+    """(A, R) rows of its module that each action would show, (A,) how many, (A,) whether they are enough.
+
+    A filler that falls below its minimum repeats items, and where caps alone starve it, it goes over them.
+
+    Args:
+        rows: (M, R) items of each module; is_row: (M, R) false beyond its end.
+        is_seen: (N,) true of items that stand above.
+        group: (N,) index of the item's capped group, G where no cap applies; group_left: (G,) room in it.
+        module, min_count, max_count, is_filler: (A,)
+    """
+    action_count, width = len(module), rows.shape[1]
+    shown = np.zeros((action_count, width), np.bool_)
+    count = np.zeros(action_count, np.int64)
+    is_enough = np.zeros(action_count, np.bool_)
+    room = np.empty_like(group_left)
+    for action in range(action_count):
+        for effort in range(3):  # new items within caps; then, of a filler, any within caps, and any at all
+            for number in range(len(room)):
+                room[number] = max(group_left[number], 0)
+            found, shown[action] = 0, False
+            for place in range(width):
+                if found == max_count[action]:
+                    break
+                row = rows[module[action], place]
+                fits = is_row[module[action], place] and (effort > 0 or not is_seen[row])
+                if fits and effort < 2 and group[row] < len(room):
+                    room[group[row]] -= 1
+                    fits = room[group[row]] >= 0
+                found += fits
+                shown[action, place] = fits
+            is_enough[action] = found >= min_count[action]
+            if is_enough[action] or not is_filler[action]:
+                break
+        count[action] = found
+    return shown, count, is_enough
+
+
+@compiled
+def first_repeating(rows: Array, lengths: Array, item_count: int) -> int:
+    """The first module that lists an item twice, -1 where none does."""
+    last_seen = np.full(item_count, -1)
+    for index in range(len(rows)):
+        for row in rows[index, : lengths[index]]:
+            if last_seen[row] == index:
+                return index
+            last_seen[row] = index
+    return -1
