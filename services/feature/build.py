@@ -30,11 +30,13 @@ from services.feature.settings import FeatureSettings
 from services.feature.snapshot import (
     ARTICLE,
     KEPT_COUNT,
+    KINDS,
     LAYOUT,
     PRODUCT,
     Columns,
     RankedIndex,
     discount_of,
+    encoded_name,
     group_by_category,
     rank_deals,
     relative_price_of,
@@ -44,7 +46,6 @@ from services.feature.store import ITEM_VIEWS, OFFER, Store, require_items
 NEIGHBOUR_COUNT = 64
 COMPANION_COUNT = 32
 
-KINDS = {"product": PRODUCT, "article": ARTICLE}
 _BLOCK = 1_024
 _SUBSTITUTE_COSINE = 0.5
 """Items of one kind are nearer than this; things that go with each other lie below it."""
@@ -72,7 +73,10 @@ def build(store: Store, journal: Journal, root: Path, now: datetime) -> str:
     version = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     manifest = {
         "layout": LAYOUT,
-        "schema_fingerprint": schema.FINGERPRINT,
+        "encodings": {
+            one.fingerprint: [name for name in arrays if name.startswith(encoded_name(one.fingerprint, ""))]
+            for one in schema.SERVED
+        },
         "built_s": time.time(),
         "sequence": sequence,
         "item_count": len(arrays["ids"]),
@@ -171,7 +175,7 @@ def _arrays(values: dict[str, Any], now: datetime) -> tuple[dict[str, NDArray[An
     log_median, percentile = price_levels(numbers["price_micros"], kind, codes["category"], category_count)
     relative = relative_price_of(numbers["price_micros"], codes["category"], log_median)
     discount = discount_of(numbers["price_micros"], numbers["list_price_micros"])
-    item_ids, item_numbers = schema.encode_items(
+    items = schema.ItemRows(
         item_ids=ids,
         categories=texts["category"],
         brands=texts["brand"],
@@ -196,8 +200,6 @@ def _arrays(values: dict[str, Any], now: datetime) -> tuple[dict[str, NDArray[An
         **numbers,
         **codes,
         "ids": np.array([item_id.encode() for item_id in ids], np.bytes_),
-        "item_ids": item_ids,
-        "item_numbers": item_numbers,
         "item_vector": vectors,
         "kind": kind,
         "relative_price": relative,
@@ -208,6 +210,9 @@ def _arrays(values: dict[str, Any], now: datetime) -> tuple[dict[str, NDArray[An
         "title_bytes": np.frombuffer(b"".join(titles), np.uint8),
     }
     arrays = {field.name: columns[field.name] for field in fields(Columns)}
+    for encoding in schema.SERVED:
+        for name, array in encoding.items(items).items():
+            arrays[encoded_name(encoding.fingerprint, name)] = array
     for name, index in _ranked(numbers, kind, discount, codes["category"], category_count, now).items():
         arrays[f"{name}_offsets"], arrays[f"{name}_rows"] = index.offsets, index.rows
     arrays["category_log_median"] = log_median

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from services.feature import schema
 from services.feature.candidates import ModuleQuery, Visit, candidates
 from services.feature.profile import LOOKED, Profile, SessionView, bought_before, view
+from services.feature.schema import Encoding
 from services.feature.snapshot import Generation
 
 
@@ -29,7 +30,15 @@ class PageQuery:
     query: str = ""
     item_id: str = ""
     cart_item_ids: Sequence[str] = ()
-    has_tensors: bool = True
+    encodings: Sequence[Encoding] = (schema.CURRENT,)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Tensors by name."""
+
+    item: Mapping[str, NDArray[Any]]
+    shopper: Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +49,8 @@ class Gathered:
     """(N,) rows of the generation."""
     module_rows: Sequence[NDArray[np.int64]]
     """Per module, positions in `rows`, best first."""
-    item_tensors: Mapping[str, NDArray[Any]]
-    shopper_tensors: Mapping[str, NDArray[Any]]
+    features: Mapping[str, Features]
+    """By fingerprint of the encoding, in the order of the question."""
     session: SessionView
 
 
@@ -67,17 +76,16 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
     )
     found = [candidates(generation, module, visit) for module in query.modules]
     rows, positions = _distinct(found)
-    if not query.has_tensors:
-        return Gathered(rows, positions, {}, {}, session)
-    return Gathered(
-        rows,
-        positions,
-        generation.item_tensors(rows, query.now),
-        schema.encode_shopper(
-            known, session, taste, page_type=query.page_type, device=query.device, now=query.now
-        ),
-        session,
-    )
+    features = {
+        encoding.fingerprint: Features(
+            generation.item_tensors(encoding, rows, query.now),
+            encoding.shopper(
+                known, session, taste, page_type=query.page_type, device=query.device, now=query.now
+            ),
+        )
+        for encoding in query.encodings
+    }
+    return Gathered(rows, positions, features, session)
 
 
 def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.int32]]:

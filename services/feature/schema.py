@@ -1,13 +1,15 @@
 """How are shoppers and items encoded as tensors for the click model?
 
 The scoring service declares the same specs; the fingerprint of both travels with every tensor, so a
-change on one side alone is refused and never scored.
+change on one side alone is refused and never scored. Several encodings may be served side by side: what is
+here is the one that models are trained for today.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -80,11 +82,8 @@ SPECS = (
     ),
 )
 REVISION = "1"
-FINGERPRINT = fingerprint(SPECS, REVISION)
 
-AGE_COLUMN = 4
-"""Place of age_log_days in item_numbers: the one number that depends on when the page is asked for."""
-
+_AGE_COLUMN = 4
 _ITEM, _CATEGORY, _BRAND, _SEGMENT = 16384, 256, 1024, 64
 _KINDS = {"product": 1, "article": 2}
 _DESKTOP = 1
@@ -93,42 +92,52 @@ _US_PER_HOUR = 3.6e9
 _TASTE_HALF_LIFE_DAYS = 7.0
 
 
-def encode_items(
-    *,
-    item_ids: list[str],
-    categories: list[str],
-    brands: list[str],
-    kinds: list[str],
-    price_micros: NDArray[np.int64],
-    relative_price: NDArray[np.float32],
-    discount: NDArray[np.float32],
-    quality: NDArray[np.float32],
-    impression_count: NDArray[np.float32],
-    click_rate: NDArray[np.float32],
-    purchase_rate: NDArray[np.float32],
-    trend: NDArray[np.float32],
-    bid_micros: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """item_ids (N, 4) and item_numbers (N, 10) of the catalogue; age_log_days is left at 0.
+@dataclass(frozen=True, slots=True)
+class ItemRows:
+    """What encodings read of N items; a missing number is NaN."""
+
+    item_ids: Sequence[str]
+    categories: Sequence[str]
+    brands: Sequence[str]
+    kinds: Sequence[str]
+    """Each "product" or "article"."""
+    price_micros: NDArray[np.int64]
+    relative_price: NDArray[np.float32]
+    discount: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    impression_count: NDArray[np.float32]
+    click_rate: NDArray[np.float32]
+    purchase_rate: NDArray[np.float32]
+    trend: NDArray[np.float32]
+    bid_micros: NDArray[np.int64]
+
+
+def encode_items(items: ItemRows) -> dict[str, NDArray[Any]]:
+    """item_ids (N, 4) and item_numbers (N, 10); age_log_days is left at 0.
 
     Missing numbers (NaN) become the value of an average item.
     """
-    ids = np.empty((len(item_ids), 4), np.int64)
-    ids[:, 0] = [hashed(text, _ITEM) for text in item_ids]
-    ids[:, 1] = [hashed(text, _CATEGORY) for text in categories]
-    ids[:, 2] = [hashed(text, _BRAND) for text in brands]
-    ids[:, 3] = [_KINDS.get(kind, 0) for kind in kinds]
-    numbers = np.zeros((len(item_ids), 10), np.float32)
-    numbers[:, 0] = log_price(price_micros)
-    numbers[:, 1] = np.clip(relative_price, -3, 3)
-    numbers[:, 2] = discount
-    numbers[:, 3] = 2 * np.nan_to_num(quality, nan=0.5) - 1
-    numbers[:, 5] = np.log1p(impression_count) / 4
-    numbers[:, 6] = click_rate
-    numbers[:, 7] = purchase_rate
-    numbers[:, 8] = np.clip(trend, -3, 3)
-    numbers[:, 9] = bid_micros > 0
-    return ids, np.nan_to_num(numbers)
+    ids = np.empty((len(items.item_ids), 4), np.int64)
+    ids[:, 0] = [hashed(text, _ITEM) for text in items.item_ids]
+    ids[:, 1] = [hashed(text, _CATEGORY) for text in items.categories]
+    ids[:, 2] = [hashed(text, _BRAND) for text in items.brands]
+    ids[:, 3] = [_KINDS.get(kind, 0) for kind in items.kinds]
+    numbers = np.zeros((len(items.item_ids), 10), np.float32)
+    numbers[:, 0] = log_price(items.price_micros)
+    numbers[:, 1] = np.clip(items.relative_price, -3, 3)
+    numbers[:, 2] = items.discount
+    numbers[:, 3] = 2 * np.nan_to_num(items.quality, nan=0.5) - 1
+    numbers[:, 5] = np.log1p(items.impression_count) / 4
+    numbers[:, 6] = items.click_rate
+    numbers[:, 7] = items.purchase_rate
+    numbers[:, 8] = np.clip(items.trend, -3, 3)
+    numbers[:, 9] = items.bid_micros > 0
+    return {"item_ids": ids, "item_numbers": np.nan_to_num(numbers)}
+
+
+def add_age(tensors: Mapping[str, NDArray[Any]], first_seen_s: NDArray[np.int64], now_s: float) -> None:
+    """Writes age_log_days, which depends on when the page is asked for, into item_numbers."""
+    tensors["item_numbers"][:, _AGE_COLUMN] = age_log_days(now_s, first_seen_s)
 
 
 def log_price(price_micros: Any) -> Any:
@@ -248,3 +257,31 @@ def _category_affinity(affinities: Mapping[str, float]) -> NDArray[np.float32]:
     for category, share in affinities.items():
         result[hashed_category(category)] += share
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One way to turn shoppers and items into tensors.
+
+    Attributes:
+        items: the item tensors of N items that change with the catalogue alone, by name, (N, ...) each.
+        at: writes into them what depends on the moment: (tensors, (N,) first seen, now; seconds since 1970).
+        shopper: the shopper tensors by name, as `encode_shopper` makes them.
+    """
+
+    specs: tuple[TensorSpec, ...]
+    revision: str
+    items: Callable[[ItemRows], dict[str, NDArray[Any]]]
+    at: Callable[[Mapping[str, NDArray[Any]], NDArray[np.int64], float], None]
+    shopper: Callable[..., Mapping[str, NDArray[Any]]]
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", fingerprint(self.specs, self.revision))
+
+
+CURRENT = Encoding(SPECS, REVISION, encode_items, add_age, encode_shopper)
+FINGERPRINT = CURRENT.fingerprint
+SERVED = (CURRENT,)
+"""Encodings that are answered, by fingerprint. A new one is added here before any model wants it, and an old
+one taken out when none does."""

@@ -23,16 +23,14 @@ from services.common.tensors import to_tensor
 from services.feature import checks, schema
 from services.feature.candidates import ModuleQuery
 from services.feature.columns import ITEM_FEATURES, SHOPPER_FEATURES, Value, default_like
-from services.feature.gathering import Gathered, PageQuery, gather
+from services.feature.gathering import Features, PageQuery, gather
 from services.feature.live import ItemChange, LiveItems
 from services.feature.portrait import portrait
 from services.feature.profile import Profile, SessionView, ShopperEvent, recently_viewed, view
+from services.feature.schema import Encoding
 from services.feature.snapshot import Generation
 from services.feature.store import PROFILE, Row, Store
 from services.feature.updating import ProfileUpdater, profile_of
-
-FINGERPRINTS = (schema.FINGERPRINT,)
-"""Encodings that are served; a new one is added here before any model wants it."""
 
 
 class FeatureServicer:
@@ -61,11 +59,11 @@ class FeatureServicer:
         self, request: feature_pb2.GatherPageRequest, context: Any
     ) -> feature_pb2.GatherPageResponse:
         checks.check_page(request)
-        wanted = served_fingerprints(request.schema_fingerprints)
+        encodings = served_encodings(request.schema_fingerprints)
         now = checks.page_time(request.context)
         profile, is_stale = await self._profile_for_page(request.shopper, now, self._patience_s(context))
         generation = self._items.current
-        gathered = gather(generation, profile, self._page_query(request, now, bool(wanted)))
+        gathered = gather(generation, profile, self._page_query(request, now, encodings))
         log.annotate(snapshot=generation.version, items=len(gathered.rows), stale_profile=is_stale)
         response = feature_pb2.GatherPageResponse(
             session=session_message(gathered.session),
@@ -77,8 +75,8 @@ class FeatureServicer:
         response.item_ids.extend(generation.columns.ids[gathered.rows].tolist())
         for module, rows in zip(request.modules, gathered.module_rows, strict=True):
             response.modules.add(module_id=module.module_id, rows=rows.tolist())
-        for fingerprint in wanted:
-            _add_feature_set(response, fingerprint, gathered)
+        for fingerprint, features in gathered.features.items():
+            _add_feature_set(response, fingerprint, features)
         return response
 
     async def GetFeatures(
@@ -186,7 +184,7 @@ class FeatureServicer:
         return await self._readers.submit(self._store.read, PROFILE, keys, datetime.now(UTC))
 
     def _page_query(
-        self, request: feature_pb2.GatherPageRequest, now: datetime, has_tensors: bool
+        self, request: feature_pb2.GatherPageRequest, now: datetime, encodings: Sequence[Encoding]
     ) -> PageQuery:
         page = request.context
         return PageQuery(
@@ -207,7 +205,7 @@ class FeatureServicer:
             query=page.query,
             item_id=page.item_id,
             cart_item_ids=page.cart_item_ids,
-            has_tensors=has_tensors,
+            encodings=encodings,
         )
 
     def _item_features(self, request: feature_pb2.GetFeaturesRequest) -> feature_pb2.GetFeaturesResponse:
@@ -234,18 +232,19 @@ class FeatureServicer:
         return response
 
 
-def served_fingerprints(wanted: Sequence[str]) -> list[str]:
-    """The wanted encodings that are served.
+def served_encodings(wanted: Sequence[str]) -> list[Encoding]:
+    """The wanted encodings that are served, in the order wanted.
 
     Raises:
         Incompatible: where some are wanted and none is served.
     """
-    served = [fingerprint for fingerprint in dict.fromkeys(wanted) if fingerprint in FINGERPRINTS]
-    if wanted and not served:
+    served = {encoding.fingerprint: encoding for encoding in schema.SERVED}
+    found = [served[fingerprint] for fingerprint in dict.fromkeys(wanted) if fingerprint in served]
+    if wanted and not found:
         raise Incompatible(
-            f"schema_fingerprints: none of {', '.join(wanted)} is served; served: {', '.join(FINGERPRINTS)}"
+            f"schema_fingerprints: none of {', '.join(wanted)} is served; served: {', '.join(served)}"
         )
-    return served
+    return found
 
 
 def session_message(session: SessionView) -> context_pb2.SessionState:
@@ -298,11 +297,11 @@ def _facts(generation: Generation, rows: NDArray[np.int64]) -> feature_pb2.ItemF
     )
 
 
-def _add_feature_set(response: feature_pb2.GatherPageResponse, fingerprint: str, gathered: Gathered) -> None:
-    features = response.feature_sets.add(schema_fingerprint=fingerprint)
+def _add_feature_set(response: feature_pb2.GatherPageResponse, fingerprint: str, features: Features) -> None:
+    added = response.feature_sets.add(schema_fingerprint=fingerprint)
     tensors: tuple[tuple[Any, Mapping[str, NDArray[Any]]], ...] = (
-        (features.shopper_tensors, gathered.shopper_tensors),
-        (features.item_tensors, gathered.item_tensors),
+        (added.shopper_tensors, features.shopper),
+        (added.item_tensors, features.item),
     )
     for target, arrays in tensors:
         for name, array in arrays.items():

@@ -21,17 +21,20 @@ from services.common.errors import Incompatible
 from services.feature import schema
 from services.feature.journal import Offer
 from services.feature.profile import ItemBrief
+from services.feature.schema import Encoding, ItemRows
 from services.feature.search import Postings, SearchIndex
 
 KEPT_COUNT = 2
 """Snapshots that stay on disk: the one that serves and the one before."""
 
 PRODUCT, ARTICLE = 1, 2
-LAYOUT = 1
+KINDS = {"product": PRODUCT, "article": ARTICLE}
+_KIND_NAMES = {code: name for name, code in KINDS.items()}
+LAYOUT = 2
 """Version of the folder's layout; a server refuses any other."""
 
 _PUSHED = (
-    *("price_micros", "stock", "is_active", "changed_us", "item_numbers"),
+    *("price_micros", "stock", "is_active", "changed_us"),
     *("relative_price", "price_percentile"),
 )
 
@@ -45,10 +48,6 @@ class Columns:
 
     ids: NDArray[np.bytes_]
     """(N,) UTF-8, ascending, so that a search finds a row and no process holds a table of its own."""
-    item_ids: NDArray[np.int64]
-    """(N, 4) as the schema says."""
-    item_numbers: NDArray[np.float32]
-    """(N, 10) as the schema says, age_log_days left at 0."""
     item_vector: NDArray[np.float32]
     """(N, D) unit length or zeros."""
     category: NDArray[np.int32]
@@ -114,6 +113,8 @@ class Generation:
     """(N,) active and in stock."""
     newest_s: float
     """When the last item entered the catalogue, seconds since 1970."""
+    encoded: Mapping[str, Mapping[str, NDArray[Any]]]
+    """Item tensors (N, ...) by name, by fingerprint of each encoding that is served, item_vector left out."""
     appeal: NDArray[np.float32]
     """(N,) popularity, 0 to 1, of products that are shown; minus infinity of all else."""
     memo: dict[tuple[int, str, str, int], NDArray[np.int32]] = field(init=False, default_factory=dict)
@@ -165,16 +166,13 @@ class Generation:
         found[rows < 0] = 0
         return found
 
-    def item_tensors(self, rows: NDArray[np.int64], now: datetime) -> dict[str, NDArray[Any]]:
+    def item_tensors(
+        self, encoding: Encoding, rows: NDArray[np.int64], now: datetime
+    ) -> dict[str, NDArray[Any]]:
         """The item tensors of rows at a time."""
-        columns = self.columns
-        numbers = columns.item_numbers[rows]
-        numbers[:, schema.AGE_COLUMN] = schema.age_log_days(now.timestamp(), columns.first_seen_unix_s[rows])
-        return {
-            "item_ids": columns.item_ids[rows],
-            "item_numbers": numbers,
-            "item_vector": columns.item_vector[rows],
-        }
+        tensors = {name: array[rows] for name, array in self.encoded[encoding.fingerprint].items()}
+        encoding.at(tensors, self.columns.first_seen_unix_s[rows], now.timestamp())
+        return tensors | {"item_vector": self.columns.item_vector[rows]}
 
 
 def load(root: Path, version: str) -> Generation:
@@ -187,10 +185,6 @@ def load(root: Path, version: str) -> Generation:
     manifest = artifact.manifest
     if manifest.get("layout") != LAYOUT:
         raise Incompatible(f"{artifact.path}: layout {manifest.get('layout')!r}, want {LAYOUT}")
-    if manifest.get("schema_fingerprint") != schema.FINGERPRINT:
-        raise Incompatible(
-            f"{artifact.path}: schema {manifest.get('schema_fingerprint')}, want {schema.FINGERPRINT}"
-        )
 
     def array(name: str) -> NDArray[Any]:
         mapped = np.load(artifact.file(f"{name}.npy"), mmap_mode="r", allow_pickle=False)
@@ -208,7 +202,8 @@ def load(root: Path, version: str) -> Generation:
     categories, brands, sellers = (
         np.array(vocabularies[name], np.object_) for name in ("categories", "brands", "sellers")
     )
-    return Generation(
+    discount = discount_of(columns.price_micros, columns.list_price_micros)
+    generation = Generation(
         snapshot_version=version,
         sequence=0,
         built_s=float(manifest["built_s"]),
@@ -220,10 +215,28 @@ def load(root: Path, version: str) -> Generation:
         category_log_median=array("category_log_median"),
         ranked={name: RankedIndex(array(f"{name}_offsets"), array(f"{name}_rows")) for name in RANKED},
         search=SearchIndex(postings, len(columns.ids)),
-        discount=discount_of(columns.price_micros, columns.list_price_micros),
+        discount=discount,
         newest_s=float(columns.first_seen_unix_s.max(initial=0)),
+        encoded={},
         **_shown(columns),
     )
+    # A snapshot of another release may lack an encoding: what it says of the items is encoded here then.
+    stored: Mapping[str, Sequence[str]] = manifest["encodings"]
+    encoded = {
+        one.fingerprint: {
+            name.removeprefix(encoded_name(one.fingerprint, "")): array(name)
+            for name in stored[one.fingerprint]
+        }
+        if one.fingerprint in stored
+        else one.items(_item_rows(generation, np.arange(generation.count)))
+        for one in schema.SERVED
+    }
+    return replace(generation, encoded=encoded)
+
+
+def encoded_name(fingerprint: str, tensor: str) -> str:
+    """The name under which a snapshot keeps a tensor of an encoding."""
+    return f"encoded-{fingerprint[:16]}-{tensor}"
 
 
 def overlay(generation: Generation, offers: Sequence[Offer], sequence: int) -> Generation:
@@ -250,13 +263,13 @@ def overlay(generation: Generation, offers: Sequence[Offer], sequence: int) -> G
     changed = np.array([row for row, _ in newer if columns.price_micros[row] != old.price_micros[row]], int)
     ranked = generation.ranked
     if len(changed):
-        _reprice(columns, changed, discount, generation.category_log_median)
+        _reprice(columns, changed, generation.category_log_median)
         deals = rank_deals(columns.kind, discount, columns.click_rate)
         ranked = {
             **ranked,
             "deals": group_by_category(deals, columns.category, len(generation.categories)),
         }
-    return replace(
+    result = replace(
         generation,
         sequence=sequence,
         columns=columns,
@@ -264,6 +277,7 @@ def overlay(generation: Generation, offers: Sequence[Offer], sequence: int) -> G
         ranked=ranked,
         **_shown(columns),
     )
+    return replace(result, encoded=_encoded_again(result, changed)) if len(changed) else result
 
 
 def discount_of(price_micros: NDArray[np.int64], list_price_micros: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -308,10 +322,40 @@ def _shown(columns: Columns) -> dict[str, Any]:
     return {"is_shown": is_shown, "appeal": np.where(is_wanted, share, -np.inf).astype(np.float32)}
 
 
+def _encoded_again(generation: Generation, rows: NDArray[np.int64]) -> dict[str, dict[str, NDArray[Any]]]:
+    """All encodings, after some rows changed; tensors that did not change are those of before."""
+    items, result = _item_rows(generation, rows), {}
+    for one in schema.SERVED:
+        tensors = dict(generation.encoded[one.fingerprint])
+        for name, values in one.items(items).items():
+            if not np.array_equal(values, tensors[name][rows]):
+                tensors[name] = np.array(tensors[name])
+                tensors[name][rows] = values
+        result[one.fingerprint] = tensors
+    return result
+
+
+def _item_rows(generation: Generation, rows: NDArray[np.int64]) -> ItemRows:
+    columns = generation.columns
+    return ItemRows(
+        item_ids=[raw.decode() for raw in columns.ids[rows].tolist()],
+        categories=generation.categories[columns.category[rows]].tolist(),
+        brands=generation.brands[columns.brand[rows]].tolist(),
+        kinds=[_KIND_NAMES.get(code, "") for code in columns.kind[rows].tolist()],
+        discount=generation.discount[rows],
+        **{
+            name: getattr(columns, name)[rows]
+            for name in (
+                *("price_micros", "relative_price", "quality", "impression_count", "click_rate"),
+                *("purchase_rate", "trend", "bid_micros"),
+            )
+        },
+    )
+
+
 def _reprice(
     columns: Columns,
     rows: NDArray[np.int64],
-    discount: NDArray[np.float32],
     log_median: NDArray[np.float64],
 ) -> None:
     price = columns.price_micros[rows]
@@ -322,6 +366,3 @@ def _reprice(
         prices = prices[prices > 0]
         if len(prices):
             columns.price_percentile[row] = np.mean(prices <= columns.price_micros[row])
-    columns.item_numbers[rows, 0] = schema.log_price(price)
-    columns.item_numbers[rows, 1] = np.clip(columns.relative_price[rows], -3, 3)
-    columns.item_numbers[rows, 2] = discount[rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,8 @@ class Progress:
 
     deadline: Deadline
     versions: layout_pb2.Versions
+    wanted: Mapping[str, str] = field(default_factory=dict)
+    """Encodings that click models read, the best first, each with its model's version."""
     degraded: list[layout_pb2.Degradation] = field(default_factory=list)
 
     def degrade(self, error: UpstreamError, instead: layout_pb2.Fallback) -> None:
@@ -66,6 +69,7 @@ class Composer:
             Deadline.after(remaining_s), layout_pb2.Versions(blueprint=self.configuration_version)
         )
         request = self.admission.admit(message, request_id, caller)
+        progress.wanted = self.models.wanted(request.scoring_version)
         gathered = await self._gather(request, progress)
         expected = await self._score(request, gathered, progress)
         ranked = self._rank(request, gathered, expected)
@@ -76,7 +80,6 @@ class Composer:
 
     async def _gather(self, request: PageRequest, progress: Progress) -> feature_pb2.GatherPageResponse:
         """Candidates, features and session; an earlier page's candidates where there is no answer."""
-        wanted = self.models.fingerprint(request.scoring_version)
         question = feature_pb2.GatherPageRequest(
             shopper=request.shopper,
             context=request.context,
@@ -90,7 +93,7 @@ class Composer:
                 )
                 for module in request.modules
             ],
-            schema_fingerprints=[wanted] if wanted else [],
+            schema_fingerprints=progress.wanted,
         )
         try:
             response = await upstreams.gather(
@@ -113,11 +116,15 @@ class Composer:
         click = purchase = None
         if gathered.item_ids:
             try:
+                features = upstreams.features_for_scoring(
+                    gathered, progress.wanted, is_answer=not progress.degraded
+                )
+                # By name: another version, of another encoding, may become current at any moment.
                 scores = await upstreams.score(
                     self.services.scoring,
-                    upstreams.features_for_scoring(gathered, is_answer=not progress.degraded),
+                    features,
                     len(gathered.item_ids),
-                    request.scoring_version,
+                    progress.wanted[features.schema_fingerprint],
                     progress.deadline.timeout_s("score"),
                 )
                 click, purchase = scores.click, scores.purchase

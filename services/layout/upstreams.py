@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import grpc
@@ -25,6 +27,8 @@ from services.common.tensors import from_tensor
 from services.layout.settings import LayoutSettings
 
 MIN_TIMEOUT_S = 0.002
+MAX_FINGERPRINTS = 4
+"""Encodings that feature may be asked for at once."""
 _FACT_COLUMNS = tuple(field.name for field in feature_pb2.ItemFacts.DESCRIPTOR.fields)
 
 
@@ -106,20 +110,25 @@ class NotAsked(UpstreamError):
         return self.details
 
 
-def features_for_scoring(gathered: feature_pb2.GatherPageResponse, is_answer: bool) -> feature_pb2.FeatureSet:
-    """The encoding that the click model wants.
+def features_for_scoring(
+    gathered: feature_pb2.GatherPageResponse, wanted: Iterable[str], is_answer: bool
+) -> feature_pb2.FeatureSet:
+    """The features in the encoding that is wanted most.
 
     Args:
+        wanted: fingerprints, the best first.
         is_answer: true where feature answered; false for what an earlier page left.
 
     Raises:
         UpstreamError: where there is none, and so nothing can be scored.
     """
-    if not gathered.feature_sets:
-        if not is_answer:
-            raise NotAsked("scoring", "no features")
-        raise UpstreamError("scoring", grpc.StatusCode.FAILED_PRECONDITION, "no features in its encoding")
-    return gathered.feature_sets[0]
+    by_fingerprint = {features.schema_fingerprint: features for features in gathered.feature_sets}
+    for fingerprint in wanted:
+        if fingerprint in by_fingerprint:
+            return by_fingerprint[fingerprint]
+    if not is_answer:
+        raise NotAsked("scoring", "no features")
+    raise UpstreamError("scoring", grpc.StatusCode.FAILED_PRECONDITION, "no features in its encoding")
 
 
 async def plan(
@@ -139,13 +148,25 @@ class ModelDirectory:
     def __init__(self, scoring: Upstream) -> None:
         self._scoring = scoring
         self._fingerprints: dict[str, str] = {}
+        """By loaded version, the current one first."""
         self._is_fresh = False
         self._refresh_now = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="model-directory")
 
-    def fingerprint(self, version: str) -> str:
-        """What a version, or the current one, wants; empty where that is not known."""
-        return self._fingerprints.get(version, "")
+    def wanted(self, version: str) -> dict[str, str]:
+        """Encodings that could be scored, the best first, each with the version that reads it.
+
+        Args:
+            version: the one version that will do; empty takes the current one, and others where feature does
+                not know its encoding.
+        """
+        if version:
+            fingerprint = self._fingerprints.get(version, "")
+            return {fingerprint: version} if fingerprint else {}
+        wanted: dict[str, str] = {}
+        for loaded, fingerprint in self._fingerprints.items():
+            wanted.setdefault(fingerprint, loaded)
+        return dict(islice(wanted.items(), MAX_FINGERPRINTS))
 
     def refresh(self) -> None:
         """Asks again at once, without waiting for the answer."""
@@ -165,10 +186,8 @@ class ModelDirectory:
             )
         except UpstreamError:
             return
-        found = {model.version: model.schema_fingerprint for model in answer.models}
-        current = next((model for model in answer.models if model.is_current), None)
-        found[""] = current.schema_fingerprint if current else ""
-        self._fingerprints = found
+        models = sorted(answer.models, key=lambda model: not model.is_current)
+        self._fingerprints = {model.version: model.schema_fingerprint for model in models}
         self._is_fresh = True
 
     async def _run(self) -> None:

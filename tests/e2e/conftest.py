@@ -56,8 +56,12 @@ class RunningShop:
     def target(self) -> str:
         return f"127.0.0.1:{self.ports['layout']}"
 
-    def start(self, *roles: str) -> None:
-        """Starts services and waits until they serve."""
+    def start(self, *roles: str, module: str = "") -> None:
+        """Starts services and waits until they serve.
+
+        Args:
+            module: what to run instead of the one service's own.
+        """
         for role in roles:
             environment = {f"PLANOGRAM_{role.upper()}_LISTEN": f"127.0.0.1:{self.ports[role]}"}
             if role == "layout":
@@ -65,7 +69,7 @@ class RunningShop:
                     environment[f"PLANOGRAM_LAYOUT_{other.upper()}_TARGET"] = f"127.0.0.1:{self.ports[other]}"
             with (self.state / f"{role}.log").open("ab") as log:
                 self.processes[role] = subprocess.Popen(
-                    [sys.executable, "-m", f"services.{role}"],
+                    [sys.executable, "-m", module or f"services.{role}"],
                     cwd=self.state,
                     env={**_environment(), **environment},
                     stdout=log,
@@ -85,6 +89,12 @@ class RunningShop:
         """kill -9."""
         self.processes[role].kill()
         self.processes[role].wait()
+
+    def replace(self, role: str, module: str = "") -> None:
+        """Stops a service as a deployment does, and starts it again."""
+        self.processes[role].terminate()
+        self.processes[role].wait(30)
+        self.start(role, module=module)
 
     def log(self, role: str) -> str:
         return (self.state / f"{role}.log").read_text(errors="replace")

@@ -207,12 +207,13 @@ async def test_items_enter_pages_at_their_time(service: Any, shop: Any) -> None:
 
 
 async def test_age_is_reckoned_at_the_pages_time(service: Any) -> None:
+    age = next(spec for spec in schema.SPECS if spec.name == "item_numbers").columns.index("age_log_days")
     ages = []
     for days in (0, 20):
         time = datetime.now(UTC) - timedelta(days=days)
         request = page(modules={"LIST": {"item_ids": ["item-250"]}}, time=time)
         features = (await service.stub.GatherPage(request)).feature_sets[0]
-        ages.append(tensors.from_tensor(features.item_tensors["item_numbers"])[0, schema.AGE_COLUMN])
+        ages.append(tensors.from_tensor(features.item_tensors["item_numbers"])[0, age])
     assert ages[0] > ages[1] > 0
 
 

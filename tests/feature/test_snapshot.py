@@ -160,9 +160,9 @@ async def test_a_damaged_pointer_is_told_once_and_the_old_snapshot_stays(
 
 
 def test_arrays_are_mapped_and_not_copied(settings: Any) -> None:
-    columns = generation_of(settings).columns
-    for name in ("ids", "item_vector", "item_numbers", "similar"):
-        array = getattr(columns, name)
+    generation = generation_of(settings)
+    arrays = {name: getattr(generation.columns, name) for name in ("ids", "item_vector", "similar")}
+    for name, array in {**arrays, **generation.encoded[schema.FINGERPRINT]}.items():
         while array.base is not None and not isinstance(array, np.memmap):
             array = array.base
         assert isinstance(array, np.memmap), name
@@ -209,17 +209,27 @@ def test_an_overlay_leaves_the_generation_below_alone(settings: Any) -> None:
     assert above.memo is not base.memo
 
 
-def test_another_layout_schema_or_nothing_is_refused(settings: Any, tmp_path: Path) -> None:
+def test_another_layout_or_nothing_is_refused(settings: Any, tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         load(settings.snapshots_path, "nothing")
     version = artifacts.current_version(settings.snapshots_path)
     assert version is not None
     path = settings.snapshots_path / version / artifacts.MANIFEST
     manifest = json.loads(path.read_text())
-    for name, value in (("layout", 99), ("schema_fingerprint", "0" * 64)):
-        path.write_text(json.dumps({**manifest, name: value}))
-        with pytest.raises(Incompatible, match=name.split("_")[0]):
-            load(settings.snapshots_path, version)
+    path.write_text(json.dumps({**manifest, "layout": 99}))
+    with pytest.raises(Incompatible, match="layout"):
+        load(settings.snapshots_path, version)
+
+
+def test_an_encoding_that_a_snapshot_lacks_is_made_of_its_columns(settings: Any) -> None:
+    version = artifacts.current_version(settings.snapshots_path)
+    assert version is not None
+    built = load(settings.snapshots_path, version)
+    path = settings.snapshots_path / version / artifacts.MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text()), "encodings": {}}))
+    found = load(settings.snapshots_path, version).encoded[schema.FINGERPRINT]
+    for name, array in built.encoded[schema.FINGERPRINT].items():
+        assert np.array_equal(found[name], array), name
 
 
 async def test_a_service_without_a_snapshot_says_what_to_run(

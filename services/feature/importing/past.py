@@ -23,7 +23,7 @@ from services.feature.pipeline.run import item_briefs
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import item_vectors
 from services.feature.profile import Profile, SessionView, ShopperEvent, apply_events, view
-from services.feature.snapshot import discount_of, relative_price_of
+from services.feature.snapshot import KINDS, discount_of, relative_price_of
 
 _FRESHNESS_SCALE_S = 30 * 86_400.0
 
@@ -40,7 +40,7 @@ class PastItems:
         self._quality = items.column("quality").to_numpy()
         self._bid = items.column("bid_micros").to_numpy()
         names, codes = build.encode_vocabulary(self._texts["category"])
-        kind = np.array([build.KINDS[text] for text in self._texts["kind"]], np.int8)
+        kind = np.array([KINDS[text] for text in self._texts["kind"]], np.int8)
         log_median, _ = build.price_levels(self._price, kind, codes, len(names))
         self._relative_price = relative_price_of(self._price, codes, log_median)
         list_price = np.maximum(items.column("list_price_micros").to_numpy(), self._price)
@@ -60,7 +60,7 @@ class PastItems:
     def refresh(self, shown: Touches, clicked: Touches, now_us: int) -> None:
         """Takes the statistics of what happened until now; an import knows of no purchases."""
         found = self.statistics = item_statistics(self._quality, shown, clicked, NO_TOUCHES, now_us)
-        self._ids, self._numbers = schema.encode_items(
+        items = schema.ItemRows(
             item_ids=self._texts["item_id"],
             categories=self._texts["category"],
             brands=self._texts["brand"],
@@ -75,12 +75,13 @@ class PastItems:
             trend=found.trend,
             bid_micros=self._bid,
         )
+        self._tensors = schema.encode_items(items)
 
     def tensors(self, rows: NDArray[np.int64], now_s: float) -> dict[str, NDArray[Any]]:
         """The item tensors of some items, as the click model wants them."""
-        numbers = self._numbers[rows]
-        numbers[:, schema.AGE_COLUMN] = schema.age_log_days(now_s, self.first_seen_s[rows])
-        return {"item_ids": self._ids[rows], "item_numbers": numbers, "item_vector": self.vectors[rows]}
+        tensors = {name: array[rows] for name, array in self._tensors.items()}
+        schema.add_age(tensors, self.first_seen_s[rows], now_s)
+        return tensors | {"item_vector": self.vectors[rows]}
 
     def freshness(self, rows: NDArray[np.int64], now_s: float) -> NDArray[np.float32]:
         """exp(-age / 30 days), as plan requests carry it."""

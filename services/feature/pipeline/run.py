@@ -27,7 +27,7 @@ from services.feature.pipeline.companions import Companions, companions
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import co_click_counts, item_vectors
 from services.feature.profile import ItemBrief, Profile, ShopperEvent, apply_events, loads
-from services.feature.snapshot import relative_price_of
+from services.feature.snapshot import KINDS, relative_price_of
 from services.feature.store import OFFER, PROFILE, Row, Store
 from services.feature.updating import profile_row
 
@@ -276,7 +276,7 @@ def _replay(found: _Log, items: pa.Table, kept_count: int) -> list[Row]:
 
 def item_briefs(items: pa.Table) -> dict[str, ItemBrief]:
     """What profiles need to know of the items of a catalogue, by item id."""
-    kind = np.array([build.KINDS[text] for text in items.column("kind").to_pylist()], np.int8)
+    kind = np.array([KINDS[text] for text in items.column("kind").to_pylist()], np.int8)
     price = items.column("price_micros").to_numpy()
     names, codes = build.encode_vocabulary(items.column("category").to_pylist())
     log_median, percentile = build.price_levels(price, kind, codes, len(names))
