@@ -33,7 +33,7 @@ def test_a_world_is_played_once_and_read_again(tmp_path, monkeypatch):
     document = json.loads((tmp_path / "reports" / "bench-policy-base.json").read_text())
     assert [row["name"] for row in document] == names
     drawing = (tmp_path / "reports" / "bench-policy-base.svg").read_text()
-    assert "exact filter (QMDP)" in drawing and "round 1" in drawing
+    assert "as a share of the exact filter" in drawing and "round 1" in drawing
     monkeypatch.setattr(run, "play", lambda *_: pytest.fail("played again"))
     assert run.run([0], "base", TINY, "test", say=said.append) == rows
 
