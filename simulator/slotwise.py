@@ -14,7 +14,7 @@ from simulator.front.sessions import MAX_PAGES, begin
 from simulator.front.shop import DEVICE_COUNT, SEASON_COUNT, SLOT_COUNT, Front
 
 _LAST_OUTCOMES = 4
-_MOST_INTEREST, _MOST_STOPS = 3 / (1 - DECAY), 1 / (1 - DECAY)
+_MOST_INTEREST, _MOST_STOPS, _MOST_PASSES = 3 / (1 - DECAY), 1 / (1 - DECAY), SLOT_COUNT / (1 - DECAY)
 """What a long look, or giving up, on every page comes to."""
 
 
@@ -71,7 +71,7 @@ class SlotShop:
         """The pages are looked at: (B,) margin, (B,) true where the session ended."""
         luck = Luck.draw(self._count, self._random)
         done = turn(self._front, self._observed, self._state, self._placed, self._is_scanner, luck)
-        self._observed.note(done.acts, done.acts.category, done.family)
+        self._observed.note(done.acts, done.family, done.shelf_category, done.shelf_family)
         self._state = done.state
         is_over = done.acts.is_over | (self._observed.page_index >= MAX_PAGES)
         ended = np.flatnonzero(is_over)
@@ -102,7 +102,7 @@ def public(front: Front, observed: Observed) -> np.ndarray:
     One-hot segment (the last column for none), device, season; daypart; logarithms of counts of pages,
     carts, purchases and pages without click; one-hot last outcome and last category; whether it was a long
     look; logarithms of clicks and long looks by category, clicks and stops by family, recent interest by
-    category and recent stops by family.
+    category and recent stops by family, shelves passed without a click by category and family.
     """
     context, most = observed.context, np.log1p(MAX_PAGES)
     counts = [observed.page_index, observed.cart_count, observed.purchase_count, observed.pages_without_click]
@@ -121,6 +121,8 @@ def public(front: Front, observed: Observed) -> np.ndarray:
         np.log1p(observed.family_stops) / most,
         np.log1p(observed.recent_interest) / np.log1p(_MOST_INTEREST),
         np.log1p(observed.recent_stops) / np.log1p(_MOST_STOPS),
+        np.log1p(observed.category_passes) / np.log1p(_MOST_PASSES),
+        np.log1p(observed.family_passes) / np.log1p(_MOST_PASSES),
     ]
     return np.concatenate([np.asarray(part, np.float32) for part in parts], 1)
 

@@ -220,7 +220,7 @@ def bench_plan(
 @bench.command("policy")
 def bench_policy(
     worlds: Annotated[str, typer.Option(help="Seeds: 100-104, or 100,103.")] = "100-101",
-    regime: Annotated[str, typer.Option(help="Laws of the shop: see simulator/regimes.py.")] = "base",
+    regime: Annotated[str, typer.Option(help="Laws of the shop: see simulator/regimes.py; or rich.")] = "base",
     quick: Annotated[bool, typer.Option(help="Small logs and few steps: shows that it runs.")] = False,
     peers: Annotated[bool, typer.Option(help="Our own against other libraries and simple rankings.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="With --peers: how often each learns.")] = 1,
@@ -237,11 +237,11 @@ def bench_policy(
 
     from services.common.errors import ConfigurationError
     from services.local.bench.policy import contest, run
+    from services.local.bench.policy.log import SHOPS
     from services.local.bench.policy.sizes import QUICK, Size
-    from simulator.regimes import REGIMES
 
-    if regime not in REGIMES:
-        raise ConfigurationError(f"--regime: got {regime!r}, want one of {sorted(REGIMES)}")
+    if regime not in SHOPS:
+        raise ConfigurationError(f"--regime: got {regime!r}, want one of {sorted(SHOPS)}")
     command, size = " ".join(["planogram", *sys.argv[1:]]), QUICK if quick else Size()
     if peers:
         names = [name.strip() for name in entrants.split(";") if name.strip()]

@@ -37,12 +37,15 @@ class Turn:
         state: the minds afterwards; hidden.
         worth: (B,) expected margin; hidden.
         family: (B,) of the slot clicked, or given up on.
+        shelf_category, shelf_family: (B, S) of what stood on the pages; categories are -1 for none.
     """
 
     acts: Acts
     state: HiddenState
     worth: np.ndarray
     family: np.ndarray
+    shelf_category: np.ndarray
+    shelf_family: np.ndarray
 
 
 def turn(
@@ -95,7 +98,7 @@ def turn(
         outcome.is_bought,
         outcome.is_gone,
     )
-    return Turn(acts, step.state, worth, family)
+    return Turn(acts, step.state, worth, family, front.category[shelf], view.family)
 
 
 def is_cascade(front: Front) -> bool:

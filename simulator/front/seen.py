@@ -39,6 +39,8 @@ class Observed:
         last_category: (B,) of the latest click, -1 for none; last_dwelled: (B,) whether it was a long look.
         category_clicks, category_dwells: (B, C); family_clicks, family_stops: (B, F).
         recent_interest: (B, C) clicks, long looks twice, with decay; recent_stops: (B, F) with decay.
+        category_passes: (B, C), family_passes: (B, F) shelves that were examined and not clicked, with decay,
+            since the latest click on their like.
     """
 
     rows: np.ndarray
@@ -57,6 +59,8 @@ class Observed:
     family_stops: np.ndarray
     recent_interest: np.ndarray
     recent_stops: np.ndarray
+    category_passes: np.ndarray
+    family_passes: np.ndarray
 
     @classmethod
     def begin(
@@ -83,6 +87,8 @@ class Observed:
             family_stops=by_family.copy(),
             recent_interest=by_category.copy(),
             recent_stops=by_family.copy(),
+            category_passes=by_category.copy(),
+            family_passes=by_family.copy(),
         )
 
     def take(self, chosen: np.ndarray) -> Observed:
@@ -94,13 +100,16 @@ class Observed:
         strongest = np.where(self.recent_interest.any(1), self.recent_interest.argmax(1), -1)
         return np.stack((np.full(len(self.rows), -1), strongest, self.last_category), 1)
 
-    def note(self, acts: Acts, category: np.ndarray, family: np.ndarray) -> None:
+    def note(
+        self, acts: Acts, family: np.ndarray, shelf_category: np.ndarray, shelf_family: np.ndarray
+    ) -> None:
         """Takes note, in place, of what was done on a page.
 
         Args:
-            category: (B,) of the item of the last click; family: (B,) of the slot clicked, or given up on.
+            family: (B,) of the slot clicked last, or given up on.
+            shelf_category, shelf_family: (B, S) of what stood on the page; categories are -1 for none.
         """
-        is_clicked = acts.is_clicked.any(1)
+        is_clicked, category = acts.is_clicked.any(1), acts.category
         everyone = np.arange(len(family))
         self.page_index += 1
         self.cart_count += acts.is_carted
@@ -117,6 +126,11 @@ class Observed:
         self.recent_stops *= DECAY
         self.recent_interest[everyone, category] += is_clicked + 2.0 * acts.is_dwelled
         self.recent_stops[everyone, family] += ~is_clicked
+        is_passed = acts.is_examined & ~acts.is_clicked
+        _count_passes(self.category_passes, shelf_category, is_passed)
+        _count_passes(self.family_passes, shelf_family, is_passed)
+        self.category_passes[everyone, category] *= ~is_clicked
+        self.family_passes[everyone, family] *= ~is_clicked
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +152,10 @@ class Acts:
     is_carted: np.ndarray
     is_bought: np.ndarray
     is_over: np.ndarray
+
+
+def _count_passes(passes: np.ndarray, about: np.ndarray, is_passed: np.ndarray) -> None:
+    """Adds to (B, N) counts, in place, what was passed of (B, S) shelves about one of N each, -1 for none."""
+    passes *= DECAY
+    row, slot = np.nonzero(is_passed & (about >= 0))
+    np.add.at(passes, (row, about[row, slot]), 1.0)

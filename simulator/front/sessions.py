@@ -146,7 +146,7 @@ def _play_batch(
         if is_traced:
             everything = np.ones(len(rows), bool)
             parts.append(Trace(rows.copy(), observed.take(everything), decision, acts))
-        observed.note(acts, acts.category, done.family)
+        observed.note(acts, done.family, done.shelf_category, done.shelf_family)
         stays = ~acts.is_over
         observed, state = observed.take(stays), done.state.take(stays)
         if not stays.any():

@@ -47,6 +47,8 @@ class Catalogue:
 
     def categories(self, observed: Observed) -> np.ndarray:
         """(B, A) category that each action would be about on the next page; -1 for none."""
+        if not self.history.any():
+            return np.broadcast_to(self.category, (len(observed.rows), len(self.category)))
         by_history = observed.subjects()[:, self.history]
         return np.where(self.history != History.NONE, by_history, self.category)
 

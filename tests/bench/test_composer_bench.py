@@ -82,7 +82,7 @@ def test_without_names_a_category_is_told_by_what_was_done_with_it():
     page = int(clicks.sum(1).argmax())
     observed = trace.observed.take(np.arange(len(trace.session)) == page)
     turned = trace.observed.take(np.arange(len(trace.session)) == page)
-    for name in ("category_clicks", "category_dwells", "recent_interest", "recent_stops"):
+    for name in ("category_clicks", "category_dwells", "recent_interest", "category_passes"):
         getattr(turned, name)[:] = np.roll(getattr(turned, name), 1, axis=1)
     turned.last_category[:] = (turned.last_category + 1) % clicks.shape[1]
     assert (named.states(observed) != named.states(turned)).any()

@@ -258,3 +258,22 @@ def test_what_depends_on_the_past_pleases_those_who_have_one(rich):
         for known in (False, True)
     ]
     assert rates[1] / rates[0] > 1.5 * others[1] / others[0]
+
+
+def test_what_was_passed_is_counted_until_its_like_is_clicked():
+    observed = front.Observed.begin(np.zeros(2, int), np.zeros(2, int), 3, 2)
+    nothing = np.zeros(2, bool)
+
+    def look(is_examined, is_clicked, category, family):
+        is_examined, is_clicked = np.array(is_examined, bool), np.array(is_clicked, bool)
+        acts = front.Acts(is_examined, is_clicked, is_clicked * 0.0, np.array(category), *[nothing] * 4)
+        observed.note(
+            acts, np.array(family), np.array([[0, 2, -1], [1, 1, 0]]), np.array([[0, 1, 1], [1, 1, 0]])
+        )
+
+    look([[1, 1, 1], [1, 1, 0]], [[0, 0, 0], [0, 0, 0]], [0, 0], [1, 1])
+    assert observed.category_passes.tolist() == [[1, 0, 1], [0, 2, 0]]
+    assert observed.family_passes.tolist() == [[1, 2], [0, 2]]
+    look([[1, 1, 0], [1, 0, 0]], [[0, 1, 0], [0, 0, 0]], [2, 0], [1, 1])
+    assert observed.category_passes.tolist() == [[1.75, 0, 0], [0, 2.5, 0]]
+    assert observed.family_passes.tolist() == [[1.75, 0], [0, 2.5]]

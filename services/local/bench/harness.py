@@ -78,14 +78,16 @@ def median_ratio(things: Sequence[float], floors: Sequence[float]) -> float:
 def report(name: str, rows: Sequence[Row], command: str, folder: Path = Path("reports")) -> Path:
     """Prints the rows as a table and writes reports/bench-<name>.json."""
     table = Table(title=f"bench {name}", title_justify="left")
-    for column in ("figure", "value", "unit", "floor", "ratio", "reach", "met", "n"):
+    for column in ("figure", "value", "unit", "floor", "ratio", "95 %", "reach", "met", "n"):
         table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
     for row in rows:
         table.add_row(
             row.name,
             f"{row.value:.3g}",
             row.unit,
-            *("-" if number is None else f"{number:.3g}" for number in (row.floor, row.ratio, row.reach)),
+            *("-" if number is None else f"{number:.3g}" for number in (row.floor, row.ratio)),
+            "-" if row.interval is None else "{:.3g} to {:.3g}".format(*row.interval),
+            "-" if row.reach is None else f"{row.reach:.3g}",
             {None: "-", True: "yes", False: "no"}[row.met],
             str(row.n),
         )

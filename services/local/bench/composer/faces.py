@@ -115,18 +115,20 @@ class Unnamed(Encoder):
     of each action, and no column is about one category."""
 
     def states(self, observed: Observed) -> Array:
-        front, count = self.front, self.catalogue.category_count
-        states = super().states(observed)
-        first = len(front.world.type_share) + 3 + 4 + 5 + 3  # up to the last outcome
-        states[:, first : first + count] = 0.0
-        first += count + 1
-        states[:, first : first + 2 * count] = 0.0
-        first += 2 * count + 2 * 3  # families keep their names
-        states[:, first : first + 2 * count] = 0.0
-        return states
+        by_category = ("category_clicks", "category_dwells", "recent_interest", "category_passes")
+        totals = {name: _total(getattr(observed, name)) for name in by_category}
+        last = np.minimum(observed.last_category, 0)
+        return super().states(replace(observed, last_category=last, **totals))
 
     def fixed(self) -> Array:
         fixed = super().fixed()
         count = self.catalogue.category_count
         fixed[:, -count - 1 : -1] = 0.0
         return fixed
+
+
+def _total(counts: Array) -> Array:
+    """(B, C) sums over categories, as if all were of the first."""
+    total = np.zeros_like(counts)
+    total[:, 0] = counts.sum(1)
+    return total

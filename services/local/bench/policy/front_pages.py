@@ -12,7 +12,7 @@ import numpy as np
 
 from services.policy.training.pages import TERMINAL, Described, Pages
 from simulator.front import SLOT_COUNT, Catalogue, Front, Observed, Trace
-from simulator.modules import FAMILIES, SOURCES, TEMPLATES
+from simulator.modules import FAMILIES, HISTORY_MODULES, SOURCES, TEMPLATES
 
 Array = np.ndarray[Any, Any]
 
@@ -49,6 +49,8 @@ class Encoder:
             np.log1p(observed.family_stops),
             np.log1p(observed.recent_interest),
             np.log1p(observed.recent_stops),
+            np.log1p(observed.category_passes),
+            np.log1p(observed.family_passes),
             np.log1p(observed.category_clicks.sum(1) - observed.category_dwells.sum(1))[:, None],
         ]
         return np.concatenate([np.asarray(column, np.float32) for column in columns], 1)
@@ -60,7 +62,7 @@ class Encoder:
             [
                 _one_hot(catalogue.family, len(FAMILIES)),
                 _one_hot(catalogue.template, len(TEMPLATES)),
-                _one_hot(catalogue.source, len(SOURCES)),
+                _one_hot(catalogue.source, len(SOURCES) + len(HISTORY_MODULES) * self.front.is_rich),
                 _one_hot(catalogue.category, catalogue.category_count),
                 (catalogue.category >= 0)[:, None],
             ],
@@ -77,6 +79,7 @@ class Encoder:
             np.log1p(dwells),
             (clicks + dwells) / total,
             np.log1p(observed.recent_interest),
+            np.log1p(observed.category_passes),
             is_last,
             is_last * observed.last_dwelled[:, None],
             np.log1p(np.maximum(clicks - dwells, 0)),
@@ -90,6 +93,7 @@ class Encoder:
             np.log1p(observed.family_clicks),
             np.log1p(observed.family_stops),
             np.log1p(observed.recent_stops),
+            np.log1p(observed.family_passes),
         ]
         return np.stack(parts, 2).astype(np.float32)
 
@@ -99,11 +103,11 @@ class FrontActions:
 
     def __init__(self, encoder: Encoder, observed: Observed) -> None:
         self._fixed, self._module = encoder.fixed(), encoder.catalogue.module
-        self._category, self._family = encoder.catalogue.category, encoder.catalogue.family
+        self._category, self._family = encoder.catalogue.categories(observed), encoder.catalogue.family
         self._by_category, self._by_family = encoder.by_category(observed), encoder.by_family(observed)
 
     def of(self, pages: Array) -> Described:
-        by_category = self._by_category[pages][:, self._category]
+        by_category = self._by_category[pages[:, None], self._category[pages]]
         by_family = self._by_family[pages][:, self._family]
         fixed = np.broadcast_to(self._fixed, (len(pages), *self._fixed.shape))
         shape = (len(pages), len(self._module))
@@ -117,7 +121,7 @@ class FrontActions:
         return np.concatenate(
             (
                 self._fixed[actions],
-                self._by_category[pages, self._category[actions]],
+                self._by_category[pages, self._category[pages, actions]],
                 self._by_family[pages, self._family[actions]],
             ),
             1,

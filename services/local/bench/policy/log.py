@@ -9,8 +9,12 @@ from services.local.bench.policy.sizes import DAY, LOG_SEED, Size
 from services.policy.training.pages import Pages
 from simulator import front, world
 from simulator.front import Front, Part, Trace
-from simulator.regimes import REGIMES
+from simulator.regimes import FRONT, REGIMES
 from simulator.world import Items
+
+RICH = "rich"
+"""The base regime in shops that have modules about a shopper's past as well."""
+SHOPS = (*REGIMES, RICH)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +33,8 @@ class Log:
 
 def build_shop(items: Items, seed: int, regime: str, size: Size) -> Front:
     """The front pages of a world."""
-    return front.build(world.draw(items, seed, DAY, REGIMES[regime]), size.season_count, size.daypart_count)
+    hidden = world.draw(items, seed, DAY, REGIMES.get(regime, FRONT))
+    return front.build(hidden, size.season_count, size.daypart_count, is_rich=regime == RICH)
 
 
 def gather(shop: Front, size: Size) -> Log:

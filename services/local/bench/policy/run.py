@@ -15,7 +15,7 @@ import numpy as np
 
 from services.local.bench import harness
 from services.local.bench.harness import Row
-from services.local.bench.policy import log
+from services.local.bench.policy import log, standings
 from services.local.bench.policy.contenders import CascadePolicy, ClickOrder, Exploring
 from services.local.bench.policy.front_pages import pages_of
 from services.local.bench.policy.sizes import DAY, LOG_SEED, TEST_SEED, Size
@@ -23,8 +23,9 @@ from services.policy.training import slateq
 from services.policy.training.slateq import CascadeNetwork, Recipe
 from simulator import catalogue, front, oracle, world
 from simulator.front import Front, Part, Policy, Trace
-from simulator.regimes import REGIMES
 from simulator.world import Items
+
+Array = np.ndarray[Any, Any]
 
 SERVED = Exploring(temperature=0.2, epsilon=0.02)
 """How learned policies are served while they gather the next log."""
@@ -80,43 +81,37 @@ def play(items: Items, seed: int, regime: str, size: Size) -> dict[str, float]:
         network = learned(size.recipe)
         values[f"round {number}: cascade"] = _value(shop, CascadePolicy(encoder, network), size)
     values["last round: click order"] = _value(shop, ClickOrder(encoder, network), size)
-    if any(law is REGIMES[regime] for law in oracle.SOLVABLE):
+    if not shop.is_rich and any(law is shop.world.regime for law in oracle.SOLVABLE):
         values["qmdp"] = _reference(shop, size)
     return values
 
 
 def summary(results: Sequence[dict[str, float]]) -> list[Row]:
-    """Means over worlds, with the figures that matter."""
+    """Means over worlds, with the figures that matter; intervals are by bootstrap over worlds."""
+    of = {name: np.array([result[name] for result in results]) for name in results[0]}
+    count = len(results)
+    drawn = np.random.default_rng(0).integers(count, size=(standings.DRAW_COUNT, count))
 
-    def of(name: str) -> Any:
-        return np.array([result[name] for result in results])
+    def row(name: str, value: Array, unit: str = "margin per session", **known: Any) -> Row:
+        interval = standings.interval(value[drawn].mean(1)) if count > 1 else None
+        return Row(name, float(value.mean()), unit, count, interval=interval, **known)
 
-    rows = [Row(name, float(of(name).mean()), "margin per session", len(results)) for name in results[0]]
-    greedy = of("one log: click order")
-    rows.append(
-        Row(
-            "one log: cascade over click order",
-            float(of("one log: cascade").mean()),
-            "margin per session",
-            len(results),
-            floor=float(greedy.mean()),
-            reach=1.30,
-        )
-    )
-    if "qmdp" in results[0]:
-        last = max(name for name in results[0] if name.startswith("round "))
-        best_greedy = np.maximum(greedy, of("last round: click order"))
-        closed = (of(last) - best_greedy) / (of("qmdp") - best_greedy)
-        for label, value, reach in (("mean", closed.mean(), 0.70), ("worst", closed.min(), 0.55)):
-            rows.append(
-                Row(
-                    f"gap from click order to QMDP closed, {label}",
-                    float(value),
-                    "share",
-                    len(results),
-                    reach=reach,
-                )
-            )
+    def ratio(name: str, value: Array, floor: Array, **known: Any) -> Row:
+        interval = standings.interval(value[drawn].mean(1) / floor[drawn].mean(1)) if count > 1 else None
+        return replace(row(name, value, floor=float(floor.mean()), **known), interval=interval)
+
+    own, greedy = of["one log: cascade"], of["one log: click order"]
+    rows = [row(name, value) for name, value in of.items()]
+    rows.append(ratio("one log: cascade over click order", own, greedy, reach=1.30))
+    myopic = of["one log: cascade, page discount 0"]
+    rows.append(ratio("one log: page discount 0 over 1", myopic, own, reach=0.90, is_more_better=False))
+    if "qmdp" in of:
+        last = of[max(name for name in of if name.startswith("round "))]
+        best_greedy = np.maximum(greedy, of["last round: click order"])
+        closed = (last - best_greedy) / (of["qmdp"] - best_greedy)
+        name = "gap from click order to QMDP closed"
+        rows.append(row(f"{name}, mean", closed, "share", reach=0.70))
+        rows.append(Row(f"{name}, worst", float(closed.min()), "share", count, reach=0.55))
     return rows
 
 

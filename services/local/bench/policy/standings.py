@@ -102,9 +102,9 @@ def standings(results: Sequence[Played], own: str, seed: int = 0) -> dict[str, S
         found[name] = Standing(
             entrant=name,
             value=float(values[name].mean()),
-            value_interval=None if is_alone else _interval(drawn[name]),
+            value_interval=None if is_alone else interval(drawn[name]),
             ratio=float(values[name].mean() / values[own].mean()),
-            ratio_interval=None if is_alone or name == own else _interval(drawn[name] / drawn[own]),
+            ratio_interval=None if is_alone or name == own else interval(drawn[name] / drawn[own]),
             by_world=tuple(values[name].mean(1).tolist()),
             fit_s=float(np.mean([result.fit_s for result in mine])),
             play_s=float(np.mean([result.play_s for result in mine])),
@@ -133,7 +133,8 @@ def _drawn(values: Mapping[str, Array], generator: np.random.Generator) -> dict[
     return drawn
 
 
-def _interval(drawn: Array) -> Interval:
+def interval(drawn: Array) -> Interval:
+    """Of the middle LEVEL of what was drawn."""
     low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2)).tolist()
     return low, high
 
