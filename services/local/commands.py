@@ -220,7 +220,9 @@ def bench_plan(
 @bench.command("policy")
 def bench_policy(
     worlds: Annotated[str, typer.Option(help="Seeds: 100-104, or 100,103.")] = "100-101",
-    regime: Annotated[str, typer.Option(help="Laws of the shop: see simulator/regimes.py; or rich.")] = "base",
+    regime: Annotated[
+        str, typer.Option(help="Laws of the shop: see simulator/regimes.py; or rich.")
+    ] = "base",
     quick: Annotated[bool, typer.Option(help="Small logs and few steps: shows that it runs.")] = False,
     peers: Annotated[bool, typer.Option(help="Our own against other libraries and simple rankings.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="With --peers: how often each learns.")] = 1,
