@@ -80,23 +80,25 @@ def browsed(shop: Shop, policy: artifacts.Artifact, size: Size) -> Sessions:
 class Face(StrEnum):
     """Which vectorised face of a world, and what is known there."""
 
-    SAME = "same log"
-    """Everything as the policy benchmark has it, with rewards as on composed pages."""
-    STRANGERS = "same log, segments unknown"
-    """As on composed pages, where no marketing department says who comes."""
-    PERSONAL = "same log, shelves of the past"
-    """With modules that depend on a shopper's past, which composed pages have."""
+    ALIKE = "same log"
+    """As composed pages are: modules that depend on a shopper's past, nobody's segment known, rewards by the
+    policy service's weights."""
+    KNOWN = "same log, segments known"
+    """The same where a marketing department says who comes."""
+    PLAIN = "same log, no modules of the past"
+    """The same without the modules that depend on a shopper's past, which greedy order makes good use of."""
     FULL = "full log, sales alone"
-    """The log, and the reward, that learners are compared with."""
+    """The shop, the log and the reward that learners are compared with: segments known, no such modules."""
 
 
 def played(shop: Shop, face: Face, log_sessions: int, test_sessions: int) -> list[Sessions]:
     """Cascade SlateQ and its click order on tabulated front pages of the same world."""
-    made = front.build(shop.drawn, season_count=1, daypart_count=1, is_rich=face is Face.PERSONAL)
+    is_rich = face in (Face.ALIKE, Face.KNOWN)
+    made = front.build(shop.drawn, season_count=1, daypart_count=1, is_rich=is_rich)
     uniform = front.Uniform(made.catalogue)
     trace = front.play(made, uniform, log_sessions, vectorised.LOG_SEED, is_traced=True).trace
     assert trace is not None
-    encoder = Strangers(made) if face is Face.STRANGERS else Encoder(made)
+    encoder = Strangers(made) if face in (Face.ALIKE, Face.PLAIN) else Encoder(made)
     pages = pages_of(encoder, trace)
     if face is not Face.FULL:
         pages = _weighed(pages, trace)

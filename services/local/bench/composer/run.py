@@ -115,7 +115,7 @@ def summary(results: Sequence[dict[str, float]], size: Size) -> list[Row]:
                 interval=(mean - 1.96 * error, mean + 1.96 * error),
             )
         )
-    (mean, error), (other, other_error) = ratios["composed"], ratios[Face.SAME]
+    (mean, error), (other, other_error) = ratios["composed"], ratios[Face.ALIKE]
     spread = 1.96 * mean / other * float(np.hypot(error / mean, other_error / other))
     rows.append(
         Row(
