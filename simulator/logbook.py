@@ -214,8 +214,7 @@ class _Logbook:
             shelves = self._layout.table.shelves
             item = int(views.item[row])
             seen.page_ended(
-                [shelves[shelf].module_id for shelf in placed],
-                shelves[placed[-1]].family,
+                [shelves[shelf] for shelf in placed],
                 self._items.categories[self._items.category[item]] if item >= 0 else "",
                 bool(outcome.is_clicked[row]),
                 bool(outcome.is_dwelled[row]),
@@ -378,6 +377,7 @@ class _Logbook:
                 "slot_id": words.slot_ids.take(pa.array(integer("place", -1) + 1)),
                 "module_id": words.module_ids.take(pa.array(shelf + 1)),
                 "family": words.families.take(pa.array(shelf + 1)),
+                "category": words.categories.take(pa.array(shelf + 1)),
                 "item_id": words.item_ids.take(pa.array(integer("item", -1) + 1)),
                 "type": pa.array(_TYPES).take(pa.array(integer("type", 0))),
                 "dwell_ms": pa.array(integer("dwell_ms", 0)),
@@ -406,6 +406,7 @@ class _Words:
         self.slot_ids = pa.array(["", *places])
         self.module_ids = pa.array(["", *(shelf.module_id for shelf in layout.table.shelves)])
         self.families = pa.array(["", *(shelf.family for shelf in layout.table.shelves)])
+        self.categories = pa.array(["", *(shelf.category for shelf in layout.table.shelves)])
         self.item_ids = pa.array(["", *item_ids])
 
 

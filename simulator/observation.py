@@ -6,11 +6,14 @@ The counterpart of the hidden state: it is built from events alone, and is what 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from planogram.common.v1 import context_pb2
+from simulator.front.seen import DECAY
+from simulator.shelves import Shelf
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class Observation:
 
     Attributes:
         history: clicks by category before this session; None for a stranger.
+        category_interests, family_recent_stops, category_passes, family_passes: with decay from page to page.
     """
 
     segment: str
@@ -36,11 +40,16 @@ class Observation:
     family_clicks: Counter[str] = field(default_factory=Counter)
     family_stops: Counter[str] = field(default_factory=Counter)
     module_unclicked: Counter[str] = field(default_factory=Counter)
+    category_interests: dict[str, float] = field(default_factory=dict)
+    family_recent_stops: dict[str, float] = field(default_factory=dict)
+    category_passes: dict[str, float] = field(default_factory=dict)
+    family_passes: dict[str, float] = field(default_factory=dict)
+    last_click_category: str = ""
+    is_last_click_dwelled: bool = False
 
     def page_ended(
         self,
-        module_ids: list[str],
-        family: str,
+        shown: Sequence[Shelf],
         category: str,
         is_clicked: bool,
         is_dwelled: bool,
@@ -50,15 +59,28 @@ class Observation:
         """Takes note of one page.
 
         Args:
-            module_ids: of the slots that were in view.
-            family: of the lowest slot in view.
+            shown: shelves of the slots that were in view, from the top.
             category: of the item that was clicked; empty without a click.
         """
+        family = shown[-1].family
         self.page_count += 1
-        self.event_count += len(module_ids) + is_clicked + is_dwelled + is_carted + is_bought
+        self.event_count += len(shown) + is_clicked + is_dwelled + is_carted + is_bought
+        recent = (
+            self.category_interests,
+            self.family_recent_stops,
+            self.category_passes,
+            self.family_passes,
+        )
+        for weights in recent:
+            for name in weights:
+                weights[name] *= DECAY
+        for shelf in shown:
+            _weigh(self.category_passes, shelf.category, 1.0)
+            _weigh(self.family_passes, shelf.family, 1.0)
         if not is_clicked:
-            self.module_unclicked.update(module_ids)
+            self.module_unclicked.update(shelf.module_id for shelf in shown)
             self.family_stops[family] += 1
+            _weigh(self.family_recent_stops, family, 1.0)
             self.pages_without_click += 1
             self.last_outcome = context_pb2.OUTCOME_STOP
             return
@@ -70,6 +92,10 @@ class Observation:
         self.purchase_count += is_bought
         self.category_clicks[category] += 1
         self.family_clicks[family] += 1
+        _weigh(self.category_interests, category, 3.0 if is_dwelled else 1.0)
+        self.category_passes.pop(category, None)
+        self.family_passes.pop(family, None)
+        self.last_click_category, self.is_last_click_dwelled = category, is_dwelled
         if is_dwelled:
             self.category_dwells[category] += 1
         self.last_outcome = context_pb2.OUTCOME_PURCHASE if is_bought else context_pb2.OUTCOME_CLICK
@@ -101,4 +127,15 @@ class Observation:
             },
             lifetime_event_count=before + self.event_count,
             price_level=0.5,
+            category_recent_interests=self.category_interests,
+            family_recent_stops=self.family_recent_stops,
+            category_passes=self.category_passes,
+            family_passes=self.family_passes,
+            last_click_category=self.last_click_category,
+            is_last_click_dwelled=self.is_last_click_dwelled,
         )
+
+
+def _weigh(weights: dict[str, float], name: str, weight: float) -> None:
+    if name:
+        weights[name] = weights.get(name, 0.0) + weight

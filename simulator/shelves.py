@@ -17,12 +17,18 @@ from simulator.world import Items, World
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A module in a template with its items, as indexes into the catalogue, best first."""
+    """A module in a template.
+
+    Attributes:
+        items: indexes into the catalogue, best first.
+        category: id of the category that it is about; empty for none.
+    """
 
     module_id: str
     template_id: str
     family: str
     items: tuple[int, ...]
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +134,9 @@ def stock(items: Items, context: Context) -> list[list[Shelf]]:
         fresh = (item for item in _candidates(items, module, context) if item not in taken)
         chosen = tuple(item for item, _ in zip(fresh, range(most), strict=False))
         taken.update(chosen)
+        subject = _subject(items, module, context)
         shelves = [
-            Shelf(module_id, template, module.family, chosen[: TEMPLATES[template].max_items])
+            Shelf(module_id, template, module.family, chosen[: TEMPLATES[template].max_items], subject)
             for template in module.templates
             if len(chosen) >= TEMPLATES[template].min_items
         ]
@@ -142,8 +149,9 @@ def drawn(items: Items, module: Module, context: Context) -> list[Shelf]:
     """A module's shelves in a context, one for each of its templates, whatever stands elsewhere."""
     most = max(TEMPLATES[template].max_items for template in module.templates)
     chosen = tuple(item for item, _ in zip(_candidates(items, module, context), range(most), strict=False))
+    subject = _subject(items, module, context)
     return [
-        Shelf(module.module_id, template, module.family, chosen[: TEMPLATES[template].max_items])
+        Shelf(module.module_id, template, module.family, chosen[: TEMPLATES[template].max_items], subject)
         for template in module.templates
     ]
 
@@ -173,6 +181,13 @@ def _candidates(items: Items, module: Module, context: Context) -> Iterable[int]
         is_wanted = is_wanted & (items.bid_micros > 0)
     members = np.flatnonzero(is_wanted)
     return members[np.argsort(-rank[members], kind="stable")].tolist()  # type: ignore[no-any-return]
+
+
+def _subject(items: Items, module: Module, context: Context) -> str:
+    """Id of the category that a module is about in a context."""
+    if module.category != CONTEXT:
+        return module.category
+    return items.categories[context.category] if context.category >= 0 else ""
 
 
 def _category(items: Items, name: str) -> int | None:

@@ -85,7 +85,7 @@ def check_events(events: Sequence[events_pb2.Event]) -> None:
             key = getattr(event, name)
             if key and not _KEY.fullmatch(key):
                 raise InvalidRequest(f"{where}.{name}", key, "32 hex digits or nothing")
-        for name in ("page_id", "slot_id", "module_id", "family", "item_id"):
+        for name in ("page_id", "slot_id", "module_id", "family", "category", "item_id"):
             _text(f"{where}.{name}", getattr(event, name), 0, MAX_ID_BYTES)
         if event.type in _WITH_ITEM and not event.item_id:
             raise InvalidRequest(f"{where}.item_id", "", "an item for this type of event")

@@ -14,8 +14,8 @@ import pyarrow as pa
 from services.common import artifacts, log
 from services.common.errors import ConfigurationError, Incompatible, NotFound
 from services.common.executor import BoundedExecutor
+from services.feature.acts import ItemBrief
 from services.feature.journal import Journal, Offer
-from services.feature.profile import ItemBrief
 from services.feature.snapshot import Generation, load, overlay
 from services.feature.store import OFFER, Store
 

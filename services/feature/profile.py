@@ -6,29 +6,31 @@ so that a profile rebuilt from the log equals the one that events built one by o
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from planogram.common.v1 import context_pb2
-from planogram.events.v1 import events_pb2
+from services.feature import session as sessions
+from services.feature.acts import (
+    CART_ADD,
+    CLICK,
+    DISMISSAL,
+    DWELL,
+    PURCHASE,
+    RATING,
+    RETURN,
+    ItemBrief,
+    ShopperEvent,
+    digest_of,
+)
+from services.feature.session import Session
 
 RECENT_COUNT = 50
 """Item events that a profile keeps, which is the length of the click model's history."""
-
-IMPRESSION = int(events_pb2.EVENT_TYPE_IMPRESSION)
-CLICK = int(events_pb2.EVENT_TYPE_CLICK)
-DWELL = int(events_pb2.EVENT_TYPE_DWELL)
-SEARCH = int(events_pb2.EVENT_TYPE_SEARCH)
-CART_ADD = int(events_pb2.EVENT_TYPE_CART_ADD)
-PURCHASE = int(events_pb2.EVENT_TYPE_PURCHASE)
-RETURN = int(events_pb2.EVENT_TYPE_RETURN)
-RATING = int(events_pb2.EVENT_TYPE_RATING)
-DISMISSAL = int(events_pb2.EVENT_TYPE_DISMISSAL)
 
 POSITIVE_WEIGHTS: Mapping[int, float] = {CLICK: 1.0, DWELL: 2.0, CART_ADD: 3.0, PURCHASE: 5.0, RATING: 1.0}
 """How strongly an event speaks for its item."""
@@ -41,33 +43,9 @@ _MIDDLE_RATING = 3.0
 _HALF_LIFE_US = 14 * 86_400 * 1e6
 _BRAND_COUNT = 64
 _BOUGHT_COUNT = 100
-_SESSION_PAGE_COUNT = 256
-_FORMAT = 1
-
-
-class ShopperEvent(NamedTuple):
-    """What a profile needs to know of an event."""
-
-    event_id: str
-    time_us: int
-    type: int
-    session_key: str
-    page_id: str
-    module_id: str
-    family: str
-    item_id: str
-    rating: float
-    sequence: int
-
-
-class ItemBrief(NamedTuple):
-    """What a profile needs to know of an item."""
-
-    category: str
-    brand: str
-    relative_price: float
-    price_percentile: float | None
-    """Share of the category's products that cost no more; None where there is no price."""
+_FORMAT = 2
+_READABLE_FORMATS = (1, _FORMAT)
+"""Format 1 knew nothing of what was done recently; a session that it holds goes on without."""
 
 
 @dataclass(slots=True)
@@ -80,36 +58,6 @@ class Recent:
     events: list[int] = field(default_factory=list)
     times_us: list[int] = field(default_factory=list)
     relative_prices: list[float] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Session:
-    """The latest session; a page stays open until an event of the next page settles it."""
-
-    key: str = ""
-    last_us: int = 0
-    pages: list[int] = field(default_factory=list)
-    """Digests of the latest distinct page ids."""
-    page_count: int = 0
-    click_count: int = 0
-    dwell_count: int = 0
-    cart_count: int = 0
-    purchase_count: int = 0
-    pages_without_click: int = 0
-    last_outcome: int = 0
-    category_click_counts: dict[str, int] = field(default_factory=dict)
-    category_dwell_counts: dict[str, int] = field(default_factory=dict)
-    family_click_counts: dict[str, int] = field(default_factory=dict)
-    family_stop_counts: dict[str, int] = field(default_factory=dict)
-    module_unclicked_counts: dict[str, int] = field(default_factory=dict)
-    open_page: int = 0
-    """Digest of the page whose end is not known yet; 0 for none."""
-    open_family: str = ""
-    """Family of its lowest slot in view."""
-    open_outcome: int = 0
-    settled_page: int = 0
-    settled_family: str = ""
-    """Family that the settled page counted as a stop; empty for none."""
 
 
 @dataclass(slots=True)
@@ -157,6 +105,12 @@ class SessionView:
     family_click_counts: Mapping[str, int] = field(default_factory=dict)
     family_stop_counts: Mapping[str, int] = field(default_factory=dict)
     module_unclicked_counts: Mapping[str, int] = field(default_factory=dict)
+    category_recent_interests: Mapping[str, float] = field(default_factory=dict)
+    family_recent_stops: Mapping[str, float] = field(default_factory=dict)
+    category_passes: Mapping[str, float] = field(default_factory=dict)
+    family_passes: Mapping[str, float] = field(default_factory=dict)
+    last_click_category: str = ""
+    is_last_click_dwelled: bool = False
     category_affinities: Mapping[str, float] = field(default_factory=dict)
     lifetime_event_count: int = 0
     price_level: float = 0.5
@@ -209,12 +163,17 @@ def view(profile: Profile | None, session_key: str) -> SessionView:
         return SessionView(**long_term)
     pages_without_click, last_outcome = session.pages_without_click, session.last_outcome
     stops: Mapping[str, int] = session.family_stop_counts
+    recent_stops: Mapping[str, float] = session.family_recent_stops
     if session.open_page:
         last_outcome = session.open_outcome or int(context_pb2.OUTCOME_STOP)
         if last_outcome == context_pb2.OUTCOME_STOP:
             pages_without_click += 1
             if session.open_family:
                 stops = {**stops, session.open_family: stops.get(session.open_family, 0) + 1}
+                recent_stops = {
+                    **recent_stops,
+                    session.open_family: recent_stops.get(session.open_family, 0.0) + 1.0,
+                }
     return SessionView(
         **long_term,
         page_index=session.page_count,
@@ -229,6 +188,12 @@ def view(profile: Profile | None, session_key: str) -> SessionView:
         family_click_counts=session.family_click_counts,
         family_stop_counts=stops,
         module_unclicked_counts=session.module_unclicked_counts,
+        category_recent_interests=session.category_recent_interests,
+        family_recent_stops=recent_stops,
+        category_passes=session.category_passes,
+        family_passes=session.family_passes,
+        last_click_category=session.last_click_category,
+        is_last_click_dwelled=session.is_last_click_dwelled,
     )
 
 
@@ -276,15 +241,10 @@ def loads(data: bytes) -> Profile:
     """
     document = json.loads(data)
     found = document.pop("format", None)
-    if found != _FORMAT:
-        raise ValueError(f"profile of format {found!r}, want {_FORMAT}")
+    if found not in _READABLE_FORMATS:
+        raise ValueError(f"profile of format {found!r}, want one of {_READABLE_FORMATS}")
     recent, session = Recent(**document.pop("recent")), Session(**document.pop("session"))
     return Profile(**document, recent=recent, session=session)
-
-
-def digest_of(text: str) -> int:
-    """64 bits that stand for an id of any length; never 0."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") or 1
 
 
 def _order(event: ShopperEvent) -> tuple[int, int]:
@@ -307,7 +267,7 @@ def _apply(profile: Profile, event: ShopperEvent, brief: ItemBrief | None) -> No
     if event.item_id:
         _remember_item(profile, event, brief)
     if event.session_key:
-        _apply_to_session(profile, event, brief)
+        profile.session = sessions.apply(profile.session, event, brief)
 
 
 def _remember_item(profile: Profile, event: ShopperEvent, brief: ItemBrief | None) -> None:
@@ -363,84 +323,3 @@ def _insert_recent(recent: Recent, event: ShopperEvent, brief: ItemBrief | None)
     if len(recent.item_ids) > RECENT_COUNT:
         for column in fields(Recent):
             getattr(recent, column.name).pop()
-
-
-def _apply_to_session(profile: Profile, event: ShopperEvent, brief: ItemBrief | None) -> None:
-    session = profile.session
-    if event.session_key != session.key:
-        if event.time_us < session.last_us:
-            return  # a late event of an earlier session moved the long-term part only
-        session = profile.session = Session(key=event.session_key)
-    session.last_us = max(session.last_us, event.time_us)
-    page = _turn_to_page(session, event.page_id)
-    category = brief.category if brief else ""
-    if event.type == IMPRESSION:
-        if page == session.open_page and event.family:
-            session.open_family = event.family
-        if event.module_id:
-            _count(session.module_unclicked_counts, event.module_id)
-    elif event.type == CLICK:
-        session.click_count += 1
-        _count(session.category_click_counts, category)
-        _count(session.family_click_counts, event.family)
-        session.module_unclicked_counts.clear()
-        session.pages_without_click = 0
-        _end_page(session, page, int(context_pb2.OUTCOME_CLICK))
-    elif event.type == DWELL:
-        session.dwell_count += 1
-        _count(session.category_dwell_counts, category)
-    elif event.type == CART_ADD:
-        session.cart_count += 1
-    elif event.type == PURCHASE:
-        session.purchase_count += 1
-        _end_page(session, page, int(context_pb2.OUTCOME_PURCHASE))
-
-
-def _turn_to_page(session: Session, page_id: str) -> int:
-    """The digest of an event's page, which is opened where it is new to the session."""
-    if not page_id:
-        return session.open_page
-    page = digest_of(page_id)
-    if page not in session.pages:
-        _settle(session)
-        session.pages.append(page)
-        del session.pages[:-_SESSION_PAGE_COUNT]
-        session.page_count += 1
-        session.open_page, session.open_family, session.open_outcome = page, "", 0
-    return page
-
-
-def _settle(session: Session) -> None:
-    """Counts how the open page ended: without a click it stopped on its lowest slot in view."""
-    if not session.open_page:
-        return
-    session.last_outcome = session.open_outcome or int(context_pb2.OUTCOME_STOP)
-    session.settled_page, session.settled_family = session.open_page, ""
-    if session.last_outcome == context_pb2.OUTCOME_STOP:
-        session.pages_without_click += 1
-        session.settled_family = session.open_family
-        _count(session.family_stop_counts, session.open_family)
-
-
-def _end_page(session: Session, page: int, outcome: int) -> None:
-    """Records the outcome of a page, be it still open or the one before, whose event came late."""
-    if page and page == session.open_page:
-        session.open_outcome = max(session.open_outcome, outcome)
-    elif page and page == session.settled_page:
-        if session.last_outcome == context_pb2.OUTCOME_STOP:
-            session.last_outcome = outcome
-            _uncount(session.family_stop_counts, session.settled_family)
-            session.settled_family = ""
-        session.last_outcome = max(session.last_outcome, outcome)
-
-
-def _count(counts: dict[str, int], name: str) -> None:
-    if name:
-        counts[name] = counts.get(name, 0) + 1
-
-
-def _uncount(counts: dict[str, int], name: str) -> None:
-    if name in counts:
-        counts[name] -= 1
-        if not counts[name]:
-            del counts[name]

@@ -21,12 +21,13 @@ from services.common.executor import BoundedExecutor
 from services.common.pseudonyms import Pseudonyms
 from services.common.tensors import to_tensor
 from services.feature import checks, schema
+from services.feature.acts import ShopperEvent
 from services.feature.candidates import ModuleQuery
 from services.feature.columns import ITEM_FEATURES, SHOPPER_FEATURES, Value, default_like
 from services.feature.gathering import Features, PageQuery, gather
 from services.feature.live import ItemChange, LiveItems
 from services.feature.portrait import portrait
-from services.feature.profile import Profile, SessionView, ShopperEvent, recently_viewed, view
+from services.feature.profile import Profile, SessionView, recently_viewed, view
 from services.feature.schema import Encoding
 from services.feature.snapshot import Generation
 from services.feature.store import PROFILE, Row, Store
@@ -116,7 +117,7 @@ class FeatureServicer:
         by_shopper: dict[str, list[ShopperEvent]] = defaultdict(list)
         for event in request.events:
             if event.shopper_key:
-                by_shopper[event.shopper_key].append(_event(event))
+                by_shopper[event.shopper_key].append(shopper_event(event))
         ignored = sum(not event.shopper_key for event in request.events)
         if not by_shopper:
             return feature_pb2.UpdateProfilesResponse(ignored_count=ignored)
@@ -267,6 +268,29 @@ def session_message(session: SessionView) -> context_pb2.SessionState:
         category_affinities=session.category_affinities,
         lifetime_event_count=session.lifetime_event_count,
         price_level=session.price_level,
+        category_recent_interests=session.category_recent_interests,
+        family_recent_stops=session.family_recent_stops,
+        category_passes=session.category_passes,
+        family_passes=session.family_passes,
+        last_click_category=session.last_click_category,
+        is_last_click_dwelled=session.is_last_click_dwelled,
+    )
+
+
+def shopper_event(event: events_pb2.Event) -> ShopperEvent:
+    """What a profile needs to know of a wire event."""
+    return ShopperEvent(
+        event.event_id,
+        event.time.ToMicroseconds(),
+        event.type,
+        event.session_key,
+        event.page_id,
+        event.module_id,
+        event.family,
+        event.category,
+        event.item_id,
+        event.rating,
+        event.sequence,
     )
 
 
@@ -328,21 +352,6 @@ def _feature_value(value: Value, like: Value) -> feature_pb2.FeatureValue:
     if any(isinstance(one, str) for one in (*value, *(like if isinstance(like, list) else ()))):
         return feature_pb2.FeatureValue(texts=feature_pb2.TextList(values=[str(one) for one in value]))
     return feature_pb2.FeatureValue(numbers=feature_pb2.NumberList(values=[float(one) for one in value]))
-
-
-def _event(event: events_pb2.Event) -> ShopperEvent:
-    return ShopperEvent(
-        event.event_id,
-        event.time.ToMicroseconds(),
-        event.type,
-        event.session_key,
-        event.page_id,
-        event.module_id,
-        event.family,
-        event.item_id,
-        event.rating,
-        event.sequence,
-    )
 
 
 def _ignore(read: asyncio.Future[Any]) -> None:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from services.common import artifacts
 from services.common.errors import Incompatible
 from services.feature import schema
+from services.feature.acts import ItemBrief
 from services.feature.journal import Offer
-from services.feature.profile import ItemBrief
 from services.feature.schema import Encoding, ItemRows
 from services.feature.search import Postings, SearchIndex
 

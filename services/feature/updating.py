@@ -14,15 +14,9 @@ from datetime import UTC, datetime
 
 from services.common.errors import Overloaded
 from services.common.executor import BoundedExecutor
+from services.feature.acts import ItemBrief, ShopperEvent
 from services.feature.journal import Journal
-from services.feature.profile import (
-    ItemBrief,
-    Profile,
-    ShopperEvent,
-    apply_events,
-    dumps,
-    loads,
-)
+from services.feature.profile import Profile, apply_events, dumps, loads
 from services.feature.store import PROFILE, Row, Store
 
 Briefs = Callable[[str], ItemBrief | None]

@@ -95,6 +95,7 @@ def _copy_token(token: token_pb2.TrackingToken, event: events_pb2.Event) -> None
         "slot_id",
         "module_id",
         "family",
+        "category",
         "item_id",
         "shopper_key",
         "session_key",

@@ -63,6 +63,7 @@ def answer(page: Decided, signer: Signer, category_names: Mapping[str, blueprint
                 slot_id=decision.slot_id,
                 module_id=module.module_id,
                 family=module.family,
+                category=module.category,
                 propensity=decision.propensity,
             ).SerializeToString()
         )

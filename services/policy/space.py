@@ -3,7 +3,8 @@
 The one place that encodes a PlanPageRequest: serving and training both call it, and its fingerprint is
 part of every policy. Names below are the columns, in order; counts go in as log(1 + n), probabilities as
 log(p + floor), categories and families as what the shopper did with them, so that a module that nobody
-trained on is described like any other.
+trained on is described like any other. A bucket of its id says besides which category it is: categories
+differ in what a click on them leads to, and before the first click nothing else tells actions on them apart.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ SOURCES = (
     "list",
 )
 SEGMENT_BUCKET_COUNT = 8
-REVISION = "1"
+CATEGORY_BUCKET_COUNT = 24
+REVISION = "2"
 
 # In the order of their enums, from number 1.
 _PAGE_TYPES = ("home", "category", "product", "search", "cart")
@@ -66,6 +68,11 @@ STATE = (
     *(f"last_outcome_{name}" for name in _OUTCOMES),
     *(f"{family}_clicks" for family in FAMILIES),
     *(f"{family}_stops" for family in FAMILIES),
+    *(f"{family}_recent_stops" for family in FAMILIES),
+    *(f"{family}_passes" for family in FAMILIES),
+    "is_last_click_dwelled",
+    "glances",  # clicks without a long look
+    "top_recent_interest",  # of all categories
     "top_category_share",  # of this session's clicks and dwells
     "top_affinity",
     "price_level",
@@ -83,13 +90,21 @@ ACTION = (
     *(f"source_{name}" for name in SOURCES),
     "is_filler",
     "has_category",
+    *(f"category_{bucket}" for bucket in range(CATEGORY_BUCKET_COUNT)),
     "is_context_category",
     "category_clicks",
     "category_dwells",
+    "category_glances",  # clicks without a long look
     "category_share",  # of this session's clicks and dwells
+    "category_recent_interest",
+    "category_passes",
+    "is_last_category",  # of the latest click
+    "is_last_category_dwelled",
     "category_affinity",
     "family_clicks",
     "family_stops",
+    "family_recent_stops",
+    "family_passes",
     "module_unclicked",
     "category_above",
     "family_above",
@@ -113,7 +128,9 @@ FINGERPRINT = fingerprint(SPECS, REVISION)
 
 # Of the three columns of clicks and the two of purchases.
 _FLOORS = np.array([1e-3, 1e-3, 1e-3, 1e-4, 1e-4])[:, None]
-_SESSION_START = ACTION.index("category_clicks")
+_SESSION_START = ACTION.index("is_context_category")
+_BY_FAMILY = ACTION.index("family_clicks") - _SESSION_START
+_BY_MODULE = ACTION.index("module_unclicked") - _SESSION_START
 _CATEGORY_START = ACTION.index("category_above")
 _ITEM_START = ACTION.index("item_count")
 _PREFIX_START = STATE.index("slot_index")
@@ -133,7 +150,7 @@ class _Described:
     has_category: Array
     """(M,) 1 where the module has a category."""
     fixed: Array
-    """(A, columns of ACTION before category_clicks)"""
+    """(A, columns of ACTION before is_context_category)"""
 
 
 class PageEncoder:
@@ -147,7 +164,7 @@ class PageEncoder:
         self._actions = np.zeros((facts.shape.action_count, len(ACTION)), np.float32)
         self._actions[:, :_SESSION_START] = self._described.fixed
         per_module = _module_features(facts, self._described)
-        self._actions[:, _SESSION_START - 1 : _CATEGORY_START] = per_module[facts.shape.module]
+        self._actions[:, _SESSION_START:_CATEGORY_START] = per_module[facts.shape.module]
         # What each item brings; the first three are also looked at for their best.
         columns = np.stack(
             [
@@ -230,15 +247,15 @@ def _describe(shape: Shape) -> _Described:
     categories = tuple(dict.fromkeys(shape.categories))
     has_category = np.array([float(bool(name)) for name in shape.categories])
     source = np.array([_index(SOURCES, name.lower()) for name in shape.sources])
-    context_match = np.zeros((len(shape.module), 1))  # depends on the page, filled there
+    bucket = np.array([_bucket(name, CATEGORY_BUCKET_COUNT) for name in shape.categories])
     fixed = np.concatenate(
         [
-            _one_hots(FAMILIES, family)[shape.module],
-            _one_hots(TEMPLATES, template),
-            _one_hots(SOURCES, source)[shape.module],
+            _one_hots(len(FAMILIES), family)[shape.module],
+            _one_hots(len(TEMPLATES), template),
+            _one_hots(len(SOURCES), source)[shape.module],
             shape.is_filler[:, None],
             has_category[shape.module, None],
-            context_match,
+            _one_hots(CATEGORY_BUCKET_COUNT, bucket)[shape.module],
         ],
         axis=1,
     )
@@ -248,36 +265,51 @@ def _describe(shape: Shape) -> _Described:
 
 
 def _module_features(facts: Facts, described: _Described) -> Array:
-    """(M, 8) what the shopper did with each module's category and family: is_context_category on."""
-    session = facts.request.session
+    """(M, columns) what the shopper did with each module: is_context_category to module_unclicked."""
+    session, context_category = facts.request.session, facts.request.context.category
     # A look-up in a message's map costs ten times as much as one in a dictionary.
     clicks, dwells = dict(session.category_click_counts), dict(session.category_dwell_counts)
     affinities, unclicked = dict(session.category_affinities), dict(session.module_unclicked_counts)
-    family_clicks, family_stops = dict(session.family_click_counts), dict(session.family_stop_counts)
+    interests, passes = dict(session.category_recent_interests), dict(session.category_passes)
+    last, is_dwelled = session.last_click_category, float(session.is_last_click_dwelled)
+    by_family_maps = [
+        dict(mapping)
+        for mapping in (
+            session.family_click_counts,
+            session.family_stop_counts,
+            session.family_recent_stops,
+            session.family_passes,
+        )
+    ]
     looked = max(sum(clicks.values()) + sum(dwells.values()), 1)
     by_category = np.array(
         [
             (
-                float(name == facts.request.context.category),
+                float(name == context_category),
                 _log_count(clicks.get(name, 0)),
                 _log_count(dwells.get(name, 0)),
+                _log_count(clicks.get(name, 0) - dwells.get(name, 0)),
                 (clicks.get(name, 0) + dwells.get(name, 0)) / looked,
+                _log_count(interests.get(name, 0.0)),
+                _log_count(passes.get(name, 0.0)),
+                float(name == last),
+                is_dwelled * (name == last),
                 affinities.get(name, 0.0),
             )
             if name
-            else (0.0,) * 5
+            else (0.0,) * _BY_FAMILY
             for name in described.categories
         ]
     )
     by_family = np.array(
-        [(_log_count(family_clicks.get(name, 0)), _log_count(family_stops.get(name, 0))) for name in FAMILIES]
-        + [(0.0, 0.0)]  # the place of families that are none of these, -1
+        [[_log_count(mapping.get(name, 0)) for mapping in by_family_maps] for name in FAMILIES]
+        + [[0.0] * len(by_family_maps)]  # the place of families that are none of these, -1
     )
-    features = np.zeros((len(described.category), 8))
-    features[:, :5] = by_category[described.category]
-    features[:, 5:7] = by_family[described.family]
+    features = np.zeros((len(described.category), _BY_MODULE + 1))
+    features[:, :_BY_FAMILY] = by_category[described.category]
+    features[:, _BY_FAMILY:_BY_MODULE] = by_family[described.family]
     if unclicked:
-        features[:, 7] = [_log_count(unclicked.get(name, 0)) for name in facts.shape.module_ids]
+        features[:, _BY_MODULE] = [_log_count(unclicked.get(name, 0)) for name in facts.shape.module_ids]
     return features
 
 
@@ -288,19 +320,23 @@ def _page_state(facts: Facts) -> list[float]:
     # 1970 began on a Thursday: days 2 and 3 of each week of the epoch are Saturday and Sunday.
     is_weekend = moment // 86_400 % 7 in (2, 3)
     looked = _added(session.category_click_counts, session.category_dwell_counts)
-    segment = zlib.crc32(session.segment.encode()) % SEGMENT_BUCKET_COUNT if session.segment else -1
     return [
         *_flags(len(_PAGE_TYPES), context.page_type - context_pb2.PAGE_TYPE_HOME),
         *_flags(len(_DEVICES), max(context.device - context_pb2.DEVICE_DESKTOP, 0)),
         math.sin(hour),
         math.cos(hour),
         float(is_weekend),
-        *_flags(SEGMENT_BUCKET_COUNT, segment),
+        *_flags(SEGMENT_BUCKET_COUNT, _bucket(session.segment, SEGMENT_BUCKET_COUNT)),
         float(session.is_known),
         *(_log_count(getattr(session, name)) for name in _COUNTERS),
         *_flags(len(_OUTCOMES), session.last_outcome - context_pb2.OUTCOME_CLICK),
         *(_log_count(session.family_click_counts.get(family, 0)) for family in FAMILIES),
         *(_log_count(session.family_stop_counts.get(family, 0)) for family in FAMILIES),
+        *(_log_count(session.family_recent_stops.get(family, 0.0)) for family in FAMILIES),
+        *(_log_count(session.family_passes.get(family, 0.0)) for family in FAMILIES),
+        float(session.is_last_click_dwelled),
+        _log_count(session.click_count - session.dwell_count),
+        _log_count(max(session.category_recent_interests.values(), default=0.0)),
         max(looked.values()) / max(sum(looked.values()), 1) if looked else 0.0,
         max(session.category_affinities.values(), default=0.0),
         session.price_level,
@@ -315,9 +351,9 @@ def _added(*counts: Mapping[str, int]) -> dict[str, int]:
     return total
 
 
-def _one_hots(names: tuple[str, ...], places: Array) -> Array:
-    """(n, names) 1 at each place (n,) in names, all 0 for -1."""
-    return np.asarray(places[:, None] == np.arange(len(names)))
+def _one_hots(count: int, places: Array) -> Array:
+    """(n, count) 1 at each place (n,), all 0 for -1."""
+    return np.asarray(places[:, None] == np.arange(count))
 
 
 def _flags(count: int, place: int) -> list[float]:
@@ -332,5 +368,10 @@ def _index(names: tuple[str, ...], name: str) -> int:
     return names.index(name) if name in names else -1
 
 
-def _log_count(count: int) -> float:
-    return math.log1p(max(count, 0))
+def _bucket(name: str, count: int) -> int:
+    """Place of a name among so many; -1 for an empty one."""
+    return zlib.crc32(name.encode()) % count if name else -1
+
+
+def _log_count(count: float) -> float:
+    return math.log1p(count) if 0 < count < math.inf else 0.0

@@ -11,7 +11,7 @@ import pytest
 
 from services.common.errors import ConfigurationError
 from services.local.bench.composer import faces, run, shop, sizes
-from services.local.bench.composer.faces import Ratio, Unnamed
+from services.local.bench.composer.faces import Ratio, Strangers
 from services.local.bench.policy.front_pages import Encoder, pages_of
 from services.local.bench.policy.sizes import DAY
 from services.local.commands import bench_composer
@@ -73,22 +73,28 @@ def test_worlds_are_averaged_and_faces_compared():
     assert rows["composed over vectorised, same log"].met
 
 
-def test_without_names_a_category_is_told_by_what_was_done_with_it():
-    """Two sessions that differ in which category was clicked alone look alike but for their actions."""
+def test_strangers_look_alike_whatever_their_segment():
     made = front.build(world.draw(world.read_items(catalogue.make(0, DAY, 400), DAY), 0, DAY, FRONT), 1, 1)
-    trace = front.play(made, front.Uniform(made.catalogue), 200, 1, is_traced=True).trace
-    named, unnamed = Encoder(made), Unnamed(made)
-    clicks = trace.observed.category_clicks
-    page = int(clicks.sum(1).argmax())
-    observed = trace.observed.take(np.arange(len(trace.session)) == page)
-    turned = trace.observed.take(np.arange(len(trace.session)) == page)
-    for name in ("category_clicks", "category_dwells", "recent_interest", "category_passes"):
-        getattr(turned, name)[:] = np.roll(getattr(turned, name), 1, axis=1)
-    turned.last_category[:] = (turned.last_category + 1) % clicks.shape[1]
-    assert (named.states(observed) != named.states(turned)).any()
-    assert (unnamed.states(observed) == unnamed.states(turned)).all()
-    assert (unnamed.by_category(observed) != unnamed.by_category(turned)).any()
-    assert named.fixed().shape == unnamed.fixed().shape
+    trace = front.play(made, front.Uniform(made.catalogue), 50, 1, is_traced=True).trace
+    other = replace(trace.observed, segment=(trace.observed.segment + 1) % len(made.world.type_share))
+    known, unknown = Encoder(made), Strangers(made)
+    assert (known.states(trace.observed) != known.states(other)).any()
+    assert (unknown.states(trace.observed) == unknown.states(other)).all()
+
+
+def test_a_result_of_another_encoding_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    values = {
+        f"{name}: {figure}": 1.0
+        for name in ("composed", "same log")
+        for figure in ("ratio", "ratio error", "cascade", "click order")
+    }
+    played = []
+    monkeypatch.setattr(run, "play", lambda seed, *_: played.append(seed) or values)
+    for revision in ("a", "a", "b"):
+        monkeypatch.setattr(run.space, "FINGERPRINT", revision)
+        run.run([7], TINY, "test", say=lambda line: None)
+    assert played == [7, 7]
 
 
 def test_acts_are_weighed_as_the_policy_service_weighs_events():

@@ -30,8 +30,9 @@ import yaml
 
 from services.common.errors import Incompatible
 from services.common.executor import BoundedExecutor
+from services.feature.acts import CLICK, ShopperEvent
 from services.feature.journal import Journal
-from services.feature.profile import CLICK, ShopperEvent, loads
+from services.feature.profile import loads
 from services.feature.store import OFFER, PROFILE, Row, Store, is_fresh
 from services.feature.updating import ProfileUpdater
 
@@ -53,7 +54,7 @@ def offers(count: int, price: int = 5) -> pa.Table:
 
 def click(number: int, second: int) -> ShopperEvent:
     time_us = round(NOW.timestamp() * 1e6) + second * 1_000_000
-    return ShopperEvent(f"click-{number}", time_us, CLICK, "s", f"p{number}", "", "", "item", 0.0, number)
+    return ShopperEvent(f"click-{number}", time_us, CLICK, "s", f"p{number}", "", "", "", "item", 0.0, number)
 
 
 @pytest.fixture

@@ -242,6 +242,33 @@ async def test_a_click_changes_the_next_page(service: Any, make_event: Callable[
     assert dict(session.family_click_counts) == {"promotion": 1}
 
 
+async def test_a_page_is_told_what_was_done_and_passed_over_lately(
+    service: Any, make_event: Callable[..., Any]
+) -> None:
+    common = {"shopper_key": service.shopper_key("newcomer"), "session_key": service.session_key("visit")}
+    kitchen = {"slot_id": "s0", "module_id": "deals-kitchen", "family": "promotion", "category": "kitchen"}
+    garden = {"slot_id": "s1", "module_id": "guides-garden", "family": "deep", "category": "garden"}
+    then = datetime.now(UTC) - timedelta(minutes=5)
+    events = [
+        make_event("IMPRESSION", then, page_id="page-1", **common, **kitchen),
+        make_event("IMPRESSION", then, page_id="page-2", **common, **kitchen),
+        make_event("IMPRESSION", then, page_id="page-2", **common, **garden),
+        make_event("CLICK", then, page_id="page-2", item_id="item-003", **common, **garden),
+        make_event("DWELL", then, page_id="page-2", item_id="item-003", **common, **garden),
+    ]
+    await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=events))
+    session = (await service.stub.GatherPage(page("newcomer", session_id="visit"))).session
+    assert dict(session.category_recent_interests) == {"garden": 3.0}
+    assert dict(session.category_passes) == {"kitchen": 1.75}
+    assert dict(session.family_passes) == {"promotion": 1.75}
+    assert dict(session.family_recent_stops) == {"promotion": 0.75}
+    assert session.last_click_category == "garden" and session.is_last_click_dwelled
+    unknown = page("newcomer", session_id="visit")
+    unknown.shopper.consent = context_pb2.CONSENT_REFUSED
+    session = (await service.stub.GatherPage(unknown)).session
+    assert not session.category_passes and not session.last_click_category
+
+
 async def test_events_without_a_shopper_are_ignored(service: Any, make_event: Callable[..., Any]) -> None:
     event = make_event("SEARCH", datetime.now(UTC), query="lamp")
     counts = await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[event]))

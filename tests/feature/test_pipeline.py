@@ -19,6 +19,7 @@ from services.common import cli
 from services.common.errors import ConfigurationError
 from services.common.executor import BoundedExecutor
 from services.feature import profile as profiles
+from services.feature.acts import ShopperEvent
 from services.feature.journal import Journal, Offer
 from services.feature.live import ItemChange, LiveItems
 from services.feature.pipeline import vectors as vector_module
@@ -27,7 +28,7 @@ from services.feature.pipeline.companions import companions
 from services.feature.pipeline.run import run
 from services.feature.pipeline.statistics import CLICK_PRIOR, NO_TOUCHES, Touches, item_statistics
 from services.feature.pipeline.vectors import co_click_counts, item_vectors
-from services.feature.profile import ShopperEvent, apply_events
+from services.feature.profile import apply_events
 from services.feature.store import OFFER, PROFILE, Row, Store
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -239,6 +240,7 @@ def test_replayed_profiles_equal_live_ones(shop: Any, settings: Any, open_store:
             event.page_id,
             event.module_id,
             event.family,
+            event.category,
             event.item_id,
             event.rating,
             event.sequence,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +13,7 @@ from hypothesis import strategies as st
 
 from planogram.common.v1 import context_pb2
 from services.feature import profile as profiles
-from services.feature.portrait import portrait
-from services.feature.profile import (
+from services.feature.acts import (
     CART_ADD,
     CLICK,
     DISMISSAL,
@@ -23,11 +23,10 @@ from services.feature.profile import (
     RATING,
     RETURN,
     ItemBrief,
-    Profile,
     ShopperEvent,
-    apply_events,
-    view,
 )
+from services.feature.portrait import portrait
+from services.feature.profile import Profile, apply_events, view
 
 BRIEFS = {
     "kettle": ItemBrief("kitchen", "acme", 0.2, 0.75),
@@ -48,6 +47,7 @@ def event(kind: int, second: float, **fields: Any) -> ShopperEvent:
         "page_id": "",
         "module_id": "",
         "family": "",
+        "category": "",
         "item_id": "",
         "rating": 0.0,
         "sequence": next(_numbers),
@@ -61,11 +61,21 @@ def after(events: Iterable[ShopperEvent], profile: Profile | None = None) -> Pro
     return profile
 
 
-def page(number: int, second: float, *families: str, click: str = "") -> list[ShopperEvent]:
+def page(
+    number: int, second: float, *families: str, click: str = "", categories: Sequence[str] = ()
+) -> list[ShopperEvent]:
+    """A page of modules of some families, each about a category or none; a click is on the lowest."""
     page_id = f"p{number}"
     events = [
-        event(IMPRESSION, second, page_id=page_id, family=family, module_id=f"{family}-module")
-        for family in families
+        event(
+            IMPRESSION,
+            second,
+            page_id=page_id,
+            family=family,
+            category=category,
+            module_id=f"{family}-module",
+        )
+        for family, category in itertools.zip_longest(families, categories, fillvalue="")
     ]
     if click:
         events.append(event(CLICK, second + 1, page_id=page_id, family=families[-1], item_id=click))
@@ -227,6 +237,84 @@ def test_module_impressions_count_since_the_last_click() -> None:
     assert dict(view(profile, "s1").module_unclicked_counts) == {"deep-module": 2, "promotion-module": 1}
     after([event(CLICK, 70, page_id="p2", module_id="deep-module", item_id="spade")], profile)
     assert not view(profile, "s1").module_unclicked_counts
+
+
+def test_interest_fades_from_page_to_page_and_a_long_look_counts_twice_more() -> None:
+    profile = after(page(1, 0, "deep", click="spade"))
+    assert dict(view(profile, "s1").category_recent_interests) == {"garden": 1.0}
+    after([event(DWELL, 5, page_id="p1", item_id="spade")], profile)
+    assert dict(view(profile, "s1").category_recent_interests) == {"garden": 3.0}
+    after([*page(2, 60, "promotion"), *page(3, 90, "deep", click="kettle")], profile)
+    found = view(profile, "s1").category_recent_interests
+    assert found == pytest.approx({"garden": 3 * 0.75**2, "kitchen": 1.0})
+    after([event(DWELL, 95, page_id="p1", item_id="spade")], profile)
+    late = view(profile, "s1").category_recent_interests
+    assert late["garden"] == pytest.approx(5 * 0.75**2), "a late event weighs what its page does now"
+
+
+def test_what_is_seen_and_not_clicked_is_passed_by_category_and_family() -> None:
+    seen = page(1, 0, "promotion", "deep", "promotion", categories=["garden", "garden", "kitchen"])
+    profile = after(seen)
+    assert dict(view(profile, "s1").category_passes) == {"garden": 2.0, "kitchen": 1.0}
+    assert dict(view(profile, "s1").family_passes) == {"promotion": 2.0, "deep": 1.0}
+    after(page(2, 60, "discovery", "deep", categories=["", "kitchen"]), profile)
+    found = view(profile, "s1")
+    assert found.category_passes == pytest.approx({"garden": 1.5, "kitchen": 1.75})
+    assert found.family_passes == pytest.approx({"promotion": 1.5, "deep": 1.75, "discovery": 1.0})
+
+
+def test_a_click_ends_the_passes_of_its_items_category_and_its_modules_family() -> None:
+    profile = after(page(1, 0, "promotion", "deep", categories=["kitchen", "garden"]))
+    after(page(2, 60, "promotion", click="spade", categories=[""]), profile)
+    found = view(profile, "s1")
+    assert found.category_passes == pytest.approx({"kitchen": 0.75})
+    assert found.family_passes == pytest.approx({"deep": 0.75})
+
+
+def test_passes_are_forgotten_when_next_to_nothing_is_left_of_them() -> None:
+    profile = after([*page(1, 0, "deep", categories=["garden"]), *page(2, 60, "promotion")])
+    assert "garden" in view(profile, "s1").category_passes
+    for number in range(3, 20):
+        after(page(number, 60 * number, "promotion"), profile)
+    found = view(profile, "s1")
+    assert not found.category_passes and set(found.family_passes) == {"promotion"}
+    assert found.family_passes["promotion"] < 4.0
+
+
+def test_recent_stops_fade_and_a_late_click_undoes_what_is_left_of_one() -> None:
+    profile = after([*page(1, 0, "deep"), *page(2, 60, "promotion")])
+    assert dict(view(profile, "s1").family_recent_stops) == {"deep": 0.75, "promotion": 1.0}
+    assert profile.session.family_recent_stops == {"deep": 0.75}, "the second page may still be clicked"
+    after([event(CLICK, 1, page_id="p1", family="deep", item_id="spade")], profile)
+    assert dict(view(profile, "s1").family_recent_stops) == {"promotion": 1.0}
+
+
+def test_the_last_click_is_known_by_category_and_by_whether_it_was_a_long_look() -> None:
+    profile = after(page(1, 0, "deep", click="spade"))
+    assert (view(profile, "s1").last_click_category, view(profile, "s1").is_last_click_dwelled) == (
+        "garden",
+        False,
+    )
+    after([event(DWELL, 5, page_id="p1", item_id="spade")], profile)
+    assert view(profile, "s1").is_last_click_dwelled
+    after([*page(2, 60, "deep", click="kettle"), event(DWELL, 70, page_id="p1", item_id="spade")], profile)
+    found = view(profile, "s1")
+    assert (found.last_click_category, found.is_last_click_dwelled) == ("kitchen", False)
+
+
+def test_a_profile_of_the_first_format_goes_on_without_what_it_did_not_know() -> None:
+    document = json.loads(profiles.dumps(after(page(1, 0, "deep", click="spade"))))
+    document["format"] = 1
+    for name in (
+        *("category_recent_interests", "family_recent_stops", "category_passes", "family_passes"),
+        *("last_click_item", "last_click_category", "is_last_click_dwelled"),
+    ):
+        del document["session"][name]
+    old = profiles.loads(json.dumps(document).encode())
+    assert dict(view(old, "s1").family_click_counts) == {"deep": 1}
+    assert not view(old, "s1").category_recent_interests
+    after(page(2, 60, "deep", click="kettle"), old)
+    assert dict(view(old, "s1").category_recent_interests) == {"kitchen": 1.0}
 
 
 def test_a_new_session_starts_from_nothing_but_the_long_term() -> None:

@@ -20,8 +20,9 @@ import pytest
 from planogram.feature.v1 import feature_pb2, feature_pb2_grpc
 from services.common.errors import Overloaded
 from services.common.executor import BoundedExecutor
+from services.feature.acts import CLICK, ShopperEvent
 from services.feature.journal import Journal
-from services.feature.profile import CLICK, ShopperEvent, loads
+from services.feature.profile import loads
 from services.feature.store import PROFILE
 from services.feature.updating import ProfileUpdater
 
@@ -29,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def click(name: str, second: int = 0) -> ShopperEvent:
-    return ShopperEvent(name, 1_700_000_000_000_000 + second, CLICK, "s", "", "", "", "item", 0.0, second)
+    return ShopperEvent(name, 1_700_000_000_000_000 + second, CLICK, "s", "", "", "", "", "item", 0.0, second)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ CLICK, PURCHASE = events_pb2.EVENT_TYPE_CLICK, events_pb2.EVENT_TYPE_PURCHASE
 async def test_an_event_is_stored_with_what_its_token_says(open_shop):
     async with open_shop() as shop:
         page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
-        slot = page.slots[0]
+        slot = next(slot for slot in page.slots if slot.module_id == "deals-kitchen")
         bought = item_event(slot.items[0], PURCHASE, price_micros=5_000_000, margin_micros=1_000_000)
         answer = await shop.layout.record([impression(slot), bought])
         assert (answer.stored_count, answer.duplicate_count) == (2, 0)
@@ -46,7 +46,7 @@ async def test_an_event_is_stored_with_what_its_token_says(open_shop):
     assert event.page_id == page.page_id
     assert event.slot_id == slot.slot_id
     assert event.module_id == slot.module_id
-    assert event.family == slot.family
+    assert (event.family, event.category) == (slot.family, "kitchen")
     assert event.item_id == slot.items[0].item_id
     assert event.price_micros == 5_000_000
     assert event.quantity == 1

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planogram.common.v1 import context_pb2
 from planogram.policy.v1 import policy_pb2
 from services.policy import page, space
+
+BUCKETS = {str(number) for number in range(space.CATEGORY_BUCKET_COUNT)}
 
 
 @pytest.fixture
@@ -110,13 +115,20 @@ def test_what_stands_above_changes_state_and_actions(request_):
 
 
 @settings(max_examples=40, deadline=None)
-@given(text=st.text(max_size=20), count=st.integers(-5, 2**31 - 1), enum=st.integers(0, 9))
-def test_no_fact_makes_a_feature_that_is_no_number(build, text, count, enum):
+@given(
+    text=st.text(max_size=20),
+    count=st.integers(-5, 2**31 - 1),
+    number=st.floats(width=32),
+    enum=st.integers(0, 9),
+)
+def test_no_fact_makes_a_feature_that_is_no_number(build, text, count, number, enum):
     module, slot = build.module, build.slot
     request = build([module("m", [0], [(text or "t", 0, 1)], text, text, text)], [slot("s")], click=[1.0])
     request.session.segment = text
     request.session.category_click_counts[text] = count
     request.session.click_count = count
+    request.session.category_passes[text] = number
+    request.session.family_recent_stops["deep"] = number
     request.session.last_outcome = min(enum, 3)
     request.context.page_type = min(enum, 5)
     state, actions = encode(request)
@@ -146,3 +158,40 @@ def test_the_order_of_modules_permutes_rows_alone(request_):
 def test_the_fingerprint_names_the_encoding():
     assert len(space.FINGERPRINT) == 64
     assert len(set(space.STATE)) == len(space.STATE) and len(set(space.ACTION)) == len(space.ACTION)
+
+
+def test_what_was_done_recently_is_told_of_categories_families_and_the_page(request_):
+    session = request_.session
+    session.category_recent_interests["garden"] = 3.0
+    session.category_passes["kitchen"] = 1.75
+    session.family_passes["promotion"] = 2.0
+    session.family_recent_stops["deep"] = 0.75
+    session.last_click_category, session.is_last_click_dwelled = "garden", True
+    session.click_count, session.dwell_count = 3, 1
+    state, (deals, _, guides, *_, odd) = encode(request_)
+    assert guides["category_recent_interest"] == pytest.approx(np.log(4))
+    assert deals["category_recent_interest"] == 0 and state["top_recent_interest"] == pytest.approx(np.log(4))
+    assert deals["category_passes"] == pytest.approx(np.log(2.75)) and guides["category_passes"] == 0
+    assert deals["family_passes"] == pytest.approx(np.log(3)) and guides["family_passes"] == 0
+    assert guides["family_recent_stops"] == pytest.approx(np.log(1.75)) and deals["family_recent_stops"] == 0
+    assert state["promotion_passes"] == pytest.approx(np.log(3)) and state["deep_recent_stops"] > 0
+    assert (guides["is_last_category"], guides["is_last_category_dwelled"]) == (1, 1)
+    assert (deals["is_last_category"], deals["is_last_category_dwelled"]) == (0, 0)
+    assert state["is_last_click_dwelled"] == 1 and state["glances"] == pytest.approx(np.log(3))
+    assert deals["category_glances"] == pytest.approx(np.log(4)), "three clicks on kitchen, no long look"
+    assert not on(odd, "category_passes") | on(odd, "is_last") | on(odd, "family_passes")
+
+
+def test_categories_are_told_apart_before_anything_was_done_with_them(request_):
+    request_.ClearField("session")
+    _, (deals, _, guides, *_, odd) = encode(request_)
+    kitchen, garden = (on(action, "category_") & BUCKETS for action in (deals, guides))
+    assert len(kitchen) == len(garden) == 1 and kitchen != garden
+    assert not on(odd, "category_") & BUCKETS
+
+
+def test_the_demo_shops_categories_share_no_bucket():
+    path = Path(__file__).parents[2] / "services" / "layout" / "config" / "categories.yaml"
+    names = list(yaml.safe_load(path.read_text())["categories"])
+    buckets = {space._bucket(name, space.CATEGORY_BUCKET_COUNT) for name in names}
+    assert len(buckets) == len(names) == 6

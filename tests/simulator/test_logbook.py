@@ -14,6 +14,9 @@ import pytest
 from planogram.events.v1 import events_pb2
 from planogram.files import log
 from planogram.policy.v1 import policy_pb2
+from services.feature.acts import ItemBrief
+from services.feature.profile import Profile, apply_events, view
+from services.feature.servicer import session_message, shopper_event
 from simulator import logbook
 from simulator.modules import BLUEPRINTS, PAGE_TYPES, TEMPLATES
 from simulator.shopper import Population
@@ -154,6 +157,44 @@ def test_the_session_in_a_plan_is_what_earlier_events_say(
         if not is_robot:
             clicks[key].update(event["family"] for event in happened if event["type"] == "CLICK")
     assert checked > 0.9 * len(exposures)
+
+
+def test_recent_acts_in_a_plan_are_those_of_a_profile_that_events_build(
+    exposures: list[events_pb2.Exposure], events: pa.Table, hidden: World
+) -> None:
+    """But for what was lost on the way: events are noisy, and the log's own plans are not."""
+    items = hidden.items
+    categories = {item: items.categories[items.category[place]] for place, item in enumerate(items.item_ids)}
+    by_page = defaultdict(list)
+    for row in events.to_pylist():
+        by_page[row["page_id"]].append(log.event_of(row))
+    profiles: dict[str, Profile] = defaultdict(Profile)
+    equal, seen = Counter[str](), Counter[str]()
+    for exposure in exposures:
+        told = policy_pb2.PlanPageRequest.FromString(exposure.plan_request).session
+        profile = profiles[exposure.session_key]
+        found = session_message(view(profile, exposure.session_key))
+        for name in (
+            *("category_recent_interests", "family_recent_stops", "category_passes", "family_passes"),
+            *("last_click_category", "is_last_click_dwelled"),
+        ):
+            wanted, got = getattr(told, name), getattr(found, name)
+            if wanted:
+                seen[name] += 1
+                is_weights = name.startswith(("category", "family"))
+                equal[name] += (
+                    dict(got) == pytest.approx(dict(wanted), abs=0.02) if is_weights else got == wanted
+                )
+        apply_events(
+            profile,
+            b"",
+            [shopper_event(event) for event in by_page[exposure.page_id]],
+            lambda item: ItemBrief(categories[item], "", 0.0, None),
+            1_000,
+        )
+    assert set(seen) == set(equal) and len(seen) == 6
+    for name, count in seen.items():
+        assert count > 50 and equal[name] > 0.8 * count, name
 
 
 def test_first_pages_of_cold_shoppers_tell_nothing(exposures: list[events_pb2.Exposure]) -> None:

@@ -44,6 +44,7 @@ EVENTS = pa.schema(
         ("slot_id", pa.string()),
         ("module_id", pa.string()),
         ("family", pa.string()),
+        ("category", pa.string()),
         ("item_id", pa.string()),
         ("type", pa.string()),  # EventType without its prefix: "CLICK"
         ("dwell_ms", pa.int64()),
@@ -84,6 +85,9 @@ FORGOTTEN = pa.schema(
         ("time", _TIME),  # rows of the shopper up to here do not exist
     ]
 )
+
+_LATER_COLUMNS = frozenset({"category"})
+"""Columns that files of earlier versions lack; empty there."""
 
 _SCHEMAS = {"events": EVENTS, "exposures": EXPOSURES, "set-aside": SET_ASIDE, "forgotten": FORGOTTEN}
 _EVENT_PREFIX = "EVENT_TYPE_"
@@ -242,6 +246,9 @@ def _read_file(path: Path, schema: pa.Schema) -> pa.Table:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise LogFileError(f"{path}: {error}") from None
+    for name in schema.names:
+        if name in _LATER_COLUMNS and name not in table.column_names:
+            table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
     missing = [name for name in schema.names if name not in table.column_names]
     if missing:
         raise LogFileError(f"{path}: column {missing[0]!r} is missing; want {schema.names}")

@@ -31,11 +31,11 @@ from services.common.errors import ConfigurationError
 from services.common.pseudonyms import Pseudonyms
 from services.common.tensors import to_tensor
 from services.feature import schema
+from services.feature.acts import CLICK, IMPRESSION, ShopperEvent
 from services.feature.importing import rows
 from services.feature.importing.mapping import LogMapping
 from services.feature.importing.past import PastItems, PastShoppers
 from services.feature.pipeline.statistics import Touches
-from services.feature.profile import CLICK, IMPRESSION, ShopperEvent
 from services.feature.servicer import session_message
 
 MAX_MODULE_COUNT = 64
@@ -420,6 +420,7 @@ class _PageMaker:
             "slot_id": f"position-{log.positions[row]}",
             "module_id": log.item_ids[row],
             "family": log.mapping.family,
+            "category": self._past.categories[self._past.place[log.item_ids[row]]],
             "item_id": "",
             "type": "IMPRESSION",
             "writer": self._writer,
@@ -447,6 +448,7 @@ def _shopper_event(event: dict[str, Any]) -> ShopperEvent:
         event["page_id"],
         event["module_id"],
         event["family"],
+        event["category"],
         event["item_id"],
         0.0,
         event["sequence"],

@@ -19,10 +19,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from services.feature import build, schema
+from services.feature.acts import ShopperEvent
 from services.feature.pipeline.run import item_briefs
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import item_vectors
-from services.feature.profile import Profile, SessionView, ShopperEvent, apply_events, view
+from services.feature.profile import Profile, SessionView, apply_events, view
 from services.feature.snapshot import KINDS, discount_of, relative_price_of
 
 _FRESHNESS_SCALE_S = 30 * 86_400.0

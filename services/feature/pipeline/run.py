@@ -21,12 +21,13 @@ from planogram.files import catalogue as catalogue_files
 from planogram.files import log as log_files
 from services.common.errors import ConfigurationError
 from services.feature import build
+from services.feature.acts import ItemBrief, ShopperEvent
 from services.feature.journal import Journal, Offer
 from services.feature.pipeline.clean import Cleaned, clean, log_end, write_set_aside
 from services.feature.pipeline.companions import Companions, companions
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import co_click_counts, item_vectors
-from services.feature.profile import ItemBrief, Profile, ShopperEvent, apply_events, loads
+from services.feature.profile import Profile, apply_events, loads
 from services.feature.snapshot import KINDS, relative_price_of
 from services.feature.store import OFFER, PROFILE, Row, Store
 from services.feature.updating import profile_row
@@ -297,7 +298,10 @@ def item_briefs(items: pa.Table) -> dict[str, ItemBrief]:
 def _by_shopper(events: pa.Table) -> Iterator[tuple[str, list[ShopperEvent]]]:
     columns = {
         name: pc.fill_null(events.column(name), "").to_pylist()
-        for name in ("event_id", "session_key", "page_id", "module_id", "family", "item_id", "shopper_key")
+        for name in (
+            *("event_id", "shopper_key", "session_key", "page_id"),
+            *("module_id", "family", "category", "item_id"),
+        )
     }
     times = events.column("time").cast(pa.int64()).to_pylist()
     types = [events_pb2.EventType.Value(f"EVENT_TYPE_{name}") for name in events.column("type").to_pylist()]
@@ -315,6 +319,7 @@ def _by_shopper(events: pa.Table) -> Iterator[tuple[str, list[ShopperEvent]]]:
                     columns["page_id"][row],
                     columns["module_id"][row],
                     columns["family"][row],
+                    columns["category"][row],
                     columns["item_id"][row],
                     ratings[row],
                     sequences[row],

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!planogram/common/v1/context.proto\x12\x13planogram.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n\x07Shopper\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12-\n\x07\x63onsent\x18\x03 \x01(\x0e\x32\x1c.planogram.common.v1.Consent\"\xef\x01\n\x0bPageContext\x12\x30\n\tpage_type\x18\x01 \x01(\x0e\x32\x1d.planogram.common.v1.PageType\x12+\n\x06\x64\x65vice\x18\x02 \x01(\x0e\x32\x1b.planogram.common.v1.Device\x12\x0e\n\x06locale\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05query\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x0f\n\x07item_id\x18\x07 \x01(\t\x12\x15\n\rcart_item_ids\x18\x08 \x03(\t\"\x9c\t\n\x0cSessionState\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x10\n\x08is_known\x18\x02 \x01(\x08\x12\x12\n\npage_index\x18\x03 \x01(\x05\x12\x13\n\x0b\x63lick_count\x18\x04 \x01(\x05\x12\x13\n\x0b\x64well_count\x18\x05 \x01(\x05\x12\x12\n\ncart_count\x18\x06 \x01(\x05\x12\x16\n\x0epurchase_count\x18\x07 \x01(\x05\x12\x1b\n\x13pages_without_click\x18\x08 \x01(\x05\x12\x32\n\x0clast_outcome\x18\t \x01(\x0e\x32\x1c.planogram.common.v1.Outcome\x12Y\n\x15\x63\x61tegory_click_counts\x18\n \x03(\x0b\x32:.planogram.common.v1.SessionState.CategoryClickCountsEntry\x12Y\n\x15\x63\x61tegory_dwell_counts\x18\x0b \x03(\x0b\x32:.planogram.common.v1.SessionState.CategoryDwellCountsEntry\x12U\n\x13\x66\x61mily_click_counts\x18\x0c \x03(\x0b\x32\x38.planogram.common.v1.SessionState.FamilyClickCountsEntry\x12S\n\x12\x66\x61mily_stop_counts\x18\r \x03(\x0b\x32\x37.planogram.common.v1.SessionState.FamilyStopCountsEntry\x12]\n\x17module_unclicked_counts\x18\x0e \x03(\x0b\x32<.planogram.common.v1.SessionState.ModuleUnclickedCountsEntry\x12V\n\x13\x63\x61tegory_affinities\x18\x0f \x03(\x0b\x32\x39.planogram.common.v1.SessionState.CategoryAffinitiesEntry\x12\x1c\n\x14lifetime_event_count\x18\x10 \x01(\x05\x12\x13\n\x0bprice_level\x18\x11 \x01(\x02\x1a:\n\x18\x43\x61tegoryClickCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a:\n\x18\x43\x61tegoryDwellCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a\x38\n\x16\x46\x61milyClickCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a\x37\n\x15\x46\x61milyStopCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a<\n\x1aModuleUnclickedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a\x39\n\x17\x43\x61tegoryAffinitiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01*\x92\x01\n\x08PageType\x12\x19\n\x15PAGE_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePAGE_TYPE_HOME\x10\x01\x12\x16\n\x12PAGE_TYPE_CATEGORY\x10\x02\x12\x15\n\x11PAGE_TYPE_PRODUCT\x10\x03\x12\x14\n\x10PAGE_TYPE_SEARCH\x10\x04\x12\x12\n\x0ePAGE_TYPE_CART\x10\x05*Y\n\x06\x44\x65vice\x12\x16\n\x12\x44\x45VICE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45VICE_DESKTOP\x10\x01\x12\x10\n\x0c\x44\x45VICE_PHONE\x10\x02\x12\x11\n\rDEVICE_TABLET\x10\x03*L\n\x07\x43onsent\x12\x17\n\x13\x43ONSENT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43ONSENT_GRANTED\x10\x01\x12\x13\n\x0f\x43ONSENT_REFUSED\x10\x02*]\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x11\n\rOUTCOME_CLICK\x10\x01\x12\x14\n\x10OUTCOME_PURCHASE\x10\x02\x12\x10\n\x0cOUTCOME_STOP\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!planogram/common/v1/context.proto\x12\x13planogram.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n\x07Shopper\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12-\n\x07\x63onsent\x18\x03 \x01(\x0e\x32\x1c.planogram.common.v1.Consent\"\xef\x01\n\x0bPageContext\x12\x30\n\tpage_type\x18\x01 \x01(\x0e\x32\x1d.planogram.common.v1.PageType\x12+\n\x06\x64\x65vice\x18\x02 \x01(\x0e\x32\x1b.planogram.common.v1.Device\x12\x0e\n\x06locale\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05query\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x0f\n\x07item_id\x18\x07 \x01(\t\x12\x15\n\rcart_item_ids\x18\x08 \x03(\t\"\x94\x0e\n\x0cSessionState\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x10\n\x08is_known\x18\x02 \x01(\x08\x12\x12\n\npage_index\x18\x03 \x01(\x05\x12\x13\n\x0b\x63lick_count\x18\x04 \x01(\x05\x12\x13\n\x0b\x64well_count\x18\x05 \x01(\x05\x12\x12\n\ncart_count\x18\x06 \x01(\x05\x12\x16\n\x0epurchase_count\x18\x07 \x01(\x05\x12\x1b\n\x13pages_without_click\x18\x08 \x01(\x05\x12\x32\n\x0clast_outcome\x18\t \x01(\x0e\x32\x1c.planogram.common.v1.Outcome\x12Y\n\x15\x63\x61tegory_click_counts\x18\n \x03(\x0b\x32:.planogram.common.v1.SessionState.CategoryClickCountsEntry\x12Y\n\x15\x63\x61tegory_dwell_counts\x18\x0b \x03(\x0b\x32:.planogram.common.v1.SessionState.CategoryDwellCountsEntry\x12U\n\x13\x66\x61mily_click_counts\x18\x0c \x03(\x0b\x32\x38.planogram.common.v1.SessionState.FamilyClickCountsEntry\x12S\n\x12\x66\x61mily_stop_counts\x18\r \x03(\x0b\x32\x37.planogram.common.v1.SessionState.FamilyStopCountsEntry\x12]\n\x17module_unclicked_counts\x18\x0e \x03(\x0b\x32<.planogram.common.v1.SessionState.ModuleUnclickedCountsEntry\x12V\n\x13\x63\x61tegory_affinities\x18\x0f \x03(\x0b\x32\x39.planogram.common.v1.SessionState.CategoryAffinitiesEntry\x12\x1c\n\x14lifetime_event_count\x18\x10 \x01(\x05\x12\x13\n\x0bprice_level\x18\x11 \x01(\x02\x12\x61\n\x19\x63\x61tegory_recent_interests\x18\x12 \x03(\x0b\x32>.planogram.common.v1.SessionState.CategoryRecentInterestsEntry\x12U\n\x13\x66\x61mily_recent_stops\x18\x13 \x03(\x0b\x32\x38.planogram.common.v1.SessionState.FamilyRecentStopsEntry\x12N\n\x0f\x63\x61tegory_passes\x18\x14 \x03(\x0b\x32\x35.planogram.common.v1.SessionState.CategoryPassesEntry\x12J\n\rfamily_passes\x18\x15 \x03(\x0b\x32\x33.planogram.common.v1.SessionState.FamilyPassesEntry\x12\x1b\n\x13last_click_category\x18\x16 \x01(\t\x12\x1d\n\x15is_last_click_dwelled\x18\x17 \x01(\x08\x1a:\n\x18\x43\x61tegoryClickCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a:\n\x18\x43\x61tegoryDwellCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a\x38\n\x16\x46\x61milyClickCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a\x37\n\x15\x46\x61milyStopCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a<\n\x1aModuleUnclickedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1a\x39\n\x17\x43\x61tegoryAffinitiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x1a>\n\x1c\x43\x61tegoryRecentInterestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x1a\x38\n\x16\x46\x61milyRecentStopsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x1a\x35\n\x13\x43\x61tegoryPassesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x1a\x33\n\x11\x46\x61milyPassesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01*\x92\x01\n\x08PageType\x12\x19\n\x15PAGE_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePAGE_TYPE_HOME\x10\x01\x12\x16\n\x12PAGE_TYPE_CATEGORY\x10\x02\x12\x15\n\x11PAGE_TYPE_PRODUCT\x10\x03\x12\x14\n\x10PAGE_TYPE_SEARCH\x10\x04\x12\x12\n\x0ePAGE_TYPE_CART\x10\x05*Y\n\x06\x44\x65vice\x12\x16\n\x12\x44\x45VICE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45VICE_DESKTOP\x10\x01\x12\x10\n\x0c\x44\x45VICE_PHONE\x10\x02\x12\x11\n\rDEVICE_TABLET\x10\x03*L\n\x07\x43onsent\x12\x17\n\x13\x43ONSENT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43ONSENT_GRANTED\x10\x01\x12\x13\n\x0f\x43ONSENT_REFUSED\x10\x02*]\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x11\n\rOUTCOME_CLICK\x10\x01\x12\x14\n\x10OUTCOME_PURCHASE\x10\x02\x12\x10\n\x0cOUTCOME_STOP\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,30 +44,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSTATE_MODULEUNCLICKEDCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_SESSIONSTATE_CATEGORYAFFINITIESENTRY']._loaded_options = None
   _globals['_SESSIONSTATE_CATEGORYAFFINITIESENTRY']._serialized_options = b'8\001'
-  _globals['_PAGETYPE']._serialized_start=1612
-  _globals['_PAGETYPE']._serialized_end=1758
-  _globals['_DEVICE']._serialized_start=1760
-  _globals['_DEVICE']._serialized_end=1849
-  _globals['_CONSENT']._serialized_start=1851
-  _globals['_CONSENT']._serialized_end=1927
-  _globals['_OUTCOME']._serialized_start=1929
-  _globals['_OUTCOME']._serialized_end=2022
+  _globals['_SESSIONSTATE_CATEGORYRECENTINTERESTSENTRY']._loaded_options = None
+  _globals['_SESSIONSTATE_CATEGORYRECENTINTERESTSENTRY']._serialized_options = b'8\001'
+  _globals['_SESSIONSTATE_FAMILYRECENTSTOPSENTRY']._loaded_options = None
+  _globals['_SESSIONSTATE_FAMILYRECENTSTOPSENTRY']._serialized_options = b'8\001'
+  _globals['_SESSIONSTATE_CATEGORYPASSESENTRY']._loaded_options = None
+  _globals['_SESSIONSTATE_CATEGORYPASSESENTRY']._serialized_options = b'8\001'
+  _globals['_SESSIONSTATE_FAMILYPASSESENTRY']._loaded_options = None
+  _globals['_SESSIONSTATE_FAMILYPASSESENTRY']._serialized_options = b'8\001'
+  _globals['_PAGETYPE']._serialized_start=2244
+  _globals['_PAGETYPE']._serialized_end=2390
+  _globals['_DEVICE']._serialized_start=2392
+  _globals['_DEVICE']._serialized_end=2481
+  _globals['_CONSENT']._serialized_start=2483
+  _globals['_CONSENT']._serialized_end=2559
+  _globals['_OUTCOME']._serialized_start=2561
+  _globals['_OUTCOME']._serialized_end=2654
   _globals['_SHOPPER']._serialized_start=91
   _globals['_SHOPPER']._serialized_end=184
   _globals['_PAGECONTEXT']._serialized_start=187
   _globals['_PAGECONTEXT']._serialized_end=426
   _globals['_SESSIONSTATE']._serialized_start=429
-  _globals['_SESSIONSTATE']._serialized_end=1609
-  _globals['_SESSIONSTATE_CATEGORYCLICKCOUNTSENTRY']._serialized_start=1255
-  _globals['_SESSIONSTATE_CATEGORYCLICKCOUNTSENTRY']._serialized_end=1313
-  _globals['_SESSIONSTATE_CATEGORYDWELLCOUNTSENTRY']._serialized_start=1315
-  _globals['_SESSIONSTATE_CATEGORYDWELLCOUNTSENTRY']._serialized_end=1373
-  _globals['_SESSIONSTATE_FAMILYCLICKCOUNTSENTRY']._serialized_start=1375
-  _globals['_SESSIONSTATE_FAMILYCLICKCOUNTSENTRY']._serialized_end=1431
-  _globals['_SESSIONSTATE_FAMILYSTOPCOUNTSENTRY']._serialized_start=1433
-  _globals['_SESSIONSTATE_FAMILYSTOPCOUNTSENTRY']._serialized_end=1488
-  _globals['_SESSIONSTATE_MODULEUNCLICKEDCOUNTSENTRY']._serialized_start=1490
-  _globals['_SESSIONSTATE_MODULEUNCLICKEDCOUNTSENTRY']._serialized_end=1550
-  _globals['_SESSIONSTATE_CATEGORYAFFINITIESENTRY']._serialized_start=1552
-  _globals['_SESSIONSTATE_CATEGORYAFFINITIESENTRY']._serialized_end=1609
+  _globals['_SESSIONSTATE']._serialized_end=2241
+  _globals['_SESSIONSTATE_CATEGORYCLICKCOUNTSENTRY']._serialized_start=1657
+  _globals['_SESSIONSTATE_CATEGORYCLICKCOUNTSENTRY']._serialized_end=1715
+  _globals['_SESSIONSTATE_CATEGORYDWELLCOUNTSENTRY']._serialized_start=1717
+  _globals['_SESSIONSTATE_CATEGORYDWELLCOUNTSENTRY']._serialized_end=1775
+  _globals['_SESSIONSTATE_FAMILYCLICKCOUNTSENTRY']._serialized_start=1777
+  _globals['_SESSIONSTATE_FAMILYCLICKCOUNTSENTRY']._serialized_end=1833
+  _globals['_SESSIONSTATE_FAMILYSTOPCOUNTSENTRY']._serialized_start=1835
+  _globals['_SESSIONSTATE_FAMILYSTOPCOUNTSENTRY']._serialized_end=1890
+  _globals['_SESSIONSTATE_MODULEUNCLICKEDCOUNTSENTRY']._serialized_start=1892
+  _globals['_SESSIONSTATE_MODULEUNCLICKEDCOUNTSENTRY']._serialized_end=1952
+  _globals['_SESSIONSTATE_CATEGORYAFFINITIESENTRY']._serialized_start=1954
+  _globals['_SESSIONSTATE_CATEGORYAFFINITIESENTRY']._serialized_end=2011
+  _globals['_SESSIONSTATE_CATEGORYRECENTINTERESTSENTRY']._serialized_start=2013
+  _globals['_SESSIONSTATE_CATEGORYRECENTINTERESTSENTRY']._serialized_end=2075
+  _globals['_SESSIONSTATE_FAMILYRECENTSTOPSENTRY']._serialized_start=2077
+  _globals['_SESSIONSTATE_FAMILYRECENTSTOPSENTRY']._serialized_end=2133
+  _globals['_SESSIONSTATE_CATEGORYPASSESENTRY']._serialized_start=2135
+  _globals['_SESSIONSTATE_CATEGORYPASSESENTRY']._serialized_end=2188
+  _globals['_SESSIONSTATE_FAMILYPASSESENTRY']._serialized_start=2190
+  _globals['_SESSIONSTATE_FAMILYPASSESENTRY']._serialized_end=2241
 # @@protoc_insertion_point(module_scope)

@@ -87,7 +87,7 @@ class PageContext(_message.Message):
     def __init__(self, page_type: _Optional[_Union[PageType, str]] = ..., device: _Optional[_Union[Device, str]] = ..., locale: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., query: _Optional[str] = ..., category: _Optional[str] = ..., item_id: _Optional[str] = ..., cart_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SessionState(_message.Message):
-    __slots__ = ("segment", "is_known", "page_index", "click_count", "dwell_count", "cart_count", "purchase_count", "pages_without_click", "last_outcome", "category_click_counts", "category_dwell_counts", "family_click_counts", "family_stop_counts", "module_unclicked_counts", "category_affinities", "lifetime_event_count", "price_level")
+    __slots__ = ("segment", "is_known", "page_index", "click_count", "dwell_count", "cart_count", "purchase_count", "pages_without_click", "last_outcome", "category_click_counts", "category_dwell_counts", "family_click_counts", "family_stop_counts", "module_unclicked_counts", "category_affinities", "lifetime_event_count", "price_level", "category_recent_interests", "family_recent_stops", "category_passes", "family_passes", "last_click_category", "is_last_click_dwelled")
     class CategoryClickCountsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +130,34 @@ class SessionState(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class CategoryRecentInterestsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class FamilyRecentStopsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class CategoryPassesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class FamilyPassesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
     IS_KNOWN_FIELD_NUMBER: _ClassVar[int]
     PAGE_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +175,12 @@ class SessionState(_message.Message):
     CATEGORY_AFFINITIES_FIELD_NUMBER: _ClassVar[int]
     LIFETIME_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     PRICE_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_RECENT_INTERESTS_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_RECENT_STOPS_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_PASSES_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_PASSES_FIELD_NUMBER: _ClassVar[int]
+    LAST_CLICK_CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    IS_LAST_CLICK_DWELLED_FIELD_NUMBER: _ClassVar[int]
     segment: str
     is_known: bool
     page_index: int
@@ -164,4 +198,10 @@ class SessionState(_message.Message):
     category_affinities: _containers.ScalarMap[str, float]
     lifetime_event_count: int
     price_level: float
-    def __init__(self, segment: _Optional[str] = ..., is_known: _Optional[bool] = ..., page_index: _Optional[int] = ..., click_count: _Optional[int] = ..., dwell_count: _Optional[int] = ..., cart_count: _Optional[int] = ..., purchase_count: _Optional[int] = ..., pages_without_click: _Optional[int] = ..., last_outcome: _Optional[_Union[Outcome, str]] = ..., category_click_counts: _Optional[_Mapping[str, int]] = ..., category_dwell_counts: _Optional[_Mapping[str, int]] = ..., family_click_counts: _Optional[_Mapping[str, int]] = ..., family_stop_counts: _Optional[_Mapping[str, int]] = ..., module_unclicked_counts: _Optional[_Mapping[str, int]] = ..., category_affinities: _Optional[_Mapping[str, float]] = ..., lifetime_event_count: _Optional[int] = ..., price_level: _Optional[float] = ...) -> None: ...
+    category_recent_interests: _containers.ScalarMap[str, float]
+    family_recent_stops: _containers.ScalarMap[str, float]
+    category_passes: _containers.ScalarMap[str, float]
+    family_passes: _containers.ScalarMap[str, float]
+    last_click_category: str
+    is_last_click_dwelled: bool
+    def __init__(self, segment: _Optional[str] = ..., is_known: _Optional[bool] = ..., page_index: _Optional[int] = ..., click_count: _Optional[int] = ..., dwell_count: _Optional[int] = ..., cart_count: _Optional[int] = ..., purchase_count: _Optional[int] = ..., pages_without_click: _Optional[int] = ..., last_outcome: _Optional[_Union[Outcome, str]] = ..., category_click_counts: _Optional[_Mapping[str, int]] = ..., category_dwell_counts: _Optional[_Mapping[str, int]] = ..., family_click_counts: _Optional[_Mapping[str, int]] = ..., family_stop_counts: _Optional[_Mapping[str, int]] = ..., module_unclicked_counts: _Optional[_Mapping[str, int]] = ..., category_affinities: _Optional[_Mapping[str, float]] = ..., lifetime_event_count: _Optional[int] = ..., price_level: _Optional[float] = ..., category_recent_interests: _Optional[_Mapping[str, float]] = ..., family_recent_stops: _Optional[_Mapping[str, float]] = ..., category_passes: _Optional[_Mapping[str, float]] = ..., family_passes: _Optional[_Mapping[str, float]] = ..., last_click_category: _Optional[str] = ..., is_last_click_dwelled: _Optional[bool] = ...) -> None: ...

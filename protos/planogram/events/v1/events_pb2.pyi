@@ -152,7 +152,7 @@ class ScoringInputs(_message.Message):
     def __init__(self, schema_fingerprint: _Optional[str] = ..., shopper_tensors: _Optional[_Mapping[str, _tensor_pb2.Tensor]] = ..., item_tensors: _Optional[_Mapping[str, _tensor_pb2.Tensor]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("event_id", "time", "shopper_key", "session_key", "key_epoch", "page_id", "slot_id", "module_id", "family", "item_id", "type", "dwell_ms", "quantity", "price_micros", "margin_micros", "query", "rating", "writer", "sequence")
+    __slots__ = ("event_id", "time", "shopper_key", "session_key", "key_epoch", "page_id", "slot_id", "module_id", "family", "item_id", "type", "dwell_ms", "quantity", "price_micros", "margin_micros", "query", "rating", "writer", "sequence", "category")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     SHOPPER_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +172,7 @@ class Event(_message.Message):
     RATING_FIELD_NUMBER: _ClassVar[int]
     WRITER_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     time: _timestamp_pb2.Timestamp
     shopper_key: str
@@ -191,4 +192,5 @@ class Event(_message.Message):
     rating: float
     writer: str
     sequence: int
-    def __init__(self, event_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., page_id: _Optional[str] = ..., slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., family: _Optional[str] = ..., item_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., dwell_ms: _Optional[int] = ..., quantity: _Optional[int] = ..., price_micros: _Optional[int] = ..., margin_micros: _Optional[int] = ..., query: _Optional[str] = ..., rating: _Optional[float] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
+    category: str
+    def __init__(self, event_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., page_id: _Optional[str] = ..., slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., family: _Optional[str] = ..., item_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., dwell_ms: _Optional[int] = ..., quantity: _Optional[int] = ..., price_micros: _Optional[int] = ..., margin_micros: _Optional[int] = ..., query: _Optional[str] = ..., rating: _Optional[float] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ..., category: _Optional[str] = ...) -> None: ...

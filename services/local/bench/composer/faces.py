@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 
@@ -76,23 +77,32 @@ def browsed(shop: Shop, policy: artifacts.Artifact, size: Size) -> Sessions:
     )
 
 
-def played(
-    shop: Shop, log_sessions: int, test_sessions: int, is_weighed: bool = False, is_blind: bool = False
-) -> list[Sessions]:
-    """Cascade SlateQ and its click order on tabulated front pages of the same world.
+class Face(StrEnum):
+    """Which vectorised face of a world, and what is known there."""
 
-    Args:
-        is_weighed: learns from acts by the policy service's reward weights, as on composed pages; else from
-            the margin of sales alone.
-        is_blind: takes from the encoding what the services' own lacks: which category is which.
-    """
-    made = front.build(shop.drawn, season_count=1, daypart_count=1)
+    ALIKE = "same log"
+    """As composed pages are: modules that depend on a shopper's past, nobody's segment known, rewards by the
+    policy service's weights."""
+    KNOWN = "same log, segments known"
+    """The same where a marketing department says who comes."""
+    PLAIN = "same log, no modules of the past"
+    """The same without the modules that depend on a shopper's past, which greedy order makes good use of."""
+    FULL = "full log, sales alone"
+    """The shop, the log and the reward that learners are compared with: segments known, no such modules."""
+
+
+def played(shop: Shop, face: Face, log_sessions: int, test_sessions: int) -> list[Sessions]:
+    """Cascade SlateQ and its click order on tabulated front pages of the same world."""
+    is_rich = face in (Face.ALIKE, Face.KNOWN)
+    made = front.build(shop.drawn, season_count=1, daypart_count=1, is_rich=is_rich)
     uniform = front.Uniform(made.catalogue)
     trace = front.play(made, uniform, log_sessions, vectorised.LOG_SEED, is_traced=True).trace
     assert trace is not None
-    encoder = Unnamed(made) if is_blind else Encoder(made)
+    encoder = Strangers(made) if face in (Face.ALIKE, Face.PLAIN) else Encoder(made)
     pages = pages_of(encoder, trace)
-    network = slateq.learn(_weighed(pages, trace) if is_weighed else pages, vectorised.Size().recipe)
+    if face is not Face.FULL:
+        pages = _weighed(pages, trace)
+    network = slateq.learn(pages, vectorised.Size().recipe)
     policies: Sequence[Policy] = (CascadePolicy(encoder, network), ClickOrder(encoder, network))
     outcomes = (front.play(made, policy, test_sessions, vectorised.TEST_SEED) for policy in policies)
     return [Sessions(outcome.value, outcome.pages, outcome.clicks) for outcome in outcomes]
@@ -110,25 +120,9 @@ def _weighed(pages: Pages, trace: Trace) -> Pages:
     return replace(pages, reward=reward.astype(np.float32))
 
 
-class Unnamed(Encoder):
-    """The front pages' encoding without the names of categories: what the shopper did with a category is told
-    of each action, and no column is about one category."""
+class Strangers(Encoder):
+    """The front pages' encoding without segments."""
 
     def states(self, observed: Observed) -> Array:
-        by_category = ("category_clicks", "category_dwells", "recent_interest", "category_passes")
-        totals = {name: _total(getattr(observed, name)) for name in by_category}
-        last = np.minimum(observed.last_category, 0)
-        return super().states(replace(observed, last_category=last, **totals))
-
-    def fixed(self) -> Array:
-        fixed = super().fixed()
-        count = self.catalogue.category_count
-        fixed[:, -count - 1 : -1] = 0.0
-        return fixed
-
-
-def _total(counts: Array) -> Array:
-    """(B, C) sums over categories, as if all were of the first."""
-    total = np.zeros_like(counts)
-    total[:, 0] = counts.sum(1)
-    return total
+        nobody = np.full_like(observed.segment, len(self.front.world.type_share))
+        return super().states(replace(observed, segment=nobody))

@@ -14,11 +14,12 @@ import numpy as np
 
 from services.local.bench import harness
 from services.local.bench.composer import faces, learning, shop
-from services.local.bench.composer.faces import Ratio, Sessions
+from services.local.bench.composer.faces import Face, Ratio, Sessions
 from services.local.bench.composer.shop import Shop
 from services.local.bench.composer.sizes import Size
 from services.local.bench.harness import Row
 from services.local.state import State
+from services.policy import space
 
 FULL_LOG = 40_000
 """Sessions of the log that learners are compared with on the vectorised face."""
@@ -38,9 +39,10 @@ def run(
     for seed in seeds:
         path = folder / f"{size.pages}-{seed}.json"
         kept = json.loads(path.read_text()) if path.exists() else {}
-        if kept.get("size") != repr(size):
+        made_by = {"size": repr(size), "space": space.FINGERPRINT}
+        if {name: kept.get(name) for name in made_by} != made_by:
             with tempfile.TemporaryDirectory() as root:
-                kept = {"size": repr(size), "values": play(seed, size, State(Path(root)), say)}
+                kept = {**made_by, "values": play(seed, size, State(Path(root)), say)}
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(kept, indent=2) + "\n")
         results.append(kept["values"])
@@ -79,15 +81,10 @@ def value(place: Shop, size: Size, say: Callable[[str], None]) -> dict[str, floa
     values = _compared("composed", composed)
     values["composed: degraded pages"] = float(sum(sessions.degraded_count for sessions in composed))
     say(_line(place.seed, "composed", values))
-    for name, log_sessions, is_weighed, is_blind in (
-        ("same log", size.log_sessions, True, False),
-        ("same log, categories unnamed", size.log_sessions, True, True),
-        ("same log, sales alone", size.log_sessions, False, False),
-        ("full log, sales alone", FULL_LOG, False, False),
-    ):
-        sessions = faces.played(place, log_sessions, size.vectorised_sessions, is_weighed, is_blind)
-        values |= _compared(name, sessions)
-        say(_line(place.seed, name, values))
+    for face in Face:
+        log_sessions = FULL_LOG if face is Face.FULL else size.log_sessions
+        values |= _compared(face, faces.played(place, face, log_sessions, size.vectorised_sessions))
+        say(_line(place.seed, face, values))
     return values
 
 
@@ -118,7 +115,7 @@ def summary(results: Sequence[dict[str, float]], size: Size) -> list[Row]:
                 interval=(mean - 1.96 * error, mean + 1.96 * error),
             )
         )
-    (mean, error), (other, other_error) = ratios["composed"], ratios["same log"]
+    (mean, error), (other, other_error) = ratios["composed"], ratios[Face.ALIKE]
     spread = 1.96 * mean / other * float(np.hypot(error / mean, other_error / other))
     rows.append(
         Row(
