@@ -208,11 +208,11 @@ def test_the_notice_tower_learns_that_lower_places_are_seen_less(examined):
     """The shop's shoppers notice the next place 0.8 times as often."""
     learned, valid, _ = train.split(examined)
     tower = learn(learned, valid, Recipe(epoch_count=6)).tower
-    place = torch.arange(5)
+    place, template = torch.arange(5), torch.full((5,), int(examined.template[0]))
     with torch.no_grad():
         shares = torch.stack(
             [
-                tower.share(torch.zeros(5).long(), place, torch.full((5,), device)).exp()
+                tower.share(torch.zeros(5).long(), place, torch.full((5,), device), template).exp()
                 for device in (1, 2, 3)
             ]
         )

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from services.common import training_checkpoint
 from services.common.training_checkpoint import Progress
@@ -104,7 +104,7 @@ def learn(
     steps_per_epoch = -(-train.page_count // recipe.batch_size)
     step_count = recipe.epoch_count * steps_per_epoch
     optimiser, schedule = _optimiser(objective, recipe, step_count)
-    average = AveragedModel(objective, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging))
+    average = AveragedModel(objective, avg_fn=_moving(recipe.averaging))
     judged: Objective = average.module if recipe.averaging else objective
     record = Record(objective)
     parts = {"objective": objective, "optimiser": optimiser, "schedule": schedule, "record": record}
@@ -158,6 +158,8 @@ def _start(objective: Objective, train: Examined, recipe: Recipe) -> None:
         (clicks + 1) / (len(train.click) + 100),
         (purchases + 1) / (clicks + 10),
     )
+    columns = (train.place, train.device, train.template, train.click)
+    objective.tower.start(*(torch.from_numpy(column) for column in columns))
     _centre(objective, train, is_moved=False)
 
 
@@ -197,6 +199,16 @@ def _optimiser(
     optimiser = torch.optim.AdamW(groups, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
     last = recipe.learning_rate / 20
     return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, step_count, last)
+
+
+def _moving(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """An exponential average that forgets its beginning: the first steps count less long."""
+
+    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        return torch.lerp(current, averaged, kept)
+
+    return average
 
 
 def _batch(train: Examined, pages: Array, recipe: Recipe, step: int, team: Team) -> tuple[Batch, float]:

@@ -27,7 +27,7 @@ class Recipe:
     """How to train."""
 
     architecture: Architecture = field(default_factory=Architecture)
-    epoch_count: int = 8
+    epoch_count: int = 4
     """Most passes over the data; early stopping may end sooner."""
     patience: int = 2
     """Passes without a better held-out loss after which training stops."""
@@ -35,11 +35,11 @@ class Recipe:
     """Pages per step, of all processes together."""
     negative_limit: int = 12
     """Items without a click that are learned from per page and pass; those drawn stand for the rest."""
-    min_count: int = 0
+    min_count: int = 300
     """Examined items, or events of histories, from which on an item, category or brand has an embedding."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-4
-    averaging: float = 0.0
+    averaging: float = 0.98
     """Share of the moving average of weights that a step leaves; 0 takes the weights as they are."""
     precision: Precision = Precision.AUTO
     seed: int = 0
