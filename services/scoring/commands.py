@@ -40,7 +40,7 @@ def train_click(
     With torchrun, several processes train one model:
 
     \b
-      torchrun --nproc-per-node 2 -m services.common.cli train click
+      torchrun --standalone --nproc-per-node 2 -m -- services.common.cli train click
     """
     from planogram.files.log import LogFileError, read_set_aside
     from services.common.errors import ConfigurationError

@@ -77,16 +77,10 @@ def test_two_processes_train_the_model_of_one(make, tmp_path):
     written = tmp_path / "recipe.json"
     recipe.write(written, dataclasses.replace(SHORT, epoch_count=1))
     alone = train.train(log, tmp_path / "alone", recipe.read(written))
-    command = [
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "services.common.cli",
-    ]
-    command += ["train", "click", "--log", log, "--models", tmp_path / "team", "--recipe", written]
+    # The dashes keep torchrun from taking --log for its own --log-dir.
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+    command += ["services.common.cli", "train", "click", "--log", log, "--models", tmp_path / "team"]
+    command += ["--recipe", written]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
