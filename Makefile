@@ -55,7 +55,7 @@ bench-click: .venv-peers/.installed ## The click model against other libraries' 
 	@$(BIN)/python -m services.local.bench.policy.peers.environment .venv-peers constraints.txt && touch $@
 
 test-peers: .venv-peers/.installed ## Test the benchmark's use of other libraries, in their environment
-	@.venv-peers/bin/python -m pytest tests/bench/test_peer_libraries.py
+	@.venv-peers/bin/python -m pytest tests/bench/test_peer_libraries.py tests/bench/test_click_peer_libraries.py
 
 bench-%: setup ## Measure one thing against its floor: bench-page, bench-plan, bench-front, bench-composer
 	@$(BIN)/planogram bench $*

@@ -213,7 +213,7 @@ def plot(table: Sequence[Standing], own: str) -> str:
                 axes.plot(value, place, "o", color=colour, markersize=6, zorder=4)
             axes.set(title=f"{title} than {own}'s", yticks=range(len(others)))
             axes.set_yticklabels([standing.entrant for standing in others])
-            axes.set_ylim(len(others) - 0.5, -0.5)
+            axes.set_ylim(max(len(others), 1) - 0.5, -0.5)
             axes.grid(axis="x", linewidth=0.6)
             axes.tick_params(length=0)
         return plots.svg(figure)
