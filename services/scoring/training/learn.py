@@ -222,5 +222,5 @@ def _batch(train: Examined, pages: Array, recipe: Recipe, step: int, team: Team)
 
 def _is_mixed(recipe: Recipe, device: torch.device) -> bool:
     if recipe.precision is Precision.AUTO:
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return device.type == "cuda" and bool(torch.cuda.is_bf16_supported())
     return recipe.precision is Precision.MIXED

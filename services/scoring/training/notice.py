@@ -105,7 +105,7 @@ class NoticeTower(nn.Module):
 def _never_rising(values: Array, weights: Array) -> Array:
     """The nearest sequence that never rises, by pooling adjacent violators (Ayer et al. 1955)."""
     pools: list[tuple[float, float, int]] = []  # sums, weights, lengths
-    for pool in zip(values * weights, weights, np.ones(len(values), np.int64), strict=True):
+    for pool in zip(values * weights, weights, [1] * len(values), strict=True):
         pools.append(pool)
         while len(pools) > 1 and pools[-2][0] / pools[-2][1] < pools[-1][0] / pools[-1][1]:
             last, before = pools.pop(), pools.pop()

@@ -2,7 +2,8 @@
 
 The very tensors that were logged, the shopper's beside each item. What our network works out by itself is
 worked out for them: how like the item is to the shopper, the affinity to its category, and what the shopper
-did with this item, its category and its brand. Where the item stood is a feature like any other.
+did with this item, its category and its brand. Where the item stood is a feature like any other, slot and
+place both as a code and as a number.
 
 Symbols: R rows, C columns, L length of the history.
 """
@@ -19,6 +20,8 @@ from services.scoring.signature import SPECS
 from services.scoring.training.data import (
     DEVICE_COUNT,
     MODULE_COUNT,
+    PLACE_COUNT,
+    SLOT_COUNT,
     TEMPLATE_COUNT,
     Examined,
 )
@@ -34,6 +37,8 @@ CODES: dict[str, int] = {
     **_SPEC["item_ids"].cardinality,
     **_SPEC["context_ids"].cardinality,
     "stood_on": DEVICE_COUNT,
+    "slot": SLOT_COUNT,
+    "place": PLACE_COUNT,
     "module": MODULE_COUNT,
     "template": TEMPLATE_COUNT,
 }
@@ -78,9 +83,11 @@ def make(data: Examined) -> Flat:
     item_ids, context_ids, history_ids = data.item["item_ids"], shopper["context_ids"], shopper["history_ids"]
     codes = {name: item_ids[:, column] for column, name in enumerate(_SPEC["item_ids"].columns)}
     codes |= {name: context_ids[:, column] for column, name in enumerate(_SPEC["context_ids"].columns)}
-    codes |= {"stood_on": data.device, "module": data.module, "template": data.template}
+    codes |= {"stood_on": data.device, "slot": data.slot, "place": data.place}
+    codes |= {"module": data.module, "template": data.template}
     numbers = {**_item_numbers(data), **_shopper_numbers(shopper), **_meetings(data, shopper)}
-    numbers |= {"slot": data.slot, "place": data.place, "log_shelf_size": np.log(data.shelf_size)}
+    numbers |= {"slot_number": data.slot, "place_number": data.place}
+    numbers |= {"log_shelf_size": np.log(data.shelf_size)}
     length = (history_ids[:, :, 3] > 0).sum(1)
     longest = max(1, int(length.max()))
     return Flat(

@@ -23,8 +23,8 @@ _PARAMETERS = {
     "num_threads": 1,
     "verbosity": -1,
 }
-_LEFT_OUT = ("item",)
-"""Codes of so many values that trees learn them by heart; the item's own columns say what they can use."""
+_LEFT_OUT = ("item", "slot", "place")
+"""Items are so many that trees learn them by heart; slot and place are there as numbers, which trees cut."""
 
 
 def fit(case: Case, seed: int) -> Answer:
