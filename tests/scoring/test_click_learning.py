@@ -14,9 +14,11 @@ import pytest
 import torch
 
 from services.common import artifacts
+from services.common.errors import ConfigurationError
 from services.common.training_checkpoint import CheckpointError
+from services.scoring import commands
 from services.scoring.training import data, recipe, train, tune
-from services.scoring.training.architecture import Architecture, Encoder
+from services.scoring.training.architecture import Architecture, Encoder, Heads
 from services.scoring.training.learn import Watch, learn
 from services.scoring.training.recipe import Precision, Recipe
 
@@ -206,3 +208,23 @@ def test_a_search_trains_what_it_proposes(parts):
     base = dataclasses.replace(SHORT, epoch_count=1)
     found = tune.search(learned.pages(0, 60), valid, base, 2)
     assert np.isfinite(found.valid_loss) and found.trial_count == 2
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"encoder": "lstm"}, r"architecture: encoder: got 'lstm', want one of \['attention', 'transformer'"),
+        ({"heads": "three"}, r"architecture: heads: got 'three', want one of \['esmm', 'mmoe'\]"),
+    ],
+)
+def test_an_option_that_no_recipe_has_is_named(chosen, message):
+    with pytest.raises(ConfigurationError, match=message):
+        commands._recipe(None, {"seed": 3}, chosen)
+
+
+def test_options_overrule_the_recipe_of_a_file(tmp_path):
+    written = dataclasses.replace(SHORT, architecture=Architecture(encoder=Encoder.CNN, cross_count=1))
+    recipe.write(tmp_path / "recipe.json", written)
+    found = commands._recipe(tmp_path / "recipe.json", {"seed": 3, "epoch_count": None}, {"heads": "mmoe"})
+    shape = dataclasses.replace(written.architecture, heads=Heads.MMOE)
+    assert found == dataclasses.replace(written, architecture=shape, seed=3)
