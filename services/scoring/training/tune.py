@@ -78,10 +78,9 @@ def search(
     def tell(_: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         on_trial(trial.number, trial.value if trial.state is optuna.trial.TrialState.COMPLETE else None)
 
-    study.optimize(judge, max(0, trial_count - len(study.trials)), callbacks=[tell])
-    pruned = study.get_trials(states=[optuna.trial.TrialState.PRUNED], deepcopy=False)
+    study.optimize(judge, max(0, trial_count - _count(study)), callbacks=[tell])
     best = proposed(optuna.trial.FixedTrial(study.best_params), base)
-    return Found(best, study.best_value, len(study.trials), len(pruned))
+    return Found(best, study.best_value, _count(study), _count(study, optuna.trial.TrialState.PRUNED))
 
 
 def proposed(trial: optuna.trial.BaseTrial, base: Recipe) -> Recipe:
@@ -98,8 +97,16 @@ def proposed(trial: optuna.trial.BaseTrial, base: Recipe) -> Recipe:
         architecture=shape,
         learning_rate=trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
         weight_decay=trial.suggest_float("weight_decay", 1e-6, 1.0, log=True),
-        averaging=trial.suggest_categorical("averaging", [0.0, 0.98, 0.995]),
-        batch_size=trial.suggest_categorical("batch_size", [64, 128, 256]),
+        averaging=trial.suggest_float("averaging", 0.0, 0.999),
+        batch_size=trial.suggest_int("batch_size", 16, 1024, log=True),
+    )
+
+
+def _count(study: optuna.Study, *states: optuna.trial.TrialState) -> int:
+    """Trials that ended, or those that ended so."""
+    return sum(
+        trial.state in states if states else trial.state.is_finished()
+        for trial in study.get_trials(deepcopy=False)
     )
 
 
