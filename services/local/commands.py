@@ -290,6 +290,30 @@ def bench_evaluation(
     run.run(world, QUICK if quick else Size(), command, say=typer.echo)
 
 
+@bench.command("click")
+def bench_click(
+    log: Annotated[Path, typer.Option(help="Folder of the exported log.")] = Path("var/log/export"),
+    seeds: Annotated[int, typer.Option(min=1, help="How often each learns.")] = 5,
+    entrants: Annotated[str, typer.Option(help="Names, by semicolons; all if empty.")] = "",
+) -> None:
+    """The click model in all its variants against other libraries' models, on one log.
+
+    All learn from the same pages, stop and are calibrated by the same later ones, and are judged on the latest.
+    Each result is kept below reports/bench-click, and a run that was stopped goes on where it was.
+    """
+    import sys
+
+    from planogram.files.log import LogFileError
+    from services.common.errors import ConfigurationError
+    from services.local.bench.click import run
+
+    names = [name.strip() for name in entrants.split(";") if name.strip()]
+    try:
+        run.run(log, seeds, names, " ".join(["planogram", *sys.argv[1:]]), say=typer.echo)
+    except LogFileError as error:
+        raise ConfigurationError(f"--log: {error}") from None
+
+
 @bench.command("composer")
 def bench_composer(
     worlds: Annotated[str, typer.Option(help="Seeds: 100-102, or 100,102.")] = "100-102",

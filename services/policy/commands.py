@@ -43,8 +43,8 @@ def train_policy(
     """Trains a policy on a log and publishes it."""
     from planogram.files.log import LogFileError, read_set_aside
     from services.common.errors import ConfigurationError
+    from services.common.training_checkpoint import CheckpointError
     from services.common.training_output import curves, stages
-    from services.policy.training.course import CheckpointError
     from services.policy.training.export import ExportError
     from services.policy.training.rewards import DEFAULT
     from services.policy.training.train import Learner, Settings, train

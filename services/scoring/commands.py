@@ -3,41 +3,133 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from services.common.commands import group
 
+if TYPE_CHECKING:
+    from services.scoring.training.recipe import Recipe
+
 
 def register(app: typer.Typer) -> None:
-    """Adds `planogram train click`."""
+    """Adds `planogram train click` and `planogram tune click`."""
     group(app, "train", "Train models on a log, and publish them.").command("click")(train_click)
+    group(app, "tune", "Search for the recipe that suits a log.").command("click")(tune_click)
 
 
 def train_click(
     log: Path = typer.Option(Path("var/log/export"), help="Folder of the exported log."),  # noqa: B008
     models: Path = typer.Option(Path("var/models/click"), help="Store to publish to."),  # noqa: B008
-    epochs: int = typer.Option(8, min=1, help="Most passes over the data."),
-    seed: int = typer.Option(0, help="Seed of weights and batches."),
+    recipe: Path | None = typer.Option(  # noqa: B008
+        None, help="JSON of a recipe, such as `tune click` writes; the options below overrule it."
+    ),
+    encoder: str | None = typer.Option(None, help="attention, transformer, gru, cnn or mean."),
+    heads: str | None = typer.Option(None, help="esmm or mmoe."),
+    epochs: int | None = typer.Option(None, min=1, help="Most passes over the data."),
+    seed: int | None = typer.Option(None, help="Seed of weights and batches."),
+    precision: str | None = typer.Option(None, help="auto (mixed on a GPU), full or mixed."),
+    checkpoint: Path | None = typer.Option(  # noqa: B008
+        None, help="File to keep the run in, and to go on from after it was stopped."
+    ),
     tensorboard: Path | None = typer.Option(None, help="Folder for TensorBoard curves."),  # noqa: B008
 ) -> None:
-    """Trains the click and purchase model on a log and publishes it."""
+    """Trains the click and purchase model on a log and publishes it.
+
+    With torchrun, several processes train one model:
+
+    \b
+      torchrun --standalone --nproc-per-node 2 -m -- services.common.cli train click
+    """
     from planogram.files.log import LogFileError, read_set_aside
     from services.common.errors import ConfigurationError
-    from services.common.training_output import curves, stages
-    from services.scoring.training.learn import Recipe
+    from services.common.training_checkpoint import CheckpointError
+    from services.common.training_output import stages
+    from services.scoring.training.team import team
+    from services.scoring.training.tracker import tensorboard as tracking
     from services.scoring.training.train import train
 
+    chosen = _recipe(
+        recipe,
+        {"epoch_count": epochs, "seed": seed, "precision": precision},
+        {"encoder": encoder, "heads": heads},
+    )
     try:
         left_out = read_set_aside(log)
-        with stages("click model", ("read", "learn", "publish")) as report, curves(tensorboard) as scalar:
-            outcome = train(log, models, Recipe(epoch_count=epochs, seed=seed), report, scalar)
-    except LogFileError as error:
+        with (
+            team() as members,
+            stages("click model", ("read", "learn", "publish")) as report,
+            tracking(tensorboard if members.is_first else None) as tracker,
+        ):
+            outcome = train(log, models, chosen, report, tracker, checkpoint, members)
+            if not members.is_first:
+                return
+    except (CheckpointError, LogFileError) as error:
         raise ConfigurationError(f"{log} cannot be learned from: {error}") from None
     found = outcome.metrics
     typer.echo(
         f"{outcome.artifact.version} is current in {models}: held-out click auc {found['click_auc']:.3f} "
-        f"(popularity {found['popularity_click_auc']:.3f}), logloss {found['click_logloss']:.4f} "
+        f"(popularity {found['popularity_click_auc']:.3f}), by shopper {found['click_gauc']:.3f} "
+        f"({found['popularity_click_gauc']:.3f}), logloss {found['click_logloss']:.4f} "
         f"({found['popularity_click_logloss']:.4f}), ece {found['click_ece']:.4f}"
     )
     typer.echo(f"left out: {left_out}")
+
+
+def tune_click(
+    log: Path = typer.Option(Path("var/log/export"), help="Folder of the exported log."),  # noqa: B008
+    trials: int = typer.Option(20, min=1, help="Recipes to try, with those that were kept before."),
+    recipe: Path | None = typer.Option(None, help="JSON of the recipe to begin with."),  # noqa: B008
+    out: Path = typer.Option(Path("var/recipes/click.json"), help="Recipe to write."),  # noqa: B008
+    keep: Path = typer.Option(  # noqa: B008
+        Path("var/recipes/click.sqlite"), help="Trials; a search that was stopped goes on."
+    ),
+    epochs: int | None = typer.Option(None, min=1, help="Most passes over the data of each trial."),
+    seed: int | None = typer.Option(None, help="Seed of weights, batches and proposals."),
+) -> None:
+    """Searches for a recipe by held-out loss, and writes it for `train click --recipe`.
+
+    Trials that fall behind are given up. The latest tenth of the log is never looked at.
+    """
+    from planogram.files.log import LogFileError
+    from services.common.errors import ConfigurationError
+    from services.scoring.training import data, tune
+    from services.scoring.training import recipe as recipes
+    from services.scoring.training.train import split
+
+    base = _recipe(recipe, {"epoch_count": epochs, "seed": seed}, {})
+    try:
+        learned, valid, _ = split(data.read(log))
+    except LogFileError as error:
+        raise ConfigurationError(f"{log} cannot be learned from: {error}") from None
+
+    def tell(number: int, loss: float | None) -> None:
+        typer.echo(f"trial {number}: {'given up' if loss is None else f'held-out loss {loss:.5f}'}")
+
+    found = tune.search(learned, valid, base, trials, keep, tell)
+    recipes.write(out, found.recipe)
+    typer.echo(
+        f"{out}: held-out loss {found.valid_loss:.5f}, the best of {found.trial_count} trials, of which "
+        f"{found.pruned_count} were given up"
+    )
+
+
+def _recipe(path: Path | None, fields: dict[str, object], shape: dict[str, object]) -> Recipe:
+    """The recipe of a file, or the default one, with what was asked for instead.
+
+    Raises:
+        ConfigurationError: names the field, its value and what it may be.
+    """
+    from dataclasses import asdict
+
+    from services.common.errors import ConfigurationError
+    from services.scoring.training import recipe as recipes
+
+    try:
+        document = asdict(recipes.Recipe() if path is None else recipes.read(path))
+        document["architecture"] |= {name: value for name, value in shape.items() if value is not None}
+        document |= {name: value for name, value in fields.items() if value is not None}
+        return recipes.from_document(document)
+    except recipes.RecipeError as error:
+        raise ConfigurationError(str(error)) from None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-PACKAGES = ("d3rlpy", "stable_baselines3", "vowpalwabbit")
+PACKAGES = {
+    "test_peer_libraries.py": ("d3rlpy", "stable_baselines3", "vowpalwabbit"),
+    "test_click_peer_libraries.py": ("deepctr_torch", "lightgbm", "sklearn", "torch_rechub"),
+}
 
-collect_ignore = [] if all(map(find_spec, PACKAGES)) else ["test_peer_libraries.py"]
+collect_ignore = [file for file, packages in PACKAGES.items() if not all(map(find_spec, packages))]

@@ -132,7 +132,7 @@ def test_both_trainers_learn_from_an_imported_log(tmp_path):
     from services.policy.training import rewards, transitions
     from services.policy.training.train import Learner, Settings
     from services.policy.training.train import train as train_policy
-    from services.scoring.training.learn import Recipe
+    from services.scoring.training.recipe import Recipe
     from services.scoring.training.train import train as train_click
 
     exposures_of(tmp_path, logged(tmp_path, random_lines(150, 10)), shop(tmp_path, 10))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from services.common.training_checkpoint import CheckpointError, Progress
 from services.policy.training import slateq
-from services.policy.training.course import CheckpointError, Course, Progress
+from services.policy.training.course import Course
 from services.policy.training.slateq import Recipe
 from tests.policy.tiny_shop import shop_log
 

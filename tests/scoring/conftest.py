@@ -15,7 +15,7 @@ from planogram.scoring.v1 import scoring_pb2
 from services.common.tensors import N, to_tensor
 from services.scoring.signature import CURRENT, SPECS
 from services.scoring.training import train as training
-from services.scoring.training.learn import Recipe
+from services.scoring.training.recipe import Recipe
 
 # Threads of small networks wait for each other longer than they work.
 torch.set_num_threads(1)

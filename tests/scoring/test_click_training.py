@@ -9,10 +9,14 @@ import torch
 from planogram.files import log as files
 from services.feature.pipeline.clean import clean, write_set_aside
 from services.scoring.signature import SPECS
-from services.scoring.training import data, export, metrics, train
+from services.scoring.training import data, export, judging, metrics, train
+from services.scoring.training.batch import batches, collate, draw
 from services.scoring.training.calibrate import calibrate
-from services.scoring.training.learn import Recipe, batch_loss, batches, collate, learn
-from services.scoring.training.model import ClickNetwork, NoticeTower
+from services.scoring.training.learn import learn
+from services.scoring.training.model import ClickNetwork
+from services.scoring.training.notice import NoticeTower
+from services.scoring.training.objective import batch_loss
+from services.scoring.training.recipe import Recipe
 
 
 def plant_bot(folder):
@@ -177,10 +181,10 @@ def test_drawn_negatives_stand_for_all(examined):
     pages = np.arange(40)
     generator = np.random.default_rng(0)
     whole = collate(examined, pages)
-    total = float((whole.weight * (whole.place + 1)).sum())
-    drawn = [collate(examined, pages, 3, generator) for _ in range(300)]
+    total = float((whole.weight * (whole.stood["place"] + 1)).sum())
+    drawn = [collate(examined, pages, draw(examined, pages, 3, generator)) for _ in range(300)]
     assert max(batch.weight.shape[1] for batch in drawn) < whole.weight.shape[1]
-    sums = [float((batch.weight * (batch.place + 1)).sum()) for batch in drawn]
+    sums = [float((batch.weight * (batch.stood["place"] + 1)).sum()) for batch in drawn]
     assert np.mean(sums) == pytest.approx(total, rel=0.01)
     clicks = [float((batch.weight * batch.click).sum()) for batch in drawn]
     assert clicks == pytest.approx([float(examined.click[: examined.offsets[40]].sum())] * 300)
@@ -204,10 +208,13 @@ def test_the_notice_tower_learns_that_lower_places_are_seen_less(examined):
     """The shop's shoppers notice the next place 0.8 times as often."""
     learned, valid, _ = train.split(examined)
     tower = learn(learned, valid, Recipe(epoch_count=6)).tower
-    place = torch.arange(5)
+    place, template = torch.arange(5), torch.full((5,), int(examined.template[0]))
     with torch.no_grad():
         shares = torch.stack(
-            [tower(torch.zeros(5).long(), place, torch.full((5,), device)).exp() for device in (1, 2, 3)]
+            [
+                tower.share(torch.zeros(5).long(), place, torch.full((5,), device), template).exp()
+                for device in (1, 2, 3)
+            ]
         )
     assert (shares[:, 0] == 1).all()
     assert (shares.diff(dim=1) <= 0).all()
@@ -218,10 +225,10 @@ def test_calibration_mends_shifted_odds(examined):
     learned, valid, test = train.split(examined)
     trained = learn(learned, valid, Recipe(epoch_count=2))
     with torch.no_grad():
-        trained.network.click.bias += 1.5
-    spoiled = train.measure(trained.network, trained.tower, test)
+        trained.network.heads.click.bias += 1.5
+    spoiled = judging.measure(judging.predict(trained.network, trained.tower, test), test)
     calibrate(trained.network, trained.tower, valid)
-    mended = train.measure(trained.network, trained.tower, test)
+    mended = judging.measure(judging.predict(trained.network, trained.tower, test), test)
     assert spoiled["click_predicted_to_observed"] > 2
     assert 0.7 < mended["click_predicted_to_observed"] < 1.4
     assert mended["click_auc"] == pytest.approx(spoiled["click_auc"], abs=0.02)
@@ -234,7 +241,7 @@ def test_the_graph_says_what_the_network_says(examined, tmp_path):
     export.export(network, path)
     assert export.compare(network, path, examined) < 1e-5
     with torch.no_grad():
-        network.click.bias += 0.01
+        network.heads.click.bias += 0.01
     with pytest.raises(export.ExportError):
         export.compare(network, path, examined)
 

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.common.training_checkpoint import Progress
 from services.policy.training import behaviour
-from services.policy.training.course import UNWATCHED, Course, Progress
+from services.policy.training.course import UNWATCHED, Course
 from services.policy.training.pages import TERMINAL
 from services.policy.training.qnet import ACTION_WIDTH, QNetwork
 from services.policy.training.replay import Replay

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.common.training_checkpoint import Progress
 from services.policy import programme
 from services.policy.programme import Array, Cascade
 from services.policy.registry import CASCADE_OUTPUTS
-from services.policy.training.course import UNWATCHED, Course, Progress
+from services.policy.training.course import UNWATCHED, Course
 from services.policy.training.pages import TERMINAL, Described, Pages
 
 HEADS = CASCADE_OUTPUTS

@@ -10,9 +10,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from services.scoring.training.batch import Batch, batches
 from services.scoring.training.data import Examined
-from services.scoring.training.learn import Batch, batch_loss, batches
-from services.scoring.training.model import ClickNetwork, Logits, NoticeTower
+from services.scoring.training.heads import Logits
+from services.scoring.training.model import ClickNetwork
+from services.scoring.training.notice import NoticeTower
+from services.scoring.training.objective import batch_loss
 
 _PRIOR_WEIGHT = 5.0
 

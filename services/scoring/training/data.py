@@ -6,6 +6,7 @@ inputs are the tensors that were logged with the page, as they were; nothing is 
 
 from __future__ import annotations
 
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ Array = np.ndarray[Any, Any]
 SLOT_COUNT = 40
 PLACE_COUNT = 50
 DEVICE_COUNT = 4
+MODULE_COUNT = 256
+TEMPLATE_COUNT = 64
+SHELF_SIZE_COUNT = PLACE_COUNT + 1
 
 _DESKTOP = 1
 
@@ -45,12 +49,20 @@ class Examined:
     """(R,) place within the slot, at most PLACE_COUNT - 1."""
     device: Array
     """(R,) number of the Device."""
+    module: Array
+    """(R,) hashed module of the slot, below MODULE_COUNT."""
+    template: Array
+    """(R,) hashed template of the slot, below TEMPLATE_COUNT."""
+    shelf_size: Array
+    """(R,) items in the slot, 1 to SHELF_SIZE_COUNT - 1."""
     click: Array
     """(R,) 1 where it was clicked."""
     purchase: Array
     """(R,) 1 where it was bought after that click."""
     times: Array
     """(P,) microseconds since 1970."""
+    who: Array
+    """(P,) number of the shopper, or of the session of whom nothing more is known."""
     skipped: Mapping[str, int]
     """Pages left out, by reason."""
 
@@ -62,17 +74,19 @@ class Examined:
         """Pages first to last - 1."""
         rows = slice(int(self.offsets[first]), int(self.offsets[last]))
         return Examined(
-            {name: array[first:last] for name, array in self.shopper.items()},
-            {name: array[rows] for name, array in self.item.items()},
-            self.offsets[first : last + 1] - self.offsets[first],
-            self.slot[rows],
-            self.place[rows],
-            self.device[rows],
-            self.click[rows],
-            self.purchase[rows],
-            self.times[first:last],
-            self.skipped,
+            shopper={name: array[first:last] for name, array in self.shopper.items()},
+            item={name: array[rows] for name, array in self.item.items()},
+            offsets=self.offsets[first : last + 1] - self.offsets[first],
+            **{name: getattr(self, name)[rows] for name in PER_ROW},
+            times=self.times[first:last],
+            who=self.who[first:last],
+            skipped=self.skipped,
         )
+
+
+PLACE_NAMES = ("slot", "place", "device", "module", "template", "shelf_size")
+"""Where an item stood: what decides whether it is noticed, and says nothing of the item itself."""
+PER_ROW = (*PLACE_NAMES, "click", "purchase")
 
 
 def read(folder: Path, progress: Callable[[int, int], None] | None = None) -> Examined:
@@ -132,7 +146,9 @@ class _Reader:
         self._shopper: dict[str, list[bytes]] = {spec.name: [] for spec in CURRENT.shopper_specs}
         self._item: dict[str, list[Array]] = {spec.name: [] for spec in CURRENT.item_specs}
         self._lengths: list[int] = []
-        self._labels: list[tuple[int, int, int, bool, bool]] = []
+        self._rows: list[tuple[int, ...]] = []  # in the order of PER_ROW
+        self._who: dict[str, int] = {}
+        self._who_of_page: list[int] = []
 
     def add(self, exposure: events_pb2.Exposure, acts: list[_Act]) -> None:
         if exposure.scoring_inputs.schema_fingerprint != CURRENT.fingerprint:
@@ -144,32 +160,34 @@ class _Reader:
         bought = {(act.slot_id, act.item_id) for act in acts if act.kind == "PURCHASE"}
         named = int(exposure.context.device)
         device = named if 0 < named < DEVICE_COUNT else _DESKTOP
-        rows, labels = [], []
+        scored, rows = [], []
         for index, slot in enumerate(exposure.slots[: lowest + 1]):
+            shelf = (
+                device,
+                zlib.crc32(slot.module_id.encode()) % MODULE_COUNT,
+                zlib.crc32(slot.template_id.encode()) % TEMPLATE_COUNT,
+                min(len(slot.items), SHELF_SIZE_COUNT - 1),
+            )
             for place, item in enumerate(slot.items):
                 if item.scoring_row >= 0:
                     key = (slot.slot_id, item.item_id)
-                    rows.append(item.scoring_row)
-                    labels.append(
-                        (
-                            min(index, SLOT_COUNT - 1),
-                            min(place, PLACE_COUNT - 1),
-                            device,
-                            key in clicked,
-                            key in bought,
-                        )
-                    )
-        if not rows:
+                    stood = (min(index, SLOT_COUNT - 1), min(place, PLACE_COUNT - 1), *shelf)
+                    scored.append(item.scoring_row)
+                    rows.append((*stood, key in clicked, key in bought))
+        if not scored:
             self.skipped["nothing examined"] += 1
             return
         where = f"{self._folder}: page {exposure.page_id}: scoring_inputs"
-        self._read_tensors(exposure.scoring_inputs, rows, where)
-        self._labels += labels
+        self._read_tensors(exposure.scoring_inputs, scored, where)
+        self._rows += rows
         self._lengths.append(len(rows))
+        who = exposure.shopper_key or exposure.session_key
+        self._who_of_page.append(self._who.setdefault(who, len(self._who)))
         self.times.append(files.micros(exposure.time))
 
     def finish(self) -> Examined:
-        slot, place, device, click, purchase = np.array(self._labels, np.int64).T
+        columns = dict(zip(PER_ROW, np.array(self._rows, np.int64).T, strict=True))
+        labels = {name: columns.pop(name).astype(np.float32) for name in ("click", "purchase")}
         shopper = {}
         for spec in CURRENT.shopper_specs:
             joined = np.frombuffer(b"".join(self._shopper[spec.name]), _wire(spec))
@@ -178,12 +196,10 @@ class _Reader:
             shopper=shopper,
             item={name: np.concatenate(parts) for name, parts in self._item.items()},
             offsets=np.concatenate([[0], np.cumsum(self._lengths)]),
-            slot=slot,
-            place=place,
-            device=device,
-            click=click.astype(np.float32),
-            purchase=purchase.astype(np.float32),
+            **columns,
+            **labels,
             times=np.array(self.times),
+            who=np.array(self._who_of_page),
             skipped=dict(self.skipped),
         )
 

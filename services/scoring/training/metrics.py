@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ _FLOOR = 1e-7
 
 
 def evaluate(predicted: Array, observed: Array) -> dict[str, float]:
-    """auc, logloss, ece and the ratio of predicted to observed events.
+    """auc, pr_auc, logloss, ece and the ratio of predicted to observed events.
 
     Args:
         predicted: (R,) probabilities.
@@ -22,6 +23,7 @@ def evaluate(predicted: Array, observed: Array) -> dict[str, float]:
     """
     return {
         "auc": auc(predicted, observed),
+        "pr_auc": average_precision(predicted, observed),
         "logloss": logloss(predicted, observed),
         "ece": calibration_error(predicted, observed),
         "predicted_to_observed": float(predicted.sum() / max(observed.sum(), 1.0)),
@@ -43,6 +45,52 @@ def auc(predicted: Array, observed: Array) -> float:
     return float(excess / (event_count * other_count))
 
 
+def grouped_auc(predicted: Array, observed: Array, group: Array) -> float:
+    """AUC within each group, averaged by the group's rows (GAUC, Zhu et al. 2017, arXiv:1703.02091).
+
+    Groups without both outcomes say nothing and are left out; 0.5 where all are.
+
+    Args:
+        group: (R,) number of each row's group, such as its shopper.
+    """
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    total, weight = 0.0, 0
+    for rows in np.split(order, starts[1:]):
+        outcomes = observed[rows]
+        if 0 < outcomes.sum() < len(rows):
+            total, weight = total + len(rows) * auc(predicted[rows], outcomes), weight + len(rows)
+    return total / weight if weight else 0.5
+
+
+def average_precision(predicted: Array, observed: Array) -> float:
+    """Area under precision over recall, by steps: the sum of precision where recall grows. 0 without events.
+
+    Rows of one prediction are one step.
+    """
+    if not observed.any():
+        return 0.0
+    order = np.argsort(-predicted, kind="stable")
+    is_last = np.flatnonzero(np.diff(predicted[order], append=np.inf))
+    hits = np.cumsum(observed[order], dtype=np.float64)[is_last]
+    return float((np.diff(hits, prepend=0.0) * hits / (is_last + 1)).sum() / hits[-1])
+
+
+def best_threshold(predicted: Array, observed: Array) -> float:
+    """The prediction from which on "yes" has the largest F1."""
+    order = np.argsort(-predicted, kind="stable")
+    hits = np.cumsum(observed[order], dtype=np.float64)
+    is_last = np.flatnonzero(np.diff(predicted[order], append=np.inf))
+    scores = 2 * hits[is_last] / (is_last + 1 + max(hits[-1], 1.0))
+    return float(predicted[order][is_last[scores.argmax()]])
+
+
+def f1(predicted: Array, observed: Array, threshold: float) -> float:
+    """Harmonic mean of precision and recall of predictions of `threshold` or more; 0 where nothing hits."""
+    said = predicted >= threshold
+    return float(2 * observed[said].sum() / max(said.sum() + observed.sum(), 1.0))
+
+
 def logloss(predicted: Array, observed: Array) -> float:
     """Mean negative log-likelihood, in nats."""
     chance = np.clip(predicted.astype(np.float64), _FLOOR, 1 - _FLOOR)
@@ -57,3 +105,37 @@ def calibration_error(predicted: Array, observed: Array, bin_count: int = BIN_CO
         if len(members):
             error += len(members) * abs(float(predicted[members].mean() - observed[members].mean()))
     return error / len(order)
+
+
+def reliability(
+    predicted: Array, observed: Array, groups: Mapping[str, Array]
+) -> dict[str, list[dict[str, float]]]:
+    """Predicted over observed events, in each decile of the prediction and in each group of other kinds.
+
+    Args:
+        groups: (R,) group numbers by kind, such as segment.
+
+    Returns:
+        By kind, in order of the group: its number, rows, events, and predicted to observed; 0 events say
+        nothing of a ratio, and have 0.
+    """
+    deciles = np.empty(len(predicted), np.int64)
+    for number, members in enumerate(np.array_split(np.argsort(predicted, kind="stable"), BIN_COUNT)):
+        deciles[members] = number
+    return {
+        kind: [
+            _entry(number, predicted[group == number], observed[group == number])
+            for number in np.unique(group)
+        ]
+        for kind, group in {"decile": deciles, **groups}.items()
+    }
+
+
+def _entry(number: int, predicted: Array, observed: Array) -> dict[str, float]:
+    events = float(observed.sum())
+    return {
+        "group": int(number),
+        "rows": len(observed),
+        "events": events,
+        "predicted_to_observed": float(predicted.sum() / events) if events else 0.0,
+    }

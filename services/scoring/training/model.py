@@ -1,20 +1,17 @@
 """What network predicts clicks and purchases?
 
-Target attention over the shopper's history (DIN, Zhou et al. 2018, arXiv:1706.06978), two cross layers
-beside a multi-layer perceptron (DCN-v2, Wang et al. 2021, arXiv:2008.13535), and two heads of which the
-second is conditional on the first, so that purchases are learned from all examined items (ESMM, Ma et al.
-2018, arXiv:1804.07931): P(purchase) = P(click) P(purchase | click).
+An encoder reads the shopper's history for the items (`encoders.py`), matches are counted (`matches.py`), and
+cross layers (DCN-v2, Wang et al. 2021, arXiv:2008.13535) stand beside perceptrons under two heads
+(`heads.py`). Where an item stands is the business of a tower of its own (`notice.py`), which stays behind
+when the model is served.
 
-Where an item stands decides whether it is noticed at all. A tower of its own learns that share in
-training, as a factor (PAL, Guo et al. 2019), and stays behind when the model is served.
-
+What depends on the shopper alone is computed once, and meets the items inside the graph.
 Symbols: P pages, I items of a page (padded), L length of the history, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +19,11 @@ from torch.nn import functional
 
 from services.common.tensors import TensorSpec
 from services.scoring.signature import SPECS
-from services.scoring.training.data import DEVICE_COUNT, PLACE_COUNT, SLOT_COUNT
+from services.scoring.training import matches
+from services.scoring.training.architecture import DEFAULT, Architecture
+from services.scoring.training.encoders import ENCODERS
+from services.scoring.training.heads import HEADS, Logits, SplitLinear
+from services.scoring.training.matches import Matches
 
 Inputs = Mapping[str, Tensor]
 
@@ -30,31 +31,19 @@ ITEM_WIDTH = 16
 CODE_WIDTH = 8
 ATTENTION_WIDTH = 16
 SHOPPER_WIDTH = 24
-CROSS_COUNT = 2
-HIDDEN_WIDTHS = (64, 32)
 
 _RATE_FLOOR = 1e-4
-_GENTLE = -4.0  # softplus of it: each place starts 2 % below the one before
 _SPEC: dict[str, TensorSpec] = {spec.name: spec for spec in SPECS}
 _NUMBERS = _SPEC["item_numbers"].columns
 _RATES = (_NUMBERS.index("click_rate"), _NUMBERS.index("purchase_rate"))
 
 
-@dataclass(frozen=True, slots=True)
-class Logits:
-    """What the network says, before calibration: (P, I) each."""
-
-    click: Tensor
-    """Log-odds of P(click | examined)."""
-    conversion: Tensor
-    """Log-odds of P(purchase | click)."""
-
-
 class ClickNetwork(nn.Module):
     """Scores items before a shopper; an item's score does not depend on the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: Architecture = DEFAULT) -> None:
         super().__init__()
+        self.shape = shape
         ids, history, context = (
             _SPEC[name].cardinality for name in ("item_ids", "history_ids", "context_ids")
         )
@@ -68,23 +57,22 @@ class ClickNetwork(nn.Module):
         vector_width = _SPEC["item_vector"].shape[1]
         code_width = ITEM_WIDTH + 2 * CODE_WIDTH
         item_width = code_width + 2 + number_width + vector_width
-        self.query = nn.Linear(item_width, ATTENTION_WIDTH)
-        history_width = code_width + 4 + len(_SPEC["history_numbers"].columns)
-        self.key = nn.Linear(history_width, ATTENTION_WIDTH)
-        self.memory = nn.Linear(history_width, ATTENTION_WIDTH)
-        shopper_width = len(_SPEC["shopper_numbers"].columns) + vector_width + 4 * len(context)
+        event_width = code_width + 4 + len(_SPEC["history_numbers"].columns)
+        self.encoder = ENCODERS[shape.encoder](item_width, event_width, ATTENTION_WIDTH)
+        self.matches = Matches() if shape.has_matches else None
+        facts_width = len(_SPEC["shopper_numbers"].columns) + vector_width + 4 * len(context)
         self.affinity = nn.Linear(_SPEC["category_affinity"].shape[0], CODE_WIDTH, bias=False)
-        self.shopper = nn.Linear(shopper_width + CODE_WIDTH, SHOPPER_WIDTH)
-        width = item_width + ATTENTION_WIDTH + 2 + SHOPPER_WIDTH
-        self.crosses = nn.ModuleList(nn.Linear(width, width) for _ in range(CROSS_COUNT))
-        layers: list[nn.Module] = []
-        before = width
-        for hidden in HIDDEN_WIDTHS:
-            layers += [nn.Linear(before, hidden), nn.ReLU()]
-            before = hidden
-        self.deep = nn.Sequential(*layers)
-        self.click = nn.Linear(width + before, 1)
-        self.conversion = nn.Linear(width + before, 1)
+        self.facts = nn.Linear(facts_width + CODE_WIDTH, SHOPPER_WIDTH)
+        met_width = item_width + 2 + (matches.WIDTH if shape.has_matches else 0)
+        shopper_width = SHOPPER_WIDTH
+        if self.encoder.is_per_item:
+            met_width += ATTENTION_WIDTH
+        else:
+            shopper_width += ATTENTION_WIDTH
+        width = met_width + shopper_width
+        self.first_cross = SplitLinear(met_width, shopper_width, width) if shape.cross_count else None
+        self.crosses = nn.ModuleList(nn.Linear(width, width) for _ in range(shape.cross_count - 1))
+        self.heads = HEADS[shape.heads](met_width, shopper_width, shape)
         self.register_buffer("number_mean", torch.zeros(number_width))
         self.register_buffer("number_scale", torch.ones(number_width))
         # Calibration, fitted after training: log-odds become slope * log-odds + shift.
@@ -98,25 +86,36 @@ class ClickNetwork(nn.Module):
         self.number_mean.copy_(numbers.mean(0))
         self.number_scale.copy_(numbers.std(0, correction=0).clamp_min(1e-3))
         with torch.no_grad():
-            for head, rate in ((self.click, click_rate), (self.conversion, conversion_rate)):
+            for head, rate in ((self.heads.click, click_rate), (self.heads.conversion, conversion_rate)):
                 head.weight.mul_(0.1)
                 head.bias.fill_(float(torch.logit(torch.tensor(rate), eps=1e-4)))
 
+    def forget_rare(self, counts: Mapping[str, Tensor], min_count: int) -> None:
+        """Holds the embeddings of what was met less than `min_count` times at 0, as those of the unknown.
+
+        Args:
+            counts: of each code of the tables `item`, `category` and `brand`.
+        """
+        for name, count in counts.items():
+            table = getattr(self, name)
+            is_known = (count >= min_count).unsqueeze(1).to(table.weight.dtype)
+            with torch.no_grad():
+                table.weight.mul_(is_known)
+            table.weight.register_hook(_masking(is_known))
+
     def forward(self, inputs: Inputs) -> Logits:
         """(P, I) log-odds; item inputs are (P, I, ...), shopper inputs (P, ...)."""
-        item = self._items(inputs)
-        history, is_event = self._history(inputs)
-        read = self._attend(item, history, is_event)
-        category = inputs["item_ids"][..., 1].long()
-        affinity = inputs["category_affinity"].gather(1, category)
-        likeness = (inputs["item_vector"] * inputs["shopper_vector"].unsqueeze(1)).sum(-1)
-        shopper = self._shopper(inputs).unsqueeze(1).expand(-1, item.shape[1], -1)
-        start = torch.cat([item, read, affinity.unsqueeze(-1), likeness.unsqueeze(-1), shopper], -1)
-        crossed = start
-        for cross in self.crosses:
-            crossed = start * cross(crossed) + crossed
-        features = torch.cat([crossed, self.deep(start)], -1)
-        return Logits(self.click(features).squeeze(-1), self.conversion(features).squeeze(-1))
+        if not self.shape.has_text:
+            names = ("item_vector", "shopper_vector")
+            inputs = {**inputs, **{name: torch.zeros_like(inputs[name]) for name in names}}
+        item, shopper = self._items(inputs), self._shopper(inputs).unsqueeze(1)
+        read = self.encoder(item, *self._history(inputs))
+        met = [item, *self._meetings(inputs)]
+        if self.encoder.is_per_item:
+            met.append(read)
+        else:
+            shopper = torch.cat([shopper, read], -1)
+        return self._answer(torch.cat(met, -1), shopper)
 
     def calibrated(self, logits: Logits) -> Logits:
         """The log-odds that are served."""
@@ -124,11 +123,32 @@ class ClickNetwork(nn.Module):
             self.click_slope * logits.click + self.click_shift, logits.conversion + self.conversion_shift
         )
 
+    def _answer(self, item: Tensor, shopper: Tensor) -> Logits:
+        """Logits of (P, I, D) items and their (P, 1, D) shoppers."""
+        start = torch.cat([item, shopper.expand(-1, item.shape[1], -1)], -1)
+        crossed = start
+        if self.first_cross is not None:
+            crossed = start * self.first_cross(item, shopper) + start
+        for cross in self.crosses:
+            crossed = start * cross(crossed) + crossed
+        found: Logits = self.heads(item, shopper, crossed)
+        return found
+
     def _items(self, inputs: Inputs) -> Tensor:
         ids = inputs["item_ids"].long()
         numbers = (_with_log_rates(inputs["item_numbers"]) - self.number_mean) / self.number_scale
         parts = [self._codes(ids), self.kind(ids[..., 3]), numbers.clamp(-5, 5), inputs["item_vector"]]
         return torch.cat(parts, -1)
+
+    def _meetings(self, inputs: Inputs) -> list[Tensor]:
+        """What item and shopper have in common, (P, I, ...) each."""
+        ids = inputs["item_ids"].long()
+        affinity = inputs["category_affinity"].gather(1, ids[..., 1]).unsqueeze(-1)
+        likeness = (inputs["item_vector"] * inputs["shopper_vector"].unsqueeze(1)).sum(-1, keepdim=True)
+        if self.matches is None:
+            return [affinity, likeness]
+        ages = inputs["history_numbers"][..., 0]
+        return [affinity, likeness, self.matches(ids, inputs["history_ids"].long(), ages)]
 
     def _history(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """(P, L, D) and (P, L) true where there was an event."""
@@ -139,15 +159,6 @@ class ClickNetwork(nn.Module):
     def _codes(self, ids: Tensor) -> Tensor:
         return torch.cat([self.item(ids[..., 0]), self.category(ids[..., 1]), self.brand(ids[..., 2])], -1)
 
-    def _attend(self, item: Tensor, history: Tensor, is_event: Tensor) -> Tensor:
-        """(P, I, ATTENTION_WIDTH) what each item finds in the history; zeros in an empty one."""
-        keys, memory = self.key(history), self.memory(history)
-        scores = self.query(item) @ keys.transpose(1, 2) / ATTENTION_WIDTH**0.5
-        scores = scores.masked_fill(~is_event.unsqueeze(1), -1e9)
-        read = torch.softmax(scores, -1) @ memory
-        found: Tensor = read * is_event.any(-1).to(read.dtype)[:, None, None]
-        return found
-
     def _shopper(self, inputs: Inputs) -> Tensor:
         context = inputs["context_ids"].long()
         parts = [
@@ -156,27 +167,7 @@ class ClickNetwork(nn.Module):
             self.affinity(inputs["category_affinity"]),
             *(table(context[:, column]) for column, table in enumerate(self.context)),
         ]
-        return functional.relu(self.shopper(torch.cat(parts, -1)))
-
-
-class NoticeTower(nn.Module):
-    """How much of the attention that the first place of the first slot gets is left further down.
-
-    The share falls from place to place and never rises: a factor that may do both would be free to take
-    over what belongs to the item.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.slot = nn.Parameter(torch.full((SLOT_COUNT - 1,), _GENTLE))
-        self.place = nn.Parameter(torch.full((DEVICE_COUNT, PLACE_COUNT - 1), _GENTLE))
-
-    def forward(self, slot: Tensor, place: Tensor, device: Tensor) -> Tensor:
-        """Log of the share, 0 or less, in the shape of the arguments."""
-        by_slot = functional.pad(functional.softplus(self.slot).cumsum(0), (1, 0))
-        by_place = functional.pad(functional.softplus(self.place).cumsum(1), (1, 0))
-        result: Tensor = -(by_slot[slot] + by_place[device, place])
-        return result
+        return functional.relu(self.facts(torch.cat(parts, -1)))
 
 
 class ServedModel(nn.Module):
@@ -192,6 +183,10 @@ class ServedModel(nn.Module):
         logits = self.network.calibrated(self.network(inputs))
         click = torch.sigmoid(logits.click).squeeze(0)
         return click, click * torch.sigmoid(logits.conversion).squeeze(0)
+
+
+def _masking(is_known: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda gradient: gradient * is_known.to(gradient.device)
 
 
 def _table(count: int, width: int) -> nn.Embedding:

@@ -13,7 +13,7 @@ from services.local.bench.composer.shop import Shop, environment
 from services.local.bench.composer.sizes import Size
 from services.policy.training import train as policy
 from services.scoring.training import train as click
-from services.scoring.training.learn import Recipe
+from services.scoring.training.recipe import Recipe
 
 
 def know_the_past(shop: Shop) -> None:
