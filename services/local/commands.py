@@ -298,7 +298,7 @@ def bench_click(
 ) -> None:
     """The click model in all its variants against other libraries' models, on one log.
 
-    All learn from the same pages, stop and are calibrated by the same later ones, and are judged on the latest.
+    All learn from the same pages, stop and are calibrated by the same later ones, are judged on the latest.
     Each result is kept below reports/bench-click, and a run that was stopped goes on where it was.
     """
     import sys
