@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,13 @@ from services.common.inference import Device
 from services.common.tensors import N
 from services.common.watching import Versions
 from services.scoring import signature
-from services.scoring.scorer import POPULARITY, ClickModel, GraphRunner
+from services.scoring.recent import Recent
+from services.scoring.scorer import POPULARITY, Arrays, ClickModel, GraphRunner, PaddedRunner
 from services.scoring.signature import OUTPUTS, Signature
 
 MODEL_FILE = "model.onnx"
+BATCHED_FILE = "batched.onnx"
+"""The same graph with an axis of shoppers; versions without it run requests one by one."""
 
 # Sizes that a graph must run at before it serves: one item, a few, and a page's worth.
 _WARM_UP_COUNTS = (1, 7, 200)
@@ -26,17 +31,33 @@ _WARM_UP_COUNTS = (1, 7, 200)
 _DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)": "int32"}
 
 
-def open_registry(root: Path, device: Device) -> Versions[ClickModel]:
-    """The click models of a store, read for the first time; blocks."""
+def open_registry(
+    root: Path, device: Device, has_batches: bool = False, recent: Recent | None = None
+) -> Versions[ClickModel]:
+    """The click models of a store, read for the first time; blocks.
+
+    Args:
+        has_batches: loads what runs several requests at once as well.
+        recent: requests that a new version is run on before it serves.
+    """
     versions = Versions(
-        root, lambda artifact: open_model(artifact, device), POPULARITY, log.logger("scoring")
+        root,
+        lambda artifact: open_model(artifact, device, has_batches, recent),
+        POPULARITY,
+        log.logger("scoring"),
     )
     versions.refresh()
     return versions
 
 
-def open_model(artifact: Artifact, device: Device) -> ClickModel:
+def open_model(
+    artifact: Artifact, device: Device, has_batches: bool = False, recent: Recent | None = None
+) -> ClickModel:
     """A warm model of a verified artifact.
+
+    Args:
+        has_batches: loads what runs several requests at once, where the artifact has it.
+        recent: requests to run it on beside made-up ones.
 
     Raises:
         Incompatible: where manifest, fingerprint and graph disagree, or the graph does not run.
@@ -60,9 +81,11 @@ def open_model(artifact: Artifact, device: Device) -> ClickModel:
         model = ClickModel(
             artifact.version, declared, device, GraphRunner(session), metrics, trained, baseline
         )
-        for count in _WARM_UP_COUNTS:
-            if model.predict(signature.zeros(declared, count)).click_probability.shape != (count,):
-                raise Incompatible(f"{where}: does not answer one probability per item")
+        if has_batches and BATCHED_FILE in artifact.manifest["files"]:
+            batched = inference.open_session(artifact.file(BATCHED_FILE), device)
+            _check_graph(batched, declared, f"{where}: {BATCHED_FILE}", has_shoppers=True)
+            model = dataclasses.replace(model, batch_runner=PaddedRunner(batched, declared))
+        _warm_up(model, recent.of(fingerprint) if recent is not None else [], where)
     except Incompatible:
         raise
     except Exception as error:  # ONNX Runtime's own exceptions share no base below Exception
@@ -70,7 +93,19 @@ def open_model(artifact: Artifact, device: Device) -> ClickModel:
     return model
 
 
-def _check_graph(session: Any, declared: Signature, where: str) -> None:
+def _warm_up(model: ClickModel, recent: Sequence[Arrays], where: str) -> None:
+    """Runs a model at several sizes and on what was really asked of late, alone and together."""
+    made_up = [signature.zeros(model.signature, count) for count in _WARM_UP_COUNTS]
+    requests = [*made_up, *recent]
+    for arrays in requests:
+        count = model.item_count(arrays)
+        if model.predict(arrays).click_probability.shape != (count,):
+            raise Incompatible(f"{where}: does not answer one probability per item")
+    if model.batch_runner is not None:
+        model.predict_many(requests)
+
+
+def _check_graph(session: Any, declared: Signature, where: str, has_shoppers: bool = False) -> None:
     inputs = {node.name: node for node in session.get_inputs()}
     if set(inputs) != {spec.name for spec in declared.specs}:
         raise Incompatible(
@@ -80,10 +115,11 @@ def _check_graph(session: Any, declared: Signature, where: str) -> None:
     for spec in declared.specs:
         node = inputs[spec.name]
         fixed = [length if isinstance(length, int) else N for length in node.shape]
-        if _DTYPES.get(node.type) != np.dtype(spec.dtype).name or fixed != list(spec.shape):
+        want = [N, *spec.shape] if has_shoppers else list(spec.shape)
+        if _DTYPES.get(node.type) != np.dtype(spec.dtype).name or fixed != want:
             raise Incompatible(
                 f"{where}: {spec.name}: the graph reads {node.type} {node.shape}, "
-                f"its signature says {spec.dtype} {list(spec.shape)}"
+                f"its signature says {spec.dtype} {want}"
             )
     outputs = [node.name for node in session.get_outputs()]
     if not set(OUTPUTS) <= set(outputs):

@@ -25,7 +25,14 @@ class ScoringSettings(ServiceSettings):
     worker_count: int = Field(2, ge=1, le=64)
     """Threads that run models, each with one thread inside the model."""
     queue_limit: int = Field(32, ge=0)
-    """Calls that may wait for a worker thread; more are refused with RESOURCE_EXHAUSTED."""
+    """Calls that may wait for a worker thread, or for a batch; more are refused with RESOURCE_EXHAUSTED."""
+    batch_size: int = Field(0, ge=0, le=256)
+    """Most requests that share one run of the graph; 1 runs each alone; 0 is 32 on CUDA and 1 on the CPU,
+    where batches were measured to cost more than they save."""
+    batch_window_ms: float = Field(0.5, ge=0, le=100)
+    """Longest wait for a batch to fill while a worker thread is free."""
+    shadow_version: str = ""
+    """A published version that scores the same requests after the answer has left, and is compared."""
     watch_period_s: float = Field(2.0, gt=0)
     """Time between looks at the store's pointer."""
     explain_permutation_count: int = Field(16, ge=1, le=1_000)

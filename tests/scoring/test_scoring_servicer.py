@@ -283,3 +283,53 @@ async def test_a_published_model_takes_over_without_a_restart(tmp_path, outcome,
             while (await upstream.call("ScoreItems", make.request(arrays), 5)).model_version != "next-1":
                 await asyncio.sleep(0.02)
         await upstream.close()
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+async def test_versions_are_swapped_under_load_without_an_error(tmp_path, outcome, make, batch_size):
+    """Publishes, rolls back and publishes a damaged version while calls never stop."""
+    store, source = tmp_path / "click", outcome.artifact.path
+    kept = {
+        name: value
+        for name, value in outcome.artifact.manifest.items()
+        if name not in ("files", "published", "version")
+    }
+    files = tmp_path / "files"
+    files.mkdir()
+    for name in ("model.onnx", "batched.onnx"):
+        (files / name).write_bytes((source / name).read_bytes())
+    artifacts.publish(store, "v0", files, kept)
+    settings = ScoringSettings(
+        listen="127.0.0.1:0", models_path=store, watch_period_s=0.02, batch_size=batch_size, device="cpu"
+    )
+    served: list[str] = []
+    stop = asyncio.Event()
+    async with serving(SERVICE, settings) as port:
+        upstream = GrpcUpstream("scoring", f"127.0.0.1:{port}", scoring_pb2_grpc.ScoringServiceStub)
+
+        async def caller(seed):
+            request = make.request(make.inputs(5 + seed, np.random.default_rng(seed)))
+            while not stop.is_set():
+                answer = await upstream.call("ScoreItems", request, 30)
+                served.append(answer.model_version)
+
+        async def reach(version):
+            async with asyncio.timeout(60):
+                while served[-1:] != [version]:
+                    await asyncio.sleep(0.01)
+
+        callers = [asyncio.ensure_future(caller(seed)) for seed in range(4)]
+        await reach("v0")
+        for version in ("v1", "v2"):
+            artifacts.publish(store, version, files, kept)
+            await reach(version)
+        artifacts.point(store, "v1")
+        await reach("v1")
+        (files / "model.onnx").write_bytes(b"damaged")
+        artifacts.publish(store, "v3", files, kept)
+        await asyncio.sleep(0.3)
+        stop.set()
+        await asyncio.gather(*callers)  # raises where one call failed
+        await upstream.close()
+    assert served[-1] == "v1"
+    assert set(served) == {"v0", "v1", "v2"}
