@@ -21,10 +21,14 @@ from services.scoring.registry import MODEL_FILE
 from services.scoring.signature import CURRENT, OUTPUTS, SPECS
 from services.scoring.training.export import export
 from services.scoring.training.model import ClickNetwork
+from services.scoring.training.quantise import to_int8
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 TILED_FILE = "tiled.onnx"
+INT8_FILE = "int8.onnx"
+
+_CALIBRATION_PAGES = 20
 
 
 class TiledModel(nn.Module):
@@ -47,7 +51,7 @@ class TiledModel(nn.Module):
 
 
 def build(folder: Path, seed: int) -> Artifact:
-    """Publishes the served graph to folder/models, and writes the tiled one of the same weights beside.
+    """Publishes the served graph to folder/models, and writes others of the same weights beside it.
 
     An untrained network costs what a trained one of its shape does.
     """
@@ -63,6 +67,9 @@ def build(folder: Path, seed: int) -> Artifact:
     }
     with tempfile.TemporaryDirectory() as source:
         export(network, Path(source) / MODEL_FILE)
+        random = np.random.default_rng(seed + 1)
+        pages = [page(200, random) for _ in range(_CALIBRATION_PAGES)]
+        to_int8(Path(source) / MODEL_FILE, folder / INT8_FILE, pages)
         return artifacts.publish(folder / "models", "untrained", Path(source), manifest)
 
 

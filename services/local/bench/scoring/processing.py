@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from planogram.scoring.v1 import scoring_pb2
 from services.common import inference
 from services.common.artifacts import Artifact
@@ -46,6 +48,21 @@ def score_items(artifact: Artifact, arrays: models.Arrays, count: int) -> Measur
         return 1e3 * (time.process_time() - began_s) / count
 
     return lambda: asyncio.run(calls())
+
+
+def batch(artifact: Artifact, arrays: models.Arrays, size: int, count: int) -> Measure:
+    """One request of a batch of `size`, model alone; of one, the graph for one shopper."""
+    model = open_model(artifact, "cpu", has_batches=True)
+    requests = [arrays] * size
+    return lambda: _cpu_ms(lambda: model.predict_many(requests), count) / size
+
+
+def distance(path: Path, other: Path, arrays: models.Arrays) -> float:
+    """The largest difference of two graphs' click probabilities."""
+    first, second = (
+        inference.open_session(each, "cpu").run(list(OUTPUTS), arrays)[0] for each in (path, other)
+    )
+    return float(np.abs(first - second).max())
 
 
 def _cpu_ms(work: Callable[[], Any], count: int) -> float:

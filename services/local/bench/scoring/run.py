@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from services.common.artifacts import Artifact
 from services.common.errors import ConfigurationError
 from services.local.bench import harness
 from services.local.bench.harness import Row, in_turns, median_ratio
@@ -61,15 +62,32 @@ def run(windows: int, window_s: float, calls: int, peer: Path | None, seed: int,
                 windows,
                 ONCE_RATIO,
             ),
+            _cpu(
+                "graph, int8 over fp32",
+                processing.graph(folder / models.INT8_FILE, arrays, calls),
+                graph,
+                windows,
+                None,
+            ),
+            Row(
+                "largest difference of a click probability, int8 from fp32",
+                processing.distance(folder / models.INT8_FILE, artifact.file(MODEL_FILE), arrays),
+                "probability",
+                ITEM_COUNT,
+            ),
+            *_batched(artifact, arrays, windows, calls),
         ]
         with contextlib.ExitStack() as running:
             own = running.enter_context(servers.scoring(artifact, arrays, folder))
+            echo = running.enter_context(servers.echo(arrays, folder))
             other = (
                 running.enter_context(servers.mlserver(peer, artifact, arrays, folder))
                 if peer is not None
                 else None
             )
-            rows += _served(own, other, graph, windows, window_s)
+            rows += _served(own, echo, graph, windows, window_s)
+            if other is not None:
+                rows += _compared(own, other, windows, window_s)
             size_mb = sum(path.stat().st_size for path in artifact.path.iterdir()) / 1e6
             rows.append(memory(own.process.memory_info().rss / 1e6, size_mb))
     rows = [replace(row, seed=seed) for row in rows]
@@ -93,9 +111,7 @@ def beside(label: str, own: Sequence[Window], other: Sequence[Window]) -> list[R
     """The figures of two servers under the same load, window by window."""
     count = sum(window.count for window in own)
     speed = statistics.median(window.calls_per_s for window in own)
-    ratio = median_ratio(
-        [window.calls_per_s for window in own], [window.calls_per_s for window in other]
-    )
+    ratio = median_ratio([window.calls_per_s for window in own], [window.calls_per_s for window in other])
     rows = [Row(f"calls per second, {label}", speed, "1/s", count, speed / ratio, SPEED_RATIO)]
     for field, name in (("p50_ms", "p50"), ("p99_ms", "p99"), ("cpu_ms", "CPU of a call")):
         thing, floor = (
@@ -105,30 +121,54 @@ def beside(label: str, own: Sequence[Window], other: Sequence[Window]) -> list[R
     return rows
 
 
+def _batched(artifact: Artifact, arrays: models.Arrays, windows: int, calls: int) -> list[Row]:
+    """CPU of a request in batches of several, over the same alone: why batches are for GPUs."""
+    alone = processing.batch(artifact, arrays, 1, calls)
+    return [
+        _cpu(
+            f"request in a batch of {size}, over alone",
+            processing.batch(artifact, arrays, size, max(1, calls // size)),
+            alone,
+            windows,
+            None,
+        )
+        for size in (4, 16)
+    ]
+
+
 def _served(
-    own: Server, other: Server | None, graph: Callable[[], float], windows: int, window_s: float
+    own: Server, echo: Server, graph: Callable[[], float], windows: int, window_s: float
 ) -> list[Row]:
-    """CPU of the whole server's process over the bare graph, at 1 and at many in flight, and the peer."""
+    """CPU of the whole server's process, over the graph alone and over the graph behind bare gRPC."""
     rows = []
     for in_flight in (1, IN_FLIGHT):
-        servers.load(own, in_flight, window_s / 2)  # warm
+        for server in (own, echo):
+            servers.load(server, in_flight, window_s / 2)  # warm
 
-        def cpu_ms(in_flight: int = in_flight) -> float:
+        def served_ms(in_flight: int = in_flight) -> float:
             return servers.load(own, in_flight, window_s).cpu_ms
 
-        rows.append(_cpu(f"ScoreItems over gRPC, {in_flight} in flight", cpu_ms, graph, windows))
-    if other is not None:
-        seen: dict[str, list[Window]] = {own.target: [], other.target: []}
+        def floor_ms(in_flight: int = in_flight) -> float:
+            return servers.load(echo, in_flight, window_s).cpu_ms + graph()
 
-        def calls_per_s(server: Server) -> float:
-            window = servers.load(server, IN_FLIGHT, window_s)
-            seen[server.target].append(window)
-            return window.calls_per_s
-
-        servers.load(other, IN_FLIGHT, window_s / 2)
-        in_turns(lambda: calls_per_s(own), lambda: calls_per_s(other), windows)
-        rows += beside(f"{IN_FLIGHT} in flight, over MLServer's", seen[own.target], seen[other.target])
+        name = f"ScoreItems over gRPC, {in_flight} in flight"
+        rows.append(_cpu(f"{name}, over the graph", served_ms, graph, windows))
+        rows.append(_cpu(f"{name}, over graph and echo", served_ms, floor_ms, windows))
     return rows
+
+
+def _compared(own: Server, other: Server, windows: int, window_s: float) -> list[Row]:
+    """Both servers by turns."""
+    seen: dict[str, list[Window]] = {own.target: [], other.target: []}
+
+    def calls_per_s(server: Server) -> float:
+        window = servers.load(server, IN_FLIGHT, window_s)
+        seen[server.target].append(window)
+        return window.calls_per_s
+
+    servers.load(other, IN_FLIGHT, window_s / 2)
+    in_turns(lambda: calls_per_s(own), lambda: calls_per_s(other), windows)
+    return beside(f"{IN_FLIGHT} in flight, over MLServer's", seen[own.target], seen[other.target])
 
 
 def _cpu(
@@ -136,7 +176,7 @@ def _cpu(
     thing: Callable[[], float],
     floor: Callable[[], float],
     windows: int,
-    reach: float = CPU_RATIO,
+    reach: float | None = CPU_RATIO,
 ) -> Row:
     things, floors = in_turns(thing, floor, windows)
     ratio = median_ratio(things, floors)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -25,6 +26,7 @@ from services.common import probe
 from services.common.artifacts import Artifact
 from services.common.errors import ConfigurationError
 from services.local.bench.scoring import models
+from services.local.bench.scoring.echo import METHOD
 from services.local.supervisor import clean_environment
 from services.scoring.registry import MODEL_FILE
 
@@ -85,6 +87,19 @@ def scoring(artifact: Artifact, arrays: models.Arrays, folder: Path) -> Iterator
 
 
 @contextlib.contextmanager
+def echo(arrays: models.Arrays, folder: Path) -> Iterator[Server]:
+    """A bare gRPC server that is sent what ScoreItems is, and answers as many bytes."""
+    port = _free_port()
+    size = str(8 * len(arrays["item_ids"]) + 64)
+    command = [sys.executable, "-m", "services.local.bench.scoring.echo", str(port), size]
+    with _running(command, {}, folder / "echo.log") as process:
+        question = models.request(arrays).SerializeToString()
+        server = Server(f"127.0.0.1:{port}", METHOD, question, process)
+        _wait(process, folder / "echo.log", lambda: _answers(server))
+        yield server
+
+
+@contextlib.contextmanager
 def mlserver(python: Path, artifact: Artifact, arrays: models.Arrays, folder: Path) -> Iterator[Server]:
     """MLServer with the same graph, the same number of threads, and no processes beside.
 
@@ -105,7 +120,8 @@ def mlserver(python: Path, artifact: Artifact, arrays: models.Arrays, folder: Pa
         )
     )
     (home / "runtime.py").write_bytes((_PEERS / "runtime.py").read_bytes())
-    np.savez(home / "inputs.npz", **arrays)
+    inputs: Any = arrays
+    np.savez(home / "inputs.npz", **inputs)
     subprocess.run(  # noqa: S603 - our own script
         [python, _PEERS / "question.py", home / "inputs.npz", home / "question.binpb"],
         check=True,

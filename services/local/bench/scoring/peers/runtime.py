@@ -16,7 +16,7 @@ from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
 
-class ClickGraph(MLModel):  # type: ignore[misc]
+class ClickGraph(MLModel):
     """An ONNX graph whose inputs are the request's, by name."""
 
     async def load(self) -> bool:
