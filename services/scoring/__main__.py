@@ -11,7 +11,7 @@ from services.common import artifacts, inference, log
 from services.common.callers import Role
 from services.common.errors import ConfigurationError, Incompatible, NotFound
 from services.common.executor import BoundedExecutor
-from services.common.inference import Device
+from services.common.inference import Device, TensorRt
 from services.common.server import Service, main
 from services.scoring.batching import Batcher
 from services.scoring.recent import Recent
@@ -30,9 +30,12 @@ async def open_servicer(settings: ScoringSettings) -> AsyncIterator[ScoringServi
     """A servicer with its models loaded and warm, which follows the store."""
     device = await asyncio.to_thread(inference.choose_device, settings.device, "PLANOGRAM_SCORING_DEVICE")
     log.logger("scoring").info(DEVICE_CHOSEN, device=device, wanted=settings.device)
+    tensorrt = _tensorrt(settings, device)
     batch_size = settings.batch_size or _BATCH_SIZES[device]
     recent = Recent()
-    models = await asyncio.to_thread(open_registry, settings.models_path, device, batch_size > 1, recent)
+    models = await asyncio.to_thread(
+        open_registry, settings.models_path, device, batch_size, recent, tensorrt
+    )
     with contextlib.ExitStack() as closing:
         executor = BoundedExecutor("scoring", settings.worker_count, settings.queue_limit)
         closing.callback(executor.close)
@@ -48,6 +51,20 @@ async def open_servicer(settings: ScoringSettings) -> AsyncIterator[ScoringServi
             yield ScoringServicer(
                 models, executor, settings.explain_permutation_count, device, batcher, shadow, recent
             )
+
+
+def _tensorrt(settings: ScoringSettings, device: Device) -> TensorRt | None:
+    if settings.engine == "cuda":
+        if settings.is_half_precision:
+            raise ConfigurationError(
+                "PLANOGRAM_SCORING_IS_HALF_PRECISION=true needs PLANOGRAM_SCORING_ENGINE=tensorrt"
+            )
+        return None
+    if device != "cuda":
+        raise ConfigurationError(
+            f"PLANOGRAM_SCORING_ENGINE=tensorrt needs a GPU that works, and graphs run on {device} here"
+        )
+    return TensorRt(settings.engine_cache_path, settings.is_half_precision)
 
 
 def _shadow(settings: ScoringSettings, device: Device) -> Shadow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -22,6 +23,12 @@ class ScoringSettings(ServiceSettings):
     """Store of click models; while nothing is published there, smoothed popularity answers."""
     device: Wanted = "auto"
     """cpu, cuda, or auto: CUDA where it works. cuda where it does not fails at start."""
+    engine: Literal["cuda", "tensorrt"] = "cuda"
+    """What runs graphs on a GPU; tensorrt builds each version's engines before it serves, for minutes."""
+    is_half_precision: bool = False
+    """Lets tensorrt compute in float16."""
+    engine_cache_path: Path = Path("var/cache/tensorrt")
+    """Folder of the engines that tensorrt built."""
     worker_count: int = Field(2, ge=1, le=64)
     """Threads that run models, each with one thread inside the model."""
     queue_limit: int = Field(32, ge=0)

@@ -78,7 +78,7 @@ def check_parity(model, requests, tolerance):
 
 
 def test_a_batch_answers_what_each_request_gets_alone(make, outcome):
-    model = open_model(outcome.artifact, "cpu", has_batches=True)
+    model = open_model(outcome.artifact, "cpu", batch_size=16)
     assert model.batch_runner is not None
     check_parity(model, pages(make, 1, 200, 0, 33, 7, 200, 2), 1e-6)
 
@@ -87,7 +87,7 @@ def test_a_batch_answers_what_each_request_gets_alone(make, outcome):
 def test_a_batch_on_the_gpu_answers_what_each_request_gets_alone(make, outcome):
     if not inference.is_cuda_working():
         pytest.skip("needs a CUDA device")
-    model = open_model(outcome.artifact, "cuda", has_batches=True)
+    model = open_model(outcome.artifact, "cuda", batch_size=16)
     check_parity(model, pages(make, 1, 200, 0, 33, 7, 200, 2), 1e-6)
 
 

@@ -17,7 +17,7 @@ def rounded(outcome, log_folder, tmp_path_factory):
 
 
 def test_an_int8_version_is_near_its_origin_and_its_manifest_says_how_near(make, outcome, rounded):
-    plain, small = open_model(outcome.artifact, "cpu"), open_model(rounded, "cpu", has_batches=True)
+    plain, small = open_model(outcome.artifact, "cpu"), open_model(rounded, "cpu", batch_size=16)
     arrays = make.inputs(200, np.random.default_rng(0))
     distance = np.abs(plain.predict(arrays).click_probability - small.predict(arrays).click_probability)
     assert 0 < distance.max() < 0.05
@@ -38,7 +38,7 @@ def test_an_int8_version_stands_beside_and_is_smaller(outcome, rounded):
 
 
 def test_an_int8_score_does_not_depend_on_the_other_items(make, rounded):
-    model = open_model(rounded, "cpu", has_batches=True)
+    model = open_model(rounded, "cpu", batch_size=16)
     arrays = make.inputs(60, np.random.default_rng(1))
     whole = model.predict(arrays).click_probability
     rows = [3, 17, 42]
@@ -51,7 +51,7 @@ def test_an_int8_score_does_not_depend_on_the_other_items(make, rounded):
 
 def test_an_int8_batch_answers_nearly_what_each_request_gets_alone(make, rounded):
     """Two graphs add in different order, and now and then that decides a rounding."""
-    model = open_model(rounded, "cpu", has_batches=True)
+    model = open_model(rounded, "cpu", batch_size=16)
     generator = np.random.default_rng(1)
     requests = [make.inputs(count, generator) for count in (20, 13, 1)]
     for arrays, found in zip(requests, model.predict_many(requests), strict=True):

@@ -78,4 +78,4 @@ def test_a_batched_graph_of_another_shape_is_refused(outcome, tmp_path):
     artifact = artifacts.publish(tmp_path / "store", "bad", source, manifest)
     assert registry.open_model(artifact, "cpu").version == "bad"
     with pytest.raises(Incompatible, match=r"batched\.onnx: item_ids: the graph reads"):
-        registry.open_model(artifact, "cpu", has_batches=True)
+        registry.open_model(artifact, "cpu", batch_size=16)

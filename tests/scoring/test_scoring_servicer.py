@@ -14,13 +14,14 @@ from planogram.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 from services.common import artifacts, inference
 from services.common.callers import Caller, Callers, Role, digest
 from services.common.client import GrpcUpstream, UpstreamError
-from services.common.errors import ConfigurationError
+from services.common.errors import ConfigurationError, Incompatible
 from services.common.executor import BoundedExecutor
 from services.common.server import serving
 from services.common.tensors import to_tensor
 from services.common.testing import serve
 from services.common.watching import Versions
 from services.scoring.__main__ import SERVICE
+from services.scoring.registry import open_model
 from services.scoring.scorer import POPULARITY, ClickModel
 from services.scoring.servicer import ScoringServicer
 from services.scoring.settings import ScoringSettings
@@ -240,10 +241,42 @@ async def test_cuda_without_a_gpu_is_refused_at_start(tmp_path):
             pytest.fail("the service started without a GPU")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"engine": "tensorrt"}, "PLANOGRAM_SCORING_ENGINE=tensorrt needs a GPU"),
+        ({"is_half_precision": True}, "IS_HALF_PRECISION=true needs PLANOGRAM_SCORING_ENGINE=tensorrt"),
+    ],
+)
+async def test_what_a_gpu_alone_can_do_is_refused_without_one(tmp_path, changes, said):
+    settings = ScoringSettings(listen="127.0.0.1:0", models_path=tmp_path, device="cpu", **changes)
+    with pytest.raises(ConfigurationError, match=said):
+        async with serving(SERVICE, settings):
+            pytest.fail("the service started")
+
+
 async def test_auto_runs_on_the_cpu_where_there_is_no_gpu(tmp_path):
     if inference.is_cuda_working():
         pytest.skip("this machine has a CUDA device")
     assert inference.choose_device("auto", "X") == "cpu"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("is_half", "tolerance"), [(False, 1e-4), (True, 0.01)])
+def test_tensorrt_answers_what_the_cpu_does(tmp_path, outcome, make, is_half, tolerance):
+    if not inference.is_cuda_working():
+        pytest.skip("needs a CUDA device")
+    engine = inference.TensorRt(tmp_path, is_half)
+    try:
+        model = open_model(outcome.artifact, "cuda", batch_size=4, tensorrt=engine)
+    except Incompatible as error:
+        pytest.skip(f"needs TensorRT's libraries: {error}")
+    plain, generator = open_model(outcome.artifact, "cpu"), np.random.default_rng(0)
+    requests = [make.inputs(count, generator) for count in (200, 1, 30)]
+    for inputs, found in zip(requests, model.predict_many(requests), strict=True):
+        wanted = plain.predict(inputs).click_probability
+        np.testing.assert_allclose(found.click_probability, wanted, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(model.predict(inputs).click_probability, wanted, rtol=0, atol=tolerance)
 
 
 @pytest.mark.gpu

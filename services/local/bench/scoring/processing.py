@@ -52,7 +52,7 @@ def score_items(artifact: Artifact, arrays: models.Arrays, count: int) -> Measur
 
 def batch(artifact: Artifact, arrays: models.Arrays, size: int, count: int) -> Measure:
     """One request of a batch of `size`, model alone; of one, the graph for one shopper."""
-    model = open_model(artifact, "cpu", has_batches=True)
+    model = open_model(artifact, "cpu", batch_size=16)
     requests = [arrays] * size
     return lambda: _cpu_ms(lambda: model.predict_many(requests), count) / size
 
