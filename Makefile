@@ -7,7 +7,7 @@ EXTRAS := feature,scoring,policy,layout,local,training,evaluation,simulator,stor
 PAGE ?= home
 SUBJECT ?=
 
-.PHONY: help setup demo demo-once up status down compose load test test-peers lint protos clean bench-policy bench-scoring bench-%
+.PHONY: help setup demo demo-once up status down compose load test test-peers lint protos clean bench-policy bench-%
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,17 +51,18 @@ bench-policy: .venv-peers/.installed ## Own learners, or with ARGS=--peers other
 .venv-peers/.installed: $(BIN)/.installed services/local/bench/policy/peers/requirements.txt
 	@$(BIN)/python -m services.local.bench.policy.peers.environment .venv-peers constraints.txt && touch $@
 
-bench-scoring: .venv-mlserver/.installed ## ScoreItems against the bare graph and against MLServer
-	@$(BIN)/planogram bench scoring $(ARGS)
-
-.venv-mlserver/.installed: $(BIN)/.installed services/local/bench/scoring/peers/requirements.txt
-	@$(BIN)/python -m services.local.bench.scoring.peers.environment .venv-mlserver && touch $@
-
 test-peers: .venv-peers/.installed ## Test the benchmark's use of other libraries, in their environment
 	@.venv-peers/bin/python -m pytest tests/bench/test_peer_libraries.py
 
 bench-%: setup ## Measure one thing against its floor: bench-page, bench-plan, bench-front, bench-composer
 	@$(BIN)/planogram bench $*
+
+.PHONY: bench-scoring
+bench-scoring: .venv-mlserver/.installed ## ScoreItems against the bare graph and against MLServer
+	@$(BIN)/planogram bench scoring $(ARGS)
+
+.venv-mlserver/.installed: $(BIN)/.installed services/local/bench/scoring/peers/requirements.txt
+	@$(BIN)/python -m services.local.bench.scoring.peers.environment .venv-mlserver && touch $@
 
 test: setup ## Run every test
 	@$(BIN)/python -m pytest $(ARGS)
