@@ -35,7 +35,7 @@ class ScoringSettings(ServiceSettings):
     """Calls that may wait for a worker thread, or for a batch; more are refused with RESOURCE_EXHAUSTED."""
     batch_size: int = Field(0, ge=0, le=256)
     """Most requests that share one run of the graph; 1 runs each alone; 0 is 32 on CUDA and 1 on the CPU,
-    where batches were measured to cost more than they save."""
+    where the whole process was not seen to save by them."""
     batch_window_ms: float = Field(0.5, ge=0, le=100)
     """Longest wait for a batch to fill while a worker thread is free."""
     shadow_version: str = ""

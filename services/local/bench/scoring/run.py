@@ -122,7 +122,7 @@ def beside(label: str, own: Sequence[Window], other: Sequence[Window]) -> list[R
 
 
 def _batched(artifact: Artifact, arrays: models.Arrays, windows: int, calls: int) -> list[Row]:
-    """CPU of a request in batches of several, over the same alone: why batches are for GPUs."""
+    """CPU of a request in batches of several, over the same alone."""
     alone = processing.batch(artifact, arrays, 1, calls)
     return [
         _cpu(
