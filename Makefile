@@ -60,6 +60,13 @@ test-peers: .venv-peers/.installed ## Test the benchmark's use of other librarie
 bench-%: setup ## Measure one thing against its floor: bench-page, bench-plan, bench-front, bench-composer
 	@$(BIN)/planogram bench $*
 
+.PHONY: bench-scoring
+bench-scoring: .venv-mlserver/.installed ## ScoreItems against the bare graph and against MLServer
+	@$(BIN)/planogram bench scoring $(ARGS)
+
+.venv-mlserver/.installed: $(BIN)/.installed services/local/bench/scoring/peers/requirements.txt
+	@$(BIN)/python -m services.local.bench.scoring.peers.environment .venv-mlserver && touch $@
+
 test: setup ## Run every test
 	@$(BIN)/python -m pytest $(ARGS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from services.common.errors import Overloaded
@@ -40,19 +40,29 @@ class BoundedExecutor:
         if self._held >= self._limit:
             raise Overloaded(f"{self._name}: {self._held} jobs run or wait already, the limit")
         self._held += 1
-        job = self._pool.submit(work, *arguments)
         loop = asyncio.get_running_loop()
-        job.add_done_callback(lambda _: _call_soon(loop, self._release))
-        return asyncio.wrap_future(job)
+        answer: asyncio.Future[T] = loop.create_future()
+        job = self._pool.submit(work, *arguments)
+        # The loop is woken once a job, for all that is left to do: each time costs a system call.
+        job.add_done_callback(lambda done: _call_soon(loop, self._finish, done, answer))
+        return answer
 
     def close(self) -> None:
         """Drops what waits, and waits for what runs."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _release(self) -> None:
+    def _finish(self, job: Future[T], answer: asyncio.Future[T]) -> None:
         self._held -= 1
+        if answer.cancelled():
+            return  # nobody waits for it any more
+        if job.cancelled():
+            answer.cancel()
+        elif (error := job.exception()) is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(job.result())
 
 
-def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: Any) -> None:
     if not loop.is_closed():
-        loop.call_soon_threadsafe(callback)
+        loop.call_soon_threadsafe(callback, *arguments)

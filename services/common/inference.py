@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +30,22 @@ _PROBE = bytes.fromhex(
     "080712003a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801"
     "620f0a0179120a0a08080112040a02080142040a00100d"
 )
+
+TENSORRT = "TensorrtExecutionProvider"
+
+Ranges = Mapping[str, tuple[Sequence[int], Sequence[int], Sequence[int]]]
+"""By input: the least, the usual and the largest shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRt:
+    """How TensorRT runs graphs, instead of CUDA's own kernels."""
+
+    cache_path: Path
+    """Folder of built engines; building one takes minutes."""
+    is_half: bool = False
+    """Whether it may compute in float16."""
+
 
 _SILENT = 4
 _WARNINGS = 2
@@ -70,27 +88,59 @@ def is_cuda_working() -> bool:
         ort.set_default_logger_severity(_WARNINGS)
 
 
-def open_session(model: Path, device: Device, thread_count: int = 1) -> Any:
+def open_session(
+    model: Path,
+    device: Device,
+    thread_count: int = 1,
+    tensorrt: TensorRt | None = None,
+    ranges: Ranges | None = None,
+) -> Any:
     """A session whose graph runs on `device`.
+
+    Args:
+        tensorrt: runs it by TensorRT, on CUDA alone.
+        ranges: shapes that TensorRT prepares for; it builds anew, for minutes, at others.
 
     Raises:
         RuntimeError: where it would run elsewhere, or the file is no graph that can run.
     """
     try:
         session = ort.InferenceSession(
-            model.read_bytes(), _options(thread_count), providers=list(_PROVIDERS[device])
+            model.read_bytes(), _options(thread_count), providers=providers(device, tensorrt, ranges or {})
         )
     except Exception as error:  # ONNX Runtime's own exceptions share no base below Exception
         raise RuntimeError(f"{model}: {error}") from None
     found = device_of(session)
     if found != device:
         raise RuntimeError(f"{model}: runs on {found}, not on {device}")
+    if tensorrt is not None and session.get_providers()[0] != TENSORRT:
+        raise RuntimeError(f"{model}: runs without TensorRT, whose libraries are not there or do not fit")
     return session
+
+
+def providers(device: Device, tensorrt: TensorRt | None, ranges: Ranges) -> list[Any]:
+    """What ONNX Runtime is asked to run a graph on, first choice first.
+
+    Source: ONNX Runtime's documentation of the TensorRT execution provider, "Configuration options".
+    """
+    plain: list[Any] = list(_PROVIDERS[device])
+    if tensorrt is None:
+        return plain
+    options: dict[str, Any] = {
+        "trt_fp16_enable": tensorrt.is_half,
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": str(tensorrt.cache_path),
+    }
+    for place, name in enumerate(("min", "opt", "max")):
+        options[f"trt_profile_{name}_shapes"] = ",".join(
+            f"{each}:{'x'.join(map(str, shapes[place]))}" for each, shapes in ranges.items()
+        )
+    return [(TENSORRT, options), *plain]
 
 
 def device_of(session: Any) -> Device:
     """The device that a session really uses."""
-    return "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu"
+    return "cuda" if session.get_providers()[0] in (TENSORRT, "CUDAExecutionProvider") else "cpu"
 
 
 def _options(thread_count: int) -> Any:

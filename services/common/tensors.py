@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,12 @@ _DTYPES: dict[tensor_pb2.DataType, np.dtype[Any]] = {
     tensor_pb2.DATA_TYPE_INT32: np.dtype("<i4"),
     tensor_pb2.DATA_TYPE_BOOL: np.dtype("?"),
 }
+_NAMED = {dtype.name: dtype for dtype in _DTYPES.values()}
+_UNSIGNED: dict[int, np.dtype[Any]] = {4: np.dtype("<u4"), 8: np.dtype("<u8")}
 _CODES = {dtype.str: code for code, dtype in _DTYPES.items()}
+
+_ROOT_OF_FLOAT32 = 1e19
+"""Numbers whose squares float32 can hold."""
 
 N = -1
 """The item axis in a TensorSpec's shape."""
@@ -71,11 +78,9 @@ def from_tensor(tensor: tensor_pb2.Tensor, field_name: str = "tensor") -> np.nda
     if dtype is None:
         raise InvalidRequest(f"{field_name}.dtype", tensor.dtype, "a known dtype")
     shape = tuple(tensor.shape)
-    if len(shape) > 8 or any(length < 0 for length in shape):
+    if len(shape) > 8 or (shape and min(shape) < 0):
         raise InvalidRequest(f"{field_name}.shape", shape, "0 to 8 axes of length 0 or more")
-    count = 1
-    for length in shape:
-        count *= length
+    count = math.prod(shape)
     if len(tensor.data) != count * dtype.itemsize:
         raise InvalidRequest(
             f"{field_name}.data",
@@ -86,36 +91,85 @@ def from_tensor(tensor: tensor_pb2.Tensor, field_name: str = "tensor") -> np.nda
 
 
 def check(
-    tensors: Mapping[str, tensor_pb2.Tensor], specs: Sequence[TensorSpec], count: int, field_name: str
+    tensors: Mapping[str, tensor_pb2.Tensor],
+    specs: Sequence[TensorSpec],
+    count: int,
+    field_name: str,
+    largest: float = math.inf,
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of a tensor map, held against their specs.
+    """The arrays of a tensor map, held against their specs, over the messages' own bytes.
 
     Args:
         count: what N must be.
+        largest: of a number's size.
 
     Raises:
         InvalidRequest: names the tensor, what it is and what it must be.
     """
     arrays = {}
     for spec in specs:
-        where = f"{field_name}[{spec.name}]"
-        if spec.name not in tensors:
-            raise InvalidRequest(where, "absent", f"{spec.dtype} of shape {spec.shape}")
-        array = from_tensor(tensors[spec.name], where)
-        want = tuple(count if length == N else length for length in spec.shape)
-        if array.dtype != np.dtype(spec.dtype) or array.shape != want:
-            raise InvalidRequest(where, f"{array.dtype} {array.shape}", f"{spec.dtype} {want}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise InvalidRequest(where, "NaN or infinity", "finite numbers")
+        tensor = tensors.get(spec.name)
+        want = (count, *spec.shape[1:]) if spec.is_per_item else spec.shape
+        dtype = _NAMED[spec.dtype]
+        if (
+            tensor is None
+            or _DTYPES.get(tensor.dtype) is not dtype
+            or tuple(tensor.shape) != want
+            or len(tensor.data) != math.prod(want) * dtype.itemsize
+        ):
+            raise _mismatch(tensor, spec, want, f"{field_name}[{spec.name}]")
+        array = np.frombuffer(tensor.data, dtype)
+        if dtype.kind == "f" and not _is_small(array, largest):
+            _check_numbers(array, largest, f"{field_name}[{spec.name}]")
+        array = array.reshape(want)
         if spec.cardinality:
-            _check_ids(array, spec, where)
+            _check_ids(array, spec, field_name)
         arrays[spec.name] = array
     return arrays
 
 
-def _check_ids(array: np.ndarray[Any, Any], spec: TensorSpec, where: str) -> None:
-    limits = np.array([spec.cardinality[column] for column in spec.columns])
-    if array.size and (array.min() < 0 or (array.reshape(-1, len(limits)).max(axis=0) >= limits).any()):
+def _mismatch(
+    tensor: tensor_pb2.Tensor | None, spec: TensorSpec, want: tuple[int, ...], where: str
+) -> InvalidRequest:
+    if tensor is None:
+        return InvalidRequest(where, "absent", f"{spec.dtype} of shape {spec.shape}")
+    try:
+        array = from_tensor(tensor, where)
+    except InvalidRequest as error:
+        return error
+    return InvalidRequest(where, f"{array.dtype} {array.shape}", f"{spec.dtype} {want}")
+
+
+def _is_small(flat: np.ndarray[Any, Any], largest: float) -> bool:
+    """Whether all are surely finite and within the limit; nearly every array is, and this is one pass.
+
+    No number is larger than the root of the sum of squares, and a sum with NaN in it is below nothing. The
+    half keeps clear of rounding.
+    """
+    with np.errstate(over="ignore"):
+        return bool(np.dot(flat, flat) < 0.5 * min(largest, _ROOT_OF_FLOAT32) ** 2)
+
+
+def _check_numbers(flat: np.ndarray[Any, Any], largest: float, where: str) -> None:
+    if not np.isfinite(flat).all():
+        raise InvalidRequest(where, "NaN or infinity", "finite numbers")
+    found = max(flat.max(), -flat.min())
+    if found > largest:
+        raise InvalidRequest(where, f"a number of size {found:.4g}", f"-{largest:g} to {largest:g}")
+
+
+def _check_ids(array: np.ndarray[Any, Any], spec: TensorSpec, field_name: str) -> None:
+    limits = _limits(tuple(map(spec.cardinality.__getitem__, spec.columns)))
+    # Seen without a sign, what is below 0 is far above every limit.
+    unsigned = array.view(_UNSIGNED[array.dtype.itemsize])
+    if not (unsigned < limits).all():
         raise InvalidRequest(
-            where, f"ids from {array.min()} to {array.max()}", f"0 to below {limits.tolist()}"
+            f"{field_name}[{spec.name}]",
+            f"ids from {array.min()} to {array.max()}",
+            f"0 to below {limits.tolist()}",
         )
+
+
+@lru_cache(maxsize=64)
+def _limits(cardinalities: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    return np.array(cardinalities, np.uint64)

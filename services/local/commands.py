@@ -234,6 +234,26 @@ def bench_feature(
     run.run(items, swap_items, swaps, pages, redis, seed, " ".join(["planogram", *sys.argv[1:]]))
 
 
+@bench.command("scoring")
+def bench_scoring(
+    windows: Annotated[int, typer.Option(min=1, help="Turns of each figure.")] = 7,
+    window_s: Annotated[float, typer.Option(min=0.5, help="Seconds of a turn under load.")] = 4.0,
+    calls: Annotated[int, typer.Option(min=2, help="Calls of a turn of CPU time.")] = 300,
+    peer: Annotated[Path, typer.Option(help="MLServer's Python: `make bench-scoring` installs it.")] = Path(
+        ".venv-mlserver/bin/python"
+    ),
+    has_peer: Annotated[bool, typer.Option("--with-peer/--no-peer", help="Compare with MLServer.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Weights of the network, and the page.")] = 0,
+) -> None:
+    """ScoreItems of 200 items against the bare graph, against a tiled one, and against MLServer."""
+    import sys
+
+    from services.local.bench.scoring import run
+
+    command = " ".join(["planogram", *sys.argv[1:]])
+    run.run(windows, window_s, calls, peer if has_peer else None, seed, command)
+
+
 @bench.command("policy")
 def bench_policy(
     worlds: Annotated[str, typer.Option(help="Seeds: 100-104, or 100,103.")] = "100-101",

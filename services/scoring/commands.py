@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `planogram train click` and `planogram tune click`."""
+    """Adds `planogram train click`, `tune click` and `quantise click`."""
     group(app, "train", "Train models on a log, and publish them.").command("click")(train_click)
     group(app, "tune", "Search for the recipe that suits a log.").command("click")(tune_click)
+    group(app, "quantise", "Publish models of 8 bits.").command("click")(quantise_click)
 
 
 def train_click(
@@ -133,3 +134,32 @@ def _recipe(path: Path | None, fields: dict[str, object], shape: dict[str, objec
         return recipes.from_document(document)
     except recipes.RecipeError as error:
         raise ConfigurationError(str(error)) from None
+
+
+def quantise_click(
+    version: str = typer.Argument("", help="A published version; the current one if empty."),
+    log: Path = typer.Option(Path("var/log/export"), help="Folder of the exported log."),  # noqa: B008
+    models: Path = typer.Option(Path("var/models/click"), help="Store it is in, and goes to."),  # noqa: B008
+    current: bool = typer.Option(False, help="Make the new version the current one."),
+) -> None:
+    """Publishes an int8 twin of a click model, with its loss and its time beside those of the original."""
+    from planogram.files.log import LogFileError
+    from services.common import artifacts
+    from services.common.errors import ConfigurationError
+    from services.scoring.training.quantise import QuantisationError, quantise
+
+    named = version or artifacts.current_version(models)
+    if named is None:
+        raise ConfigurationError(f"--models: nothing is published in {models}")
+    try:
+        artifact = quantise(artifacts.load(models, named), models, log, current)
+    except (LogFileError, QuantisationError, ValueError) as error:
+        raise ConfigurationError(f"{named} cannot be quantised: {error}") from None
+    found = artifact.manifest["metrics"]
+    typer.echo(
+        f"{artifact.version} {'is current' if current else 'stands beside'} in {models}: held-out click "
+        f"logloss {found['int8_click_logloss']:.4f} (fp32 {found['fp32_click_logloss']:.4f}), "
+        f"auc {found['int8_click_auc']:.4f} ({found['fp32_click_auc']:.4f}), largest difference "
+        f"{found['int8_click_largest_difference']:.4f}, CPU of a page {found['int8_page_ms']:.3f} ms "
+        f"({found['fp32_page_ms']:.3f})"
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,32 +13,63 @@ import numpy as np
 from services.common import inference, log
 from services.common.artifacts import Artifact
 from services.common.errors import Incompatible
-from services.common.inference import Device
-from services.common.tensors import N
+from services.common.inference import Device, Ranges, TensorRt
+from services.common.tensors import N, TensorSpec
 from services.common.watching import Versions
 from services.scoring import signature
-from services.scoring.scorer import POPULARITY, ClickModel, GraphRunner
+from services.scoring.recent import Recent
+from services.scoring.scorer import POPULARITY, Arrays, ClickModel, GraphRunner, PaddedRunner
 from services.scoring.signature import OUTPUTS, Signature
 
 MODEL_FILE = "model.onnx"
+BATCHED_FILE = "batched.onnx"
+"""The same graph with an axis of shoppers; versions without it run requests one by one."""
 
 # Sizes that a graph must run at before it serves: one item, a few, and a page's worth.
 _WARM_UP_COUNTS = (1, 7, 200)
+# Least, usual and most items of a request.
+_ITEM_COUNTS = (1, 200, signature.MAX_ITEM_COUNT)
 
 _DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)": "int32"}
 
 
-def open_registry(root: Path, device: Device) -> Versions[ClickModel]:
-    """The click models of a store, read for the first time; blocks."""
+def open_registry(
+    root: Path,
+    device: Device,
+    batch_size: int = 1,
+    recent: Recent | None = None,
+    tensorrt: TensorRt | None = None,
+) -> Versions[ClickModel]:
+    """The click models of a store, read for the first time; blocks.
+
+    Args:
+        batch_size: above 1, loads what runs as many requests at once as well.
+        recent: requests that a new version is run on before it serves.
+        tensorrt: what runs graphs on CUDA, if it is to be TensorRT.
+    """
     versions = Versions(
-        root, lambda artifact: open_model(artifact, device), POPULARITY, log.logger("scoring")
+        root,
+        lambda artifact: open_model(artifact, device, batch_size, recent, tensorrt),
+        POPULARITY,
+        log.logger("scoring"),
     )
     versions.refresh()
     return versions
 
 
-def open_model(artifact: Artifact, device: Device) -> ClickModel:
+def open_model(
+    artifact: Artifact,
+    device: Device,
+    batch_size: int = 1,
+    recent: Recent | None = None,
+    tensorrt: TensorRt | None = None,
+) -> ClickModel:
     """A warm model of a verified artifact.
+
+    Args:
+        batch_size: above 1, loads what runs as many requests at once, where the artifact has it.
+        recent: requests to run it on beside made-up ones.
+        tensorrt: what runs graphs on CUDA, if it is to be TensorRT.
 
     Raises:
         Incompatible: where manifest, fingerprint and graph disagree, or the graph does not run.
@@ -55,14 +88,20 @@ def open_model(artifact: Artifact, device: Device) -> ClickModel:
             f"{where}: schema_fingerprint is {fingerprint}, its signature has {declared.fingerprint}"
         )
     try:
-        session = inference.open_session(artifact.file(MODEL_FILE), device)
+        session = inference.open_session(
+            artifact.file(MODEL_FILE), device, tensorrt=tensorrt, ranges=ranges(declared)
+        )
         _check_graph(session, declared, where)
         model = ClickModel(
             artifact.version, declared, device, GraphRunner(session), metrics, trained, baseline
         )
-        for count in _WARM_UP_COUNTS:
-            if model.predict(signature.zeros(declared, count)).click_probability.shape != (count,):
-                raise Incompatible(f"{where}: does not answer one probability per item")
+        if batch_size > 1 and BATCHED_FILE in artifact.manifest["files"]:
+            batched = inference.open_session(
+                artifact.file(BATCHED_FILE), device, tensorrt=tensorrt, ranges=ranges(declared, batch_size)
+            )
+            _check_graph(batched, declared, f"{where}: {BATCHED_FILE}", has_shoppers=True)
+            model = dataclasses.replace(model, batch_runner=PaddedRunner(batched, declared))
+        _warm_up(model, recent.of(fingerprint) if recent is not None else [], batch_size, where)
     except Incompatible:
         raise
     except Exception as error:  # ONNX Runtime's own exceptions share no base below Exception
@@ -70,7 +109,35 @@ def open_model(artifact: Artifact, device: Device) -> ClickModel:
     return model
 
 
-def _check_graph(session: Any, declared: Signature, where: str) -> None:
+def ranges(declared: Signature, batch_size: int = 1) -> Ranges:
+    """The shapes that a graph is asked for: from one item to as many as a request may have.
+
+    Args:
+        batch_size: above 1, of the graph with an axis of shoppers.
+    """
+    shoppers = (1, batch_size, batch_size) if batch_size > 1 else None
+
+    def shape(spec: TensorSpec, place: int) -> tuple[int, ...]:
+        lengths = tuple(_ITEM_COUNTS[place] if length == N else length for length in spec.shape)
+        return lengths if shoppers is None else (shoppers[place], *lengths)
+
+    return {spec.name: (shape(spec, 0), shape(spec, 1), shape(spec, 2)) for spec in declared.specs}
+
+
+def _warm_up(model: ClickModel, recent: Sequence[Arrays], batch_size: int, where: str) -> None:
+    """Runs a model at several sizes and on what was really asked of late, alone and together."""
+    made_up = [signature.zeros(model.signature, count) for count in _WARM_UP_COUNTS]
+    requests = [*made_up, *recent]
+    for arrays in requests:
+        count = model.item_count(arrays)
+        if model.predict(arrays).click_probability.shape != (count,):
+            raise Incompatible(f"{where}: does not answer one probability per item")
+    if model.batch_runner is not None:
+        for start in range(0, len(requests), batch_size):
+            model.predict_many(requests[start : start + batch_size])
+
+
+def _check_graph(session: Any, declared: Signature, where: str, has_shoppers: bool = False) -> None:
     inputs = {node.name: node for node in session.get_inputs()}
     if set(inputs) != {spec.name for spec in declared.specs}:
         raise Incompatible(
@@ -80,10 +147,11 @@ def _check_graph(session: Any, declared: Signature, where: str) -> None:
     for spec in declared.specs:
         node = inputs[spec.name]
         fixed = [length if isinstance(length, int) else N for length in node.shape]
-        if _DTYPES.get(node.type) != np.dtype(spec.dtype).name or fixed != list(spec.shape):
+        want = [N, *spec.shape] if has_shoppers else list(spec.shape)
+        if _DTYPES.get(node.type) != np.dtype(spec.dtype).name or fixed != want:
             raise Incompatible(
                 f"{where}: {spec.name}: the graph reads {node.type} {node.shape}, "
-                f"its signature says {spec.dtype} {list(spec.shape)}"
+                f"its signature says {spec.dtype} {want}"
             )
     outputs = [node.name for node in session.get_outputs()]
     if not set(OUTPUTS) <= set(outputs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -25,6 +25,9 @@ class Predictions:
     """(N,) float32, P(purchase | examined), never above click_probability."""
 
 
+_NOTHING = Predictions(np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+
 class Runner(Protocol):
     """What computes raw probabilities: a graph, or a formula."""
 
@@ -33,7 +36,15 @@ class Runner(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+class BatchRunner(Protocol):
+    """What computes raw probabilities of several requests at once."""
+
+    def __call__(self, requests: Sequence[Arrays]) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        """Per request what a Runner answers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ClickModel:
     """One loaded version."""
 
@@ -45,6 +56,12 @@ class ClickModel:
     trained: datetime | None = None
     baseline: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Means of its training data by tensor name, last axis only; what explanations start from."""
+    batch_runner: BatchRunner | None = None
+    """None where requests run one by one."""
+
+    def item_count(self, arrays: Arrays) -> int:
+        """N of inputs that follow the model's signature."""
+        return len(arrays[self.signature.item_specs[0].name])
 
     def predict(self, arrays: Arrays) -> Predictions:
         """The predictions for inputs that follow the model's signature.
@@ -52,16 +69,37 @@ class ClickModel:
         Raises:
             FloatingPointError: where the model answers what is no number.
         """
-        count = len(arrays[self.signature.item_specs[0].name])
-        if count == 0:  # some kernels of ONNX Runtime refuse a length of 0
-            nothing = np.zeros(0, np.float32)
-            return Predictions(nothing, nothing)
-        click, purchase = self.runner(arrays)
+        if self.item_count(arrays) == 0:  # some kernels of ONNX Runtime refuse a length of 0
+            return _NOTHING
+        return self._bounded(*self.runner(arrays))
+
+    def predict_many(self, requests: Sequence[Arrays]) -> list[Predictions]:
+        """As `predict` for each of several requests, in one run where the model can.
+
+        Raises:
+            FloatingPointError: where the model answers any of them what is no number.
+        """
+        asked = [arrays for arrays in requests if self.item_count(arrays) > 0]
+        if self.batch_runner is None or len(asked) < 2:
+            return [self.predict(arrays) for arrays in requests]
+        found = iter([self._bounded(*raw) for raw in self.batch_runner(asked)])
+        return [next(found) if self.item_count(arrays) > 0 else _NOTHING for arrays in requests]
+
+    def _bounded(self, click: np.ndarray[Any, Any], purchase: np.ndarray[Any, Any]) -> Predictions:
+        """What the runner answered, as probabilities.
+
+        Raises:
+            FloatingPointError: where it is no number.
+        """
+        click, purchase = click.astype(np.float32, copy=False), purchase.astype(np.float32, copy=False)
+        # Nearly always true, and never with NaN: a comparison with it is false.
+        if purchase.min() >= 0.0 and click.max() <= 1.0 and (purchase <= click).all():
+            return Predictions(click, purchase)
         if not (np.isfinite(click).all() and np.isfinite(purchase).all()):
             raise FloatingPointError(f"{self.version} answered NaN or infinity")
         # Rounding in float32 may step over a bound by one unit in the last place.
-        click = np.clip(click, 0.0, 1.0, dtype=np.float32)
-        return Predictions(click, np.clip(purchase, 0.0, click, dtype=np.float32))
+        click = np.clip(click, 0.0, 1.0)
+        return Predictions(click, np.clip(purchase, 0.0, click))
 
 
 class GraphRunner:
@@ -71,8 +109,34 @@ class GraphRunner:
         self._session = session
 
     def __call__(self, arrays: Arrays) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        click, purchase = self._session.run(OUTPUTS, dict(arrays))
+        click, purchase = self._session.run(OUTPUTS, arrays)
         return click, purchase
+
+
+class PaddedRunner:
+    """Runs an ONNX graph with an axis of shoppers before those of the signature.
+
+    A request is a row of it; those with fewer items than the longest are padded with zeros, which change
+    no other item's answer, and cut again.
+    """
+
+    def __init__(self, session: Any, signature: Signature) -> None:
+        self._session = session
+        self._signature = signature
+
+    def __call__(self, requests: Sequence[Arrays]) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        counts = [len(arrays[self._signature.item_specs[0].name]) for arrays in requests]
+        inputs = {
+            spec.name: np.stack([arrays[spec.name] for arrays in requests])
+            for spec in self._signature.shopper_specs
+        }
+        for spec in self._signature.item_specs:
+            padded = np.zeros((len(requests), max(counts), *spec.shape[1:]), spec.dtype)
+            for row, arrays in enumerate(requests):
+                padded[row, : counts[row]] = arrays[spec.name]
+            inputs[spec.name] = padded
+        click, purchase = self._session.run(OUTPUTS, inputs)
+        return [(click[row, :count], purchase[row, :count]) for row, count in enumerate(counts)]
 
 
 def _smoothed_rates(arrays: Arrays) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -13,12 +13,12 @@ from services.common.inference import Device
 from services.common.tensors import to_tensor
 from services.common.watching import Versions
 from services.scoring import explain, signature
-from services.scoring.scorer import Arrays, ClickModel
+from services.scoring.batching import Batcher
+from services.scoring.recent import Recent
+from services.scoring.scorer import ClickModel
+from services.scoring.shadow import Shadow
 
 MAX_EXPLAINED_COUNT = 20
-MAX_INPUT = 1e6
-"""Of a float input's size. Every feature is a logarithm, a share or a count, far below; squares and sums
-of what is far above leave float32."""
 
 _DEVICES = {"cpu": scoring_pb2.DEVICE_CPU, "cuda": scoring_pb2.DEVICE_CUDA}
 _DTYPES = {
@@ -38,25 +38,41 @@ class ScoringServicer:
         executor: BoundedExecutor,
         permutation_count: int,
         device: Device = "cpu",
+        batcher: Batcher | None = None,
+        shadow: Shadow | None = None,
+        recent: Recent | None = None,
     ) -> None:
         """
         Args:
             permutation_count: orders in which ExplainScores adds features.
             device: where graphs run in this process; health is SERVING under the name "device/" + it.
+            batcher: scores in batches; without it every request is a job of the executor.
+            shadow: is shown what was answered.
+            recent: keeps a sample of what was asked.
         """
         self.health_names = (f"device/{device}",)
         self._models = models
         self._executor = executor
         self._permutation_count = permutation_count
+        self._batcher = batcher
+        self._shadow = shadow
+        self._recent = recent
 
     async def ScoreItems(
         self, request: scoring_pb2.ScoreItemsRequest, context: Any
     ) -> scoring_pb2.ScoreItemsResponse:
         model = self._choose(request)
-        arrays = _arrays(model, request)
+        arrays = signature.decode(model.signature, request.shopper_tensors, request.item_tensors)
         log.annotate(model_version=model.version, device=model.device)
-        predictions = await self._executor.run(model.predict, arrays)
+        if self._batcher is not None and model.batch_runner is not None:
+            predictions = await self._batcher.predict(model, arrays)
+        else:
+            predictions = await self._executor.run(model.predict, arrays)
         log.annotate(item_count=len(predictions.click_probability))
+        if self._recent is not None:
+            self._recent.offer(model.signature.fingerprint, arrays)
+        if self._shadow is not None:
+            self._shadow.follow(model, arrays, predictions)
         return scoring_pb2.ScoreItemsResponse(
             click_probability=to_tensor(predictions.click_probability),
             purchase_probability=to_tensor(predictions.purchase_probability),
@@ -68,7 +84,8 @@ class ScoringServicer:
         self, request: scoring_pb2.ExplainScoresRequest, context: Any
     ) -> scoring_pb2.ExplainScoresResponse:
         model = self._choose(request.inputs)
-        arrays = _arrays(model, request.inputs)
+        inputs = request.inputs
+        arrays = signature.decode(model.signature, inputs.shopper_tensors, inputs.item_tensors)
         count = len(arrays[model.signature.item_specs[0].name])
         if not 1 <= len(request.rows) <= MAX_EXPLAINED_COUNT:
             raise InvalidRequest("rows", f"{len(request.rows)} rows", f"1 to {MAX_EXPLAINED_COUNT}")
@@ -102,20 +119,6 @@ class ScoringServicer:
                 f"{model.version} wants {model.signature.fingerprint}"
             )
         return model
-
-
-def _arrays(model: ClickModel, request: scoring_pb2.ScoreItemsRequest) -> Arrays:
-    """The inputs of a request, of a size that a model can take."""
-    arrays = signature.decode(model.signature, request.shopper_tensors, request.item_tensors)
-    for spec in model.signature.specs:
-        array = arrays[spec.name]
-        if array.dtype.kind == "f" and array.size and max(array.max(), -array.min()) > MAX_INPUT:
-            where = "item_tensors" if spec.is_per_item else "shopper_tensors"
-            largest = max(array.max(), -array.min())
-            raise InvalidRequest(
-                f"{where}[{spec.name}]", f"a number of size {largest:.4g}", f"-{MAX_INPUT:g} to {MAX_INPUT:g}"
-            )
-    return arrays
 
 
 def _model_message(model: ClickModel, is_current: bool) -> scoring_pb2.Model:

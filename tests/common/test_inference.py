@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from pathlib import Path
 
 import onnx
 import pytest
@@ -52,3 +53,18 @@ def test_two_runtimes_in_one_environment_are_refused(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "distribution", lambda name: name)
     with pytest.raises(ConfigurationError, match="onnxruntime and onnxruntime-gpu are both installed"):
         inference.choose_device("cpu", "S")
+
+
+def test_tensorrt_is_asked_for_the_shapes_that_will_come():
+    wanted = inference.TensorRt(Path("cache"), is_half=True)
+    ranges = {"a": ((1, 4), (200, 4), (2000, 4)), "b": ((8,), (8,), (8,))}
+    (name, options), *others = inference.providers("cuda", wanted, ranges)
+    assert name == "TensorrtExecutionProvider"
+    assert options["trt_fp16_enable"] is True
+    assert options["trt_engine_cache_path"] == "cache"
+    assert options["trt_profile_min_shapes"] == "a:1x4,b:8"
+    assert options["trt_profile_opt_shapes"] == "a:200x4,b:8"
+    assert options["trt_profile_max_shapes"] == "a:2000x4,b:8"
+    assert (
+        others == ["CUDAExecutionProvider", "CPUExecutionProvider"] == inference.providers("cuda", None, {})
+    )

@@ -124,3 +124,11 @@ async def test_a_watcher_swaps_when_the_pointer_moves(store, outcome, make):
                 await asyncio.sleep(0.01)
     arrays = make.inputs(2, np.random.default_rng(0))
     assert models.current.predict(arrays).click_probability.shape == (2,)
+
+
+def test_graphs_are_prepared_for_one_item_up_to_the_largest_request():
+    alone, batched = registry.ranges(CURRENT), registry.ranges(CURRENT, 32)
+    assert alone["item_ids"] == ((1, 4), (200, 4), (signature.MAX_ITEM_COUNT, 4))
+    assert alone["history_ids"] == ((50, 4),) * 3
+    assert batched["item_ids"] == ((1, 1, 4), (32, 200, 4), (32, signature.MAX_ITEM_COUNT, 4))
+    assert batched["shopper_numbers"] == ((1, 8), (32, 8), (32, 8))

@@ -14,13 +14,14 @@ from planogram.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 from services.common import artifacts, inference
 from services.common.callers import Caller, Callers, Role, digest
 from services.common.client import GrpcUpstream, UpstreamError
-from services.common.errors import ConfigurationError
+from services.common.errors import ConfigurationError, Incompatible
 from services.common.executor import BoundedExecutor
 from services.common.server import serving
 from services.common.tensors import to_tensor
 from services.common.testing import serve
 from services.common.watching import Versions
 from services.scoring.__main__ import SERVICE
+from services.scoring.registry import open_model
 from services.scoring.scorer import POPULARITY, ClickModel
 from services.scoring.servicer import ScoringServicer
 from services.scoring.settings import ScoringSettings
@@ -240,10 +241,42 @@ async def test_cuda_without_a_gpu_is_refused_at_start(tmp_path):
             pytest.fail("the service started without a GPU")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"engine": "tensorrt"}, "PLANOGRAM_SCORING_ENGINE=tensorrt needs a GPU"),
+        ({"is_half_precision": True}, "IS_HALF_PRECISION=true needs PLANOGRAM_SCORING_ENGINE=tensorrt"),
+    ],
+)
+async def test_what_a_gpu_alone_can_do_is_refused_without_one(tmp_path, changes, said):
+    settings = ScoringSettings(listen="127.0.0.1:0", models_path=tmp_path, device="cpu", **changes)
+    with pytest.raises(ConfigurationError, match=said):
+        async with serving(SERVICE, settings):
+            pytest.fail("the service started")
+
+
 async def test_auto_runs_on_the_cpu_where_there_is_no_gpu(tmp_path):
     if inference.is_cuda_working():
         pytest.skip("this machine has a CUDA device")
     assert inference.choose_device("auto", "X") == "cpu"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("is_half", "tolerance"), [(False, 1e-4), (True, 0.01)])
+def test_tensorrt_answers_what_the_cpu_does(tmp_path, outcome, make, is_half, tolerance):
+    if not inference.is_cuda_working():
+        pytest.skip("needs a CUDA device")
+    engine = inference.TensorRt(tmp_path, is_half)
+    try:
+        model = open_model(outcome.artifact, "cuda", batch_size=4, tensorrt=engine)
+    except Incompatible as error:
+        pytest.skip(f"needs TensorRT's libraries: {error}")
+    plain, generator = open_model(outcome.artifact, "cpu"), np.random.default_rng(0)
+    requests = [make.inputs(count, generator) for count in (200, 1, 30)]
+    for inputs, found in zip(requests, model.predict_many(requests), strict=True):
+        wanted = plain.predict(inputs).click_probability
+        np.testing.assert_allclose(found.click_probability, wanted, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(model.predict(inputs).click_probability, wanted, rtol=0, atol=tolerance)
 
 
 @pytest.mark.gpu
@@ -283,3 +316,53 @@ async def test_a_published_model_takes_over_without_a_restart(tmp_path, outcome,
             while (await upstream.call("ScoreItems", make.request(arrays), 5)).model_version != "next-1":
                 await asyncio.sleep(0.02)
         await upstream.close()
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+async def test_versions_are_swapped_under_load_without_an_error(tmp_path, outcome, make, batch_size):
+    """Publishes, rolls back and publishes a damaged version while calls never stop."""
+    store, source = tmp_path / "click", outcome.artifact.path
+    kept = {
+        name: value
+        for name, value in outcome.artifact.manifest.items()
+        if name not in ("files", "published", "version")
+    }
+    files = tmp_path / "files"
+    files.mkdir()
+    for name in ("model.onnx", "batched.onnx"):
+        (files / name).write_bytes((source / name).read_bytes())
+    artifacts.publish(store, "v0", files, kept)
+    settings = ScoringSettings(
+        listen="127.0.0.1:0", models_path=store, watch_period_s=0.02, batch_size=batch_size, device="cpu"
+    )
+    served: list[str] = []
+    stop = asyncio.Event()
+    async with serving(SERVICE, settings) as port:
+        upstream = GrpcUpstream("scoring", f"127.0.0.1:{port}", scoring_pb2_grpc.ScoringServiceStub)
+
+        async def caller(seed):
+            request = make.request(make.inputs(5 + seed, np.random.default_rng(seed)))
+            while not stop.is_set():
+                answer = await upstream.call("ScoreItems", request, 30)
+                served.append(answer.model_version)
+
+        async def reach(version):
+            async with asyncio.timeout(60):
+                while served[-1:] != [version]:
+                    await asyncio.sleep(0.01)
+
+        callers = [asyncio.ensure_future(caller(seed)) for seed in range(4)]
+        await reach("v0")
+        for version in ("v1", "v2"):
+            artifacts.publish(store, version, files, kept)
+            await reach(version)
+        artifacts.point(store, "v1")
+        await reach("v1")
+        (files / "model.onnx").write_bytes(b"damaged")
+        artifacts.publish(store, "v3", files, kept)
+        await asyncio.sleep(0.3)
+        stop.set()
+        await asyncio.gather(*callers)  # raises where one call failed
+        await upstream.close()
+    assert served[-1] == "v1"
+    assert set(served) == {"v0", "v1", "v2"}

@@ -7,10 +7,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
+from torch import Tensor, nn
 
 from services.common import inference
 from services.common.tensors import N
+from services.scoring.registry import BATCHED_FILE
 from services.scoring.scorer import GraphRunner
 from services.scoring.signature import OUTPUTS, SPECS
 from services.scoring.training.data import Array, Examined
@@ -25,12 +28,33 @@ class ExportError(Exception):
     """The graph disagrees with the network."""
 
 
+class ServedPages(nn.Module):
+    """What is exported: S shoppers with N items each, calibrated probabilities, no notice tower."""
+
+    def __init__(self, network: ClickNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, Tensor]:
+        """(S, N) click and purchase probabilities of the inputs in the order of SPECS."""
+        inputs = {spec.name: array for spec, array in zip(SPECS, arrays, strict=True)}
+        logits = self.network.calibrated(self.network(inputs))
+        click = torch.sigmoid(logits.click)
+        return click, click * torch.sigmoid(logits.conversion)
+
+
 def export(network: ClickNetwork, path: Path) -> None:
-    """Writes the served half of the network as ONNX with a dynamic number of items."""
-    items = torch.export.Dim("N")
-    # Seven items, never one: a length of 1 is taken for a constant.
+    """Writes the served half of the network as ONNX: for one shopper, and beside it for several at once.
+
+    The graph at `path` follows the signature. That of `BATCHED_FILE`, of the same weights, has an axis of
+    shoppers before all others. Numbers of items and of shoppers are free.
+    """
+    shoppers, items = torch.export.Dim("S"), torch.export.Dim("N")
+    # Three shoppers and seven items, never one: a length of 1 is taken for a constant.
     example = tuple(
-        torch.zeros([7 if length == N else length for length in spec.shape], dtype=getattr(torch, spec.dtype))
+        torch.zeros(
+            [3, *(7 if length == N else length for length in spec.shape)], dtype=getattr(torch, spec.dtype)
+        )
         for spec in SPECS
     )
     # It says at each export that torchvision, which nobody needs here, is not installed.
@@ -38,15 +62,45 @@ def export(network: ClickNetwork, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program = torch.onnx.export(
-            ServedModel(network).eval(),
+            ServedPages(network).eval(),
             example,
             dynamo=True,
             input_names=[spec.name for spec in SPECS],
             output_names=list(OUTPUTS),
-            dynamic_shapes=(tuple({0: items} if spec.is_per_item else None for spec in SPECS),),
+            dynamic_shapes=(
+                tuple({0: shoppers, 1: items} if spec.is_per_item else {0: shoppers} for spec in SPECS),
+            ),
             verbose=False,
         )
-    program.save(str(path))
+    batched = path.with_name(BATCHED_FILE)
+    program.save(str(batched))
+    onnx.save(one_shopper(onnx.load(batched)), path)
+
+
+def one_shopper(pages: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph without its axis of shoppers: it is put before the inputs, and taken off the outputs."""
+    alone = onnx.ModelProto()
+    alone.CopyFrom(pages)
+    graph = alone.graph
+    del graph.value_info[:]
+    inside = {value.name: f"{value.name}/pages" for value in (*graph.input, *graph.output)}
+    for node in graph.node:
+        node.input[:] = [inside.get(name, name) for name in node.input]
+        node.output[:] = [inside.get(name, name) for name in node.output]
+    graph.initializer.append(onnx.helper.make_tensor("first_axis", onnx.TensorProto.INT64, [1], [0]))
+    before = [_reshape("Unsqueeze", value.name, inside[value.name]) for value in graph.input]
+    after = [_reshape("Squeeze", inside[value.name], value.name) for value in graph.output]
+    nodes = [*before, *graph.node, *after]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for value in (*graph.input, *graph.output):
+        del value.type.tensor_type.shape.dim[0]
+    onnx.checker.check_model(alone)
+    return alone
+
+
+def _reshape(operator: str, source: str, target: str) -> onnx.NodeProto:
+    return onnx.helper.make_node(operator, [source, "first_axis"], [target], name=target)
 
 
 def compare(network: ClickNetwork, path: Path, data: Examined) -> float:
