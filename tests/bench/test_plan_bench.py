@@ -11,9 +11,10 @@ from services.policy import registry, servicer
 
 
 def test_the_limit_is_on_the_99th_percentile():
-    half, slowest = plan.rows_of([1.0] * 98 + [9.0, 9.0], [0.5] * 100, 40, 10, "v", seed=3)
+    half, slowest, mean = plan.rows_of([1.0] * 98 + [9.0, 9.0], [0.5] * 100, 40, 10, "v", seed=3)
     assert (half.value, half.ratio, half.met) == (1.0, 2.0, None)
     assert slowest.value > 5 and slowest.met is False
+    assert mean.value == 1.16 and mean.met is True
 
 
 def test_pages_can_be_planned_and_fill_every_slot():

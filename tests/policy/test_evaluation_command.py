@@ -122,7 +122,7 @@ def test_sessions_of_another_version_than_the_incumbent_are_left_out(log_folder,
 def test_the_way_with_the_larger_supported_step_is_taken(evaluation, shop, outcome, tmp_path):
     """The log was served uniformly: of a long step, a mixture stays the closer. Ties are geometric."""
     assert evaluation.blending is Blending.GEOMETRIC
-    limits = gate.Limits(first_page_share=0.24)
+    limits = gate.Limits(first_page_share=0.194, session_count=20, session_tail=0.6)
     folder = shop.write(tmp_path, 900, seed=9)
     candidate, exploration = registry.open_policy(outcome.artifact), Exploration(Mode.SOFTMAX, 0.05, 0.3)
     found = evaluate.evaluate(folder, candidate, exploration, limits=limits, recipe=QUICK)
