@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from services.common.errors import ConfigurationError
+from services.local.bench import entering
 from services.local.bench.click import entrants, flat, run, table
 from services.local.bench.click.case import Answer, Case
 from services.local.bench.click.entrants import OWN, Entrant
@@ -70,12 +71,12 @@ def test_results_of_another_recipe_are_made_again(log, tmp_path, monkeypatch, ca
 
 def test_an_entrant_that_nobody_knows_is_named():
     with pytest.raises(ConfigurationError, match="got 'oracle', want some of"):
-        entrants.named(["oracle"])
+        entering.named(entrants.ENTRANTS, OWN, ["oracle"])
 
 
 def test_a_package_that_is_missing_is_named():
     with pytest.raises(ConfigurationError, match="no_such_package not installed"):
-        entrants.check_installed([Entrant("x", guessing(0.1), "no_such_package")])
+        entering.check_installed([Entrant("x", guessing(0.1), "no_such_package")], "bench-click")
 
 
 def judged(entrant, loss, auc):

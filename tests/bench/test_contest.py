@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from services.common.errors import ConfigurationError
+from services.local.bench import entering
 from services.local.bench.policy import contest, entrants, sizes, standings
 from services.local.bench.policy.entrants import OWN
 
@@ -54,7 +55,7 @@ def test_results_of_another_size_are_played_again(tmp_path):
 
 
 def test_a_missing_package_is_told_before_anything_is_played(tmp_path, monkeypatch):
-    monkeypatch.setattr(entrants, "find_spec", lambda name: None)
+    monkeypatch.setattr(entering, "find_spec", lambda name: None)
     monkeypatch.setattr(contest, "play", lambda *_: pytest.fail("played"))
     with pytest.raises(ConfigurationError, match=r"vowpalwabbit not installed.*pip install '\.\[peers\]'"):
         contest.run([0], 1, "base", TINY, ["CCB (Vowpal Wabbit)"], 1, "test", tmp_path)
@@ -62,7 +63,7 @@ def test_a_missing_package_is_told_before_anything_is_played(tmp_path, monkeypat
 
 def test_an_entrant_nobody_knows_is_told():
     with pytest.raises(ConfigurationError, match="--entrants: got 'nobody'"):
-        entrants.named(["nobody"])
+        entering.named(entrants.ENTRANTS, OWN, ["nobody"])
 
 
 def test_ratios_are_paired_by_world():

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from services.common import inference
-from services.common.errors import ConfigurationError
 from services.local.bench.click.case import PAGE_ITEM_COUNT, Answer, Case
 from services.local.bench.click.peers import deep, linear, trees
 from services.local.bench.click.peers.reading import milliseconds
@@ -116,31 +114,3 @@ ENTRANTS = (
     Entrant("DCN-v2 (torch-rechub)", deep.fit_rechub_dcn, "torch_rechub"),
     Entrant("popularity", _popularity, is_seeded=False),
 )
-
-
-def named(names: Sequence[str]) -> list[Entrant]:
-    """Some of the entrants, and our own; all where no name is given.
-
-    Raises:
-        ConfigurationError: for a name that nobody has.
-    """
-    known = {entrant.name for entrant in ENTRANTS}
-    for name in names:
-        if name not in known:
-            raise ConfigurationError(f"--entrants: got {name!r}, want some of {sorted(known)}")
-    return [entrant for entrant in ENTRANTS if not names or entrant.name in (OWN, *names)]
-
-
-def check_installed(entrants: Sequence[Entrant]) -> None:
-    """Refuses to begin what would stop for want of a package.
-
-    Raises:
-        ConfigurationError: naming what is missing, and how to install it.
-    """
-    wanted = sorted({entrant.package for entrant in entrants} - {""})
-    missing = [package for package in wanted if find_spec(package) is None]
-    if missing:
-        raise ConfigurationError(
-            f"--entrants: {', '.join(missing)} not installed; `make bench-click` has an environment for "
-            "them, or: pip install '.[peers]'"
-        )

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from services.local.bench import harness
-from services.local.bench.click import entrants as entering
+from services.local.bench import entering, harness
+from services.local.bench.click import entrants as taking_part
 from services.local.bench.click import table
 from services.local.bench.click.case import PAGE_ITEM_COUNT, Answer, Array, Case
 from services.local.bench.click.entrants import OWN, Entrant
@@ -66,8 +66,8 @@ def run(
         ConfigurationError: for a name that nobody has, or a package that is not there.
     """
     torch.set_num_threads(1)
-    chosen = entering.named(names)
-    entering.check_installed(chosen)
+    chosen = entering.named(taking_part.ENTRANTS, OWN, names)
+    entering.check_installed(chosen, "bench-click")
     case = Case(*train.split(data.read(log)))
     setting = describe(case)
     say(setting)

@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from services.common.errors import ConfigurationError
-from services.local.bench import harness
-from services.local.bench.policy import entrants as entering
+from services.local.bench import entering, harness
 from services.local.bench.policy import log, standings
-from services.local.bench.policy.entrants import OWN, Entrant
+from services.local.bench.policy.entrants import ENTRANTS, OWN, Entrant
 from services.local.bench.policy.sizes import DAY, TEST_SEED, Size
 from simulator import catalogue, front, world
 from simulator.front import Part
@@ -77,9 +76,10 @@ def run(
         names: of entrants; all where empty. Our own always takes part.
         worker_count: processes; 1 plays in this one.
     """
-    chosen = entering.named(names)
+    chosen = entering.named(ENTRANTS, OWN, names)
     matches = list(_missing(worlds, range(seed_count), regime, size, chosen, folder))
-    entering.check_installed([entrant for entrant in chosen if any(entrant.name in m.names for m in matches)])
+    playing = [entrant for entrant in chosen if any(entrant.name in match.names for match in matches)]
+    entering.check_installed(playing, "bench-policy")
     for line in _played(matches, size, folder.resolve(), worker_count):
         say(line)
     results = [
@@ -96,7 +96,7 @@ def play(match: Match, size: Size, folder: Path) -> Iterator[str]:
     items = world.read_items(catalogue.make(0, DAY), DAY)
     shop = log.build_shop(items, match.world, match.regime, size)
     gathered = log.gather(shop, size)
-    for entrant in entering.ENTRANTS:
+    for entrant in ENTRANTS:
         if entrant.name in match.names:
             result = _play_one(entrant, match, gathered)
             path = _path(folder, match.regime, match.world, entrant.name, match.seed)

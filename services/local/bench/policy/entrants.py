@@ -6,12 +6,10 @@ Each learns from the same log of a world, and then lays out the pages of the sam
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 
-from services.common.errors import ConfigurationError
 from services.local.bench.policy import slot_contender
 from services.local.bench.policy.contenders import CascadePolicy, ClickOrder
 from services.local.bench.policy.log import Log
@@ -105,31 +103,3 @@ ENTRANTS = (
     Entrant("editorial order", editorial.fit, is_seeded=False),
     Entrant("random", lambda log, seed: Uniform(log.shop.catalogue), is_seeded=False),
 )
-
-
-def named(names: Sequence[str]) -> list[Entrant]:
-    """Some of the entrants, and our own; all where no name is given.
-
-    Raises:
-        ConfigurationError: for a name that nobody has.
-    """
-    known = {entrant.name for entrant in ENTRANTS}
-    for name in names:
-        if name not in known:
-            raise ConfigurationError(f"--entrants: got {name!r}, want some of {sorted(known)}")
-    return [entrant for entrant in ENTRANTS if not names or entrant.name in (OWN, *names)]
-
-
-def check_installed(entrants: Sequence[Entrant]) -> None:
-    """Refuses to begin what would stop for want of a package.
-
-    Raises:
-        ConfigurationError: naming what is missing, and how to install it.
-    """
-    wanted = sorted({entrant.package for entrant in entrants} - {""})
-    missing = [package for package in wanted if find_spec(package) is None]
-    if missing:
-        raise ConfigurationError(
-            f"--peers: {', '.join(missing)} not installed; `make bench-policy` has an environment for them, "
-            "or: pip install '.[peers]'"
-        )
