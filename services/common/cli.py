@@ -78,6 +78,7 @@ def main() -> None:
 # What an installation lacks where code of a package finds a module missing; the longest name counts.
 _EXTRAS = {
     "services.common.inference": "cpu",
+    "services.common.training_checkpoint": "training",
     "services.common.training_output": "training",
     "services.feature": "feature",
     "services.layout": "layout",

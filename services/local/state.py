@@ -56,6 +56,7 @@ class State:
             "PLANOGRAM_FEATURE_LOG_PATH": str(self.log),
             "PLANOGRAM_FEATURE_SHOPPER_KEY_PATH": str(self.key),
             "PLANOGRAM_SCORING_MODELS_PATH": str(self.click_models),
+            "PLANOGRAM_SCORING_ENGINE_CACHE_PATH": str(self.root / "cache" / "tensorrt"),
             "PLANOGRAM_POLICY_MODELS_PATH": str(self.policy_models),
             "PLANOGRAM_LAYOUT_LOG_PATH": str(self.segments),
             "PLANOGRAM_LAYOUT_LAST_GOOD_PATH": str(self.root / "layout" / "last-good"),

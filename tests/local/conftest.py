@@ -97,8 +97,9 @@ class Toys:
     def alive(self) -> set[str]:
         """Names of the toys of this folder that run."""
         found = set()
-        for process in psutil.process_iter():
+        for pid in psutil.pids():  # process_iter's memory loses processes when the clock is set
             try:
+                process = psutil.Process(pid)
                 line = process.cmdline()
                 if line[1:2] == ["-m"] and line[2] in self.ports and process.cwd() == str(self.folder):
                     found.add(line[2])
