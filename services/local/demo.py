@@ -153,11 +153,11 @@ class Demo:
 
     def stay_open(self) -> None:
         """Returns when the shop is closed: by a signal, or by somebody who stopped all its processes."""
-        self._console.print(
-            f"\nThe shop is open: [bold]http://{STOREFRONT.address}[/bold]    Ctrl-C closes it.",
-            highlight=False,
-        )
         try:
+            self._console.print(
+                f"\nThe shop is open: [bold]http://{STOREFRONT.address}[/bold]    Ctrl-C closes it.",
+                highlight=False,
+            )
             while any(self.supervisor.pid(program) is not None for program in SHOP):
                 raise_if_make_was_interrupted()
                 time.sleep(POLL_S)
