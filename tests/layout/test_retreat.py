@@ -59,7 +59,8 @@ async def test_without_feature_the_candidates_of_an_earlier_page_serve(open_shop
 
 async def test_cached_candidates_survive_a_restart(open_shop):
     async with open_shop() as shop:
-        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=20)
+        assert not page.degraded
     async with open_shop() as shop:
         shop.gather.default = GONE
         page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
