@@ -21,7 +21,7 @@ class Observation:
     """One session so far, as a page that begins now sees it.
 
     Attributes:
-        history: clicks by category before this session; None for a stranger.
+        history: clicks by category in earlier sessions; None for a stranger.
         category_interests, family_recent_stops, category_passes, family_passes: with decay from page to page.
     """
 

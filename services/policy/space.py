@@ -73,7 +73,7 @@ STATE = (
     "is_last_click_dwelled",
     "glances",  # clicks without a long look
     "top_recent_interest",  # of all categories
-    "top_category_share",  # of this session's clicks and dwells
+    "top_category_share",  # of the clicks and dwells of the session
     "top_affinity",
     "price_level",
     # The page so far.
@@ -95,7 +95,7 @@ ACTION = (
     "category_clicks",
     "category_dwells",
     "category_glances",  # clicks without a long look
-    "category_share",  # of this session's clicks and dwells
+    "category_share",  # of the clicks and dwells of the session
     "category_recent_interest",
     "category_passes",
     "is_last_category",  # of the latest click
