@@ -95,25 +95,27 @@ class LastGood:
 def editorial_plan(request: policy_pb2.PlanPageRequest) -> list[policy_pb2.SlotDecision]:
     """Modules in the order in which they come, each in the first template that fits.
 
-    An item stands in one slot only, and groups keep their limits. A filler that would starve so repeats
-    items, and goes over limits where that is not enough, as it does in the policy. Slots that nothing
-    fits are left out.
+    An item stands in one slot only, and groups and kinds of modules keep their limits. A filler that would
+    starve so repeats items, and goes over limits where that is not enough, as it does in the policy. Slots
+    that nothing fits are left out.
     """
     decisions: list[policy_pb2.SlotDecision] = []
     room = _Room(request)
     pinned = {slot.pinned_module_id for slot in request.slots} - {""}
     modules = {module.module_id: module for module in sorted(request.modules, key=lambda m: m.is_filler)}
-    for slot in request.slots:
+    for place, slot in enumerate(request.slots):
         own = modules.get(slot.pinned_module_id)
         rest = (module for name, module in modules.items() if name not in pinned)
         allowed_modules, allowed_templates = set(slot.allowed_module_ids), set(slot.allowed_template_ids)
         for module in (*([own] if own is not None else []), *rest):
             if allowed_modules and module.module_id not in allowed_modules:
                 continue
+            if module is not own and not module.is_filler and room.is_crowded(module.module_id, place):
+                continue
             chosen = _first_fit(module, allowed_templates, room)
             if chosen is not None:
                 template_id, rows = chosen
-                room.take(rows)
+                room.take(module.module_id, place, rows)
                 del modules[module.module_id]
                 decisions.append(
                     policy_pb2.SlotDecision(
@@ -215,14 +217,29 @@ def _with_lists(
 
 
 class _Room:
-    """What the slots above left: items, and places within the limits of groups."""
+    """What the slots above left: items, and places within the limits of groups and of kinds of modules."""
 
     def __init__(self, request: policy_pb2.PlanPageRequest) -> None:
         self._shown: set[int] = set()
         self._left = {limit.group_id: limit.max_item_count for limit in request.group_limits}
-        self._group_of: list[int] = []
+        self._groups_of: list[list[int]] = []
         if self._left:
-            self._group_of = from_tensor(request.items.group_id, "items.group_id").tolist()
+            groups = from_tensor(request.items.group_id, "items.group_id")
+            self._groups_of = groups.reshape(len(groups), -1).tolist()
+        # By limit: its modules, and the slots that hold one or are pinned to one.
+        self._kinds = [
+            (limit, set(limit.module_ids), _pinned_places(request, limit.module_ids))
+            for limit in request.module_limits
+        ]
+
+    def is_crowded(self, module_id: str, place: int) -> bool:
+        return any(
+            len(taken - {place}) >= limit.max_module_count
+            or place < limit.first_slot
+            or any(abs(place - other) <= limit.min_gap for other in taken - {place})
+            for limit, members, taken in self._kinds
+            if module_id in members
+        )
 
     def unseen(self, rows: Iterable[int]) -> list[int]:
         return [row for row in rows if row not in self._shown]
@@ -232,20 +249,30 @@ class _Room:
             return rows
         left, kept = dict(self._left), []
         for row in rows:
-            group = self._group_of[row]
-            if left.get(group, 1) > 0:
+            groups = [group for group in self._groups_of[row] if group in left]
+            if all(left[group] > 0 for group in groups):
                 kept.append(row)
-                if group in left:
+                for group in groups:
                     left[group] -= 1
         return kept
 
-    def take(self, rows: list[int]) -> None:
+    def take(self, module_id: str, place: int, rows: list[int]) -> None:
         self._shown.update(rows)
+        for _, members, taken in self._kinds:
+            if module_id in members:
+                taken.add(place)
+            else:
+                taken.discard(place)  # a pin that could not stand
         if self._left:
             for row in rows:
-                group = self._group_of[row]
-                if group in self._left:
-                    self._left[group] -= 1
+                for group in self._groups_of[row]:
+                    if group in self._left:
+                        self._left[group] -= 1
+
+
+def _pinned_places(request: policy_pb2.PlanPageRequest, module_ids: Iterable[str]) -> set[int]:
+    members = set(module_ids)
+    return {place for place, slot in enumerate(request.slots) if slot.pinned_module_id in members}
 
 
 def _first_fit(

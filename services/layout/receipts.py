@@ -26,6 +26,7 @@ _MASK_WORDS = {
     policy_pb2.MASK_REASON_TOO_FEW_ITEMS: "too few of its items are left after the slots above",
     policy_pb2.MASK_REASON_PINNED: "the slot is pinned to another module",
     policy_pb2.MASK_REASON_RESERVED: "a slot below needs it",
+    policy_pb2.MASK_REASON_CROWDED: "its kind is to be few and apart on the page",
 }
 
 

@@ -4,7 +4,7 @@
 The planner masks by them, `space` encodes them, and training replays logged pages through both.
 
 Symbols: N items, M modules, R rows of the longest module, A actions (a module in one of its templates,
-in the order of the request), S slots, G capped groups.
+in the order of the request), S slots, G capped groups, K groups of an item, L module limits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from planogram.policy.v1 import policy_pb2
 from services.common.errors import InvalidRequest
 from services.common.tensors import from_tensor
-from services.policy.recount import first_repeating, recounted
+from services.policy.recount import crowded, first_repeating, recounted
 
 Array = np.ndarray[Any, Any]
 
@@ -30,6 +30,8 @@ MAX_SLOT_COUNT = 40
 MAX_TEMPLATE_COUNT = 8
 MAX_ID_BYTES = 64
 MAX_SHOWN_COUNT = 100
+MAX_GROUPS_OF_ITEM = 8
+MAX_LIMIT_COUNT = 16
 
 SHAPE_LIMIT = 1_024
 """Shapes that are remembered; a shop has a handful per page type, a caller who varies ids has many."""
@@ -50,6 +52,22 @@ class SlotShape:
     """(A,) true for the pinned module in the templates that the slot takes; all false without a pin."""
     kept: Array
     """(A,) true for modules that a slot below is pinned to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleLimits:
+    """Modules of a kind that stay few and apart."""
+
+    is_member: Array
+    """(L, M) true for modules that a limit is about."""
+    most: Array
+    """(L,) most of them on the page."""
+    gap: Array
+    """(L,) least number of slots between two of them."""
+    first_slot: Array
+    """(L,) the highest place where one may stand."""
+    is_pinned: Array
+    """(L, S) true for slots that one of them is pinned to."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +91,7 @@ class Shape:
     is_filler: Array
     """(A,) true where the action's module is a filler."""
     slots: tuple[SlotShape, ...]
+    limits: ModuleLimits
     draw_rank: Array
     """(A,) place of the action by module and template id: draws do not depend on the request's order."""
 
@@ -102,7 +121,7 @@ class Facts:
     can_fill: Array
     """(A,) true for fillers with enough rows to stand whatever stands above."""
     group: Array
-    """(N,) index of the item's capped group; G where no cap applies."""
+    """(N, K) indexes of the item's capped groups; G where no cap applies."""
     group_limit: Array
     """(G,) most items of the group on the page."""
 
@@ -127,6 +146,8 @@ class Progress:
         self.is_seen = np.zeros(len(facts.click), bool)
         self.is_placed = np.zeros(len(facts.rows), bool)
         self.group_left = facts.group_limit.copy()
+        self.stands = np.zeros(facts.shape.limits.is_pinned.shape, bool)
+        """(L, S) true for slots above that hold a module of a limit."""
         self.actions: list[int] = []
         """Actions of the slots above, top-down."""
 
@@ -136,6 +157,7 @@ class Progress:
         other.is_seen = self.is_seen.copy()
         other.is_placed = self.is_placed.copy()
         other.group_left = self.group_left.copy()
+        other.stands = self.stands.copy()
         other.actions = self.actions.copy()
         return other
 
@@ -161,6 +183,27 @@ class Progress:
             )
         )
 
+    def crowded(self) -> Array:
+        """(s, A) true where a slot that is left would hold too many of a kind, or two too near.
+
+        What stands above counts, and what is pinned below.
+        """
+        shape, index = self.facts.shape, len(self.actions)
+        limits = shape.limits
+        if not len(limits.most):
+            return np.zeros((len(shape.slots) - index, shape.action_count), bool)
+        is_taken = np.concatenate((self.stands[:, :index], limits.is_pinned[:, index:]), axis=1)
+        modules: Array = crowded(
+            is_taken,
+            limits.is_pinned,
+            limits.is_member,
+            limits.most,
+            limits.gap,
+            limits.first_slot,
+            index,
+        )
+        return modules[:, shape.module]
+
     def rows_of(self, offer: Offer, action: int) -> Array:
         """Items that an action would show, in order."""
         rows: Array = self.facts.rows[self.facts.shape.module[action], offer.shown[action]]
@@ -172,8 +215,11 @@ class Progress:
         self.is_placed[self.facts.shape.module[action]] = True
         if len(self.group_left):
             group = self.facts.group[rows]
-            counts = np.bincount(group, minlength=len(self.group_left) + 1)
+            counts = np.bincount(group.ravel(), minlength=len(self.group_left) + 1)
             self.group_left = self.group_left - counts[:-1]
+        if len(self.stands):
+            module = self.facts.shape.module[action]
+            self.stands[:, len(self.actions)] = self.facts.shape.limits.is_member[:, module]
         self.actions.append(action)
 
 
@@ -217,6 +263,7 @@ def _shape(request: policy_pb2.PlanPageRequest) -> Shape:
             for module in request.modules
         ),
         tuple(map(policy_pb2.Slot.SerializeToString, request.slots)),
+        tuple(map(policy_pb2.ModuleLimit.SerializeToString, request.module_limits)),
     )
     shape = _shapes.get(key)
     if shape is None:
@@ -245,6 +292,7 @@ def _make_shape(request: policy_pb2.PlanPageRequest) -> Shape:
         max_count=max_count,
         is_filler=np.array([entry.is_filler for entry in modules], bool)[module],
         slots=_slots(request, module, template_ids),
+        limits=_limits(request),
         draw_rank=_draw_rank(request),
     )
 
@@ -350,14 +398,55 @@ def _groups(request: policy_pb2.PlanPageRequest, item_count: int) -> tuple[Array
             raise InvalidRequest(f"{where}.max_item_count", limit.max_item_count, "0 or more")
         limits[limit.group_id] = limit.max_item_count
     if not limits:
-        return np.zeros(item_count, np.int64), np.zeros(0, np.int64)
+        return np.zeros((item_count, 1), np.int64), np.zeros(0, np.int64)
     ids = from_tensor(request.items.group_id, "items.group_id")
-    if ids.dtype != np.int32 or ids.shape != (item_count,):
-        raise InvalidRequest("items.group_id", f"{ids.dtype} {ids.shape}", f"int32 of shape ({item_count},)")
+    columns = ids[:, None] if ids.ndim == 1 else ids
+    if (
+        ids.dtype != np.int32
+        or columns.ndim != 2
+        or len(columns) != item_count
+        or not 1 <= columns.shape[1] <= MAX_GROUPS_OF_ITEM
+    ):
+        raise InvalidRequest(
+            "items.group_id",
+            f"{ids.dtype} {ids.shape}",
+            f"int32 of shape ({item_count},) or ({item_count}, K), K up to {MAX_GROUPS_OF_ITEM}",
+        )
     capped = np.array(sorted(limits))
-    place = np.minimum(np.searchsorted(capped, ids), len(capped) - 1)
-    group = np.where(capped[place] == ids, place, len(capped))
+    place = np.minimum(np.searchsorted(capped, columns), len(capped) - 1)
+    group = np.where(capped[place] == columns, place, len(capped))
     return group, np.array([limits[int(identity)] for identity in capped])
+
+
+def _limits(request: policy_pb2.PlanPageRequest) -> ModuleLimits:
+    if len(request.module_limits) > MAX_LIMIT_COUNT:
+        raise InvalidRequest(
+            "module_limits", f"{len(request.module_limits)} entries", f"at most {MAX_LIMIT_COUNT}"
+        )
+    for index, limit in enumerate(request.module_limits):
+        for name in ("max_module_count", "min_gap", "first_slot"):
+            if not 0 <= getattr(limit, name) <= MAX_SLOT_COUNT:
+                raise InvalidRequest(
+                    f"module_limits[{index}].{name}", getattr(limit, name), f"0 to {MAX_SLOT_COUNT}"
+                )
+    members = [set(limit.module_ids) for limit in request.module_limits]
+
+    def are_members(names: Sequence[str]) -> Array:
+        return np.array([[name in known for name in names] for known in members], bool).reshape(
+            len(members), len(names)
+        )
+
+    most, gap, first_slot = (
+        np.array([getattr(limit, name) for limit in request.module_limits], np.int64)
+        for name in ("max_module_count", "min_gap", "first_slot")
+    )
+    return ModuleLimits(
+        is_member=are_members([module.module_id for module in request.modules]),
+        most=most,
+        gap=gap,
+        first_slot=first_slot,
+        is_pinned=are_members([slot.pinned_module_id for slot in request.slots]),
+    )
 
 
 def _draw_rank(request: policy_pb2.PlanPageRequest) -> Array:

@@ -8,6 +8,8 @@ then, so the propensity of each is exact, given the slots above.
   nothing else: a slot that allows a filler with enough rows can always be filled.
 - A pin stands whatever its value; its module is kept for it unless a slot above could hold nothing
   else. A pin that cannot stand is ignored.
+- Limits keep modules of a kind few and apart, with what is pinned below; pins and repeated fillers go over
+  them.
 - Where a slot below allows no filler, choices after which it could not be filled are masked. The search
   for a way to fill it has a limit of nodes; what it could not prove harmless is masked.
 """
@@ -40,6 +42,7 @@ class Mask(IntEnum):
     TOO_FEW_ITEMS = 3
     PINNED = 4
     RESERVED = 5
+    CROWDED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +114,26 @@ def slot_masks(progress: Progress, offer: Offer, index: int) -> Array:
     """(A,) Mask of each action in slot `index`, what lies below looked at for pins alone."""
     shape = progress.facts.shape
     slot = shape.slots[index]
-    is_placed = progress.is_placed[shape.module]
-    return _masks(slot.allowed, slot.pinned, slot.kept, shape.is_filler, is_placed, offer.is_enough)
+    return _masks(
+        slot.allowed,
+        slot.pinned,
+        slot.kept,
+        shape.is_filler,
+        progress.is_placed[shape.module],
+        offer.is_enough,
+        progress.crowded()[0],
+    )
 
 
 @compiled
 def _masks(
-    allowed: Array, pinned: Array, kept: Array, is_filler: Array, is_placed: Array, is_enough: Array
+    allowed: Array,
+    pinned: Array,
+    kept: Array,
+    is_filler: Array,
+    is_placed: Array,
+    is_enough: Array,
+    is_crowded: Array,
 ) -> Array:
     """(A,) Mask of each action, by what is said of each."""
     # From what should stand here, a pin, to what may stand rather than nothing.
@@ -127,11 +143,11 @@ def _masks(
             is_free = not is_placed[action]
             if pinned[action] and (is_free or is_filler[action]):
                 claims[action] = 0
-            elif is_free and not kept[action]:
+            elif is_free and not kept[action] and not is_crowded[action]:
                 claims[action] = 1
             elif is_filler[action]:
                 claims[action] = 2
-            elif is_free:
+            elif is_free and not is_crowded[action]:
                 claims[action] = 3
     best = claims.min()
     masks = np.empty(len(allowed), np.int64)
@@ -144,8 +160,10 @@ def _masks(
             masks[action] = Mask.PLACED
         elif not is_enough[action]:
             masks[action] = Mask.TOO_FEW_ITEMS
+        elif best == 0:
+            masks[action] = Mask.PINNED
         else:
-            masks[action] = Mask.PINNED if best == 0 else Mask.RESERVED
+            masks[action] = Mask.CROWDED if is_crowded[action] else Mask.RESERVED
     return masks
 
 

@@ -1,6 +1,7 @@
-"""Which of its items could each choice still show, below what stands already?
+"""Which of its items could each choice still show below what stands already, and where is its kind crowded?
 
-Symbols as in `page.py`: N items, M modules, R rows of the longest module, A actions, G capped groups.
+Symbols as in `page.py`: N items, M modules, R rows of the longest module, A actions, G capped groups, L
+limits on modules, S slots, s slots that are left.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def recounted(
     Args:
         rows: (M, R) items of each module; is_row: (M, R) false beyond its end.
         is_seen: (N,) true of items that stand above.
-        group: (N,) index of the item's capped group, G where no cap applies; group_left: (G,) room in it.
+        group: (N, K) indexes of the item's capped groups, G where no cap applies; group_left: (G,) room.
         module, min_count, max_count, is_filler: (A,)
     """
     action_count, width = len(module), rows.shape[1]
@@ -48,9 +49,8 @@ def recounted(
                     break
                 row = rows[module[action], place]
                 fits = is_row[module[action], place] and (effort > 0 or not is_seen[row])
-                if fits and effort < 2 and group[row] < len(room):
-                    room[group[row]] -= 1
-                    fits = room[group[row]] >= 0
+                if fits and effort < 2:
+                    fits = _takes_room(group[row], room)
                 found += fits
                 shown[action, place] = fits
             is_enough[action] = found >= min_count[action]
@@ -58,6 +58,18 @@ def recounted(
                 break
         count[action] = found
     return shown, count, is_enough
+
+
+@compiled
+def _takes_room(groups: Array, room: Array) -> bool:
+    """Takes a place in each of the groups (K,), in `room` (G,), where all of them have one."""
+    for group in groups:
+        if group < len(room) and room[group] <= 0:
+            return False
+    for group in groups:
+        if group < len(room):
+            room[group] -= 1
+    return True
 
 
 @compiled
@@ -70,3 +82,36 @@ def first_repeating(rows: Array, lengths: Array, item_count: int) -> int:
                 return index
             last_seen[row] = index
     return -1
+
+
+@compiled
+def crowded(
+    is_taken: Array,
+    is_pinned: Array,
+    is_member: Array,
+    most: Array,
+    gap: Array,
+    first_slot: Array,
+    index: int,
+) -> Array:
+    """(s, M) true where a module cannot stand in slot `index`, or one below, for a limit on its kind.
+
+    Args:
+        is_taken: (L, S) slots that hold, or are pinned to, a module of a limit.
+        is_pinned: (L, S) slots where the limit is not held against what stands there.
+        is_member: (L, M) modules that a limit is about.
+        most, gap, first_slot: (L,)
+    """
+    limit_count, slot_count = is_taken.shape
+    result = np.zeros((slot_count - index, is_member.shape[1]), np.bool_)
+    for limit in range(limit_count):
+        total = is_taken[limit].sum()
+        for slot in range(index, slot_count):
+            if is_pinned[limit, slot]:
+                continue
+            is_out = total >= most[limit] or slot < first_slot[limit]
+            for other in range(max(slot - gap[limit], 0), min(slot + gap[limit] + 1, slot_count)):
+                is_out = is_out or is_taken[limit, other]
+            if is_out:
+                result[slot - index] |= is_member[limit]
+    return result

@@ -33,6 +33,7 @@ _REASONS = {
     Mask.TOO_FEW_ITEMS: policy_pb2.MASK_REASON_TOO_FEW_ITEMS,
     Mask.PINNED: policy_pb2.MASK_REASON_PINNED,
     Mask.RESERVED: policy_pb2.MASK_REASON_RESERVED,
+    Mask.CROWDED: policy_pb2.MASK_REASON_CROWDED,
 }
 _MODE_CODES = {mode: code for code, mode in _MODES.items()}
 

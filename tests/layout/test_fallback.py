@@ -71,6 +71,24 @@ def test_no_limit_is_ever_passed_without_a_filler(rows, groups, limits):
         assert sum(groups[row] == group for row in shown) <= most
 
 
+def test_an_item_counts_in_each_of_its_groups():
+    groups = [[0, 5], [0, 6], [1, 5], [1, 6]]
+    asked = request([module("a", [0, 1, 2, 3])], 1, groups, [(0, 2), (5, 1), (6, 2)])
+    assert list(fallback.editorial_plan(asked)[0].rows) == [0, 1, 3]
+
+
+def test_modules_of_a_kind_stay_few_and_apart_and_a_pin_counts():
+    names = [f"{kind}{place}" for place in range(4) for kind in ("ad", "m")]
+    asked = request([module(name, [2 * place, 2 * place + 1]) for place, name in enumerate(names)], 6)
+    asked.module_limits.add(
+        module_ids=["ad0", "ad1", "ad2", "ad3"], max_module_count=2, min_gap=1, first_slot=1
+    )
+    asked.slots[4].pinned_module_id = "ad3"
+    shown = [decision.module_id for decision in fallback.editorial_plan(asked)]
+    assert [place for place, name in enumerate(shown) if name.startswith("ad")] == [1, 4]
+    assert shown[4] == "ad3"
+
+
 async def test_where_no_shelf_can_stand_the_policy_is_not_asked(open_shop):
     def starved(request):
         response = feature_pb2.GatherPageResponse.FromString(good(request).SerializeToString())

@@ -59,8 +59,9 @@ class Build:
         modules: Sequence[M],
         slots: Sequence[S],
         item_count: int | None = None,
-        groups: Sequence[int] | None = None,
+        groups: Sequence[int] | Sequence[Sequence[int]] | None = None,
         limits: dict[int, int] | None = None,
+        few: Sequence[tuple[Sequence[str], int, int, int]] = (),
         click: Sequence[float] | None = None,
         seed: int = 0,
     ) -> policy_pb2.PlanPageRequest:
@@ -75,6 +76,10 @@ class Build:
             request.items.group_id.CopyFrom(to_tensor(np.array(groups, np.int32)))
         for group_id, most in (limits or {}).items():
             request.group_limits.add(group_id=group_id, max_item_count=most)
+        for module_ids, most, gap, first_slot in few:
+            request.module_limits.add(
+                module_ids=module_ids, max_module_count=most, min_gap=gap, first_slot=first_slot
+            )
         for module in modules:
             message = request.modules.add(
                 module_id=module.name,

@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from services.common.errors import Incompatible
+from services.common.tensors import from_tensor
 from services.policy import page, planner
 from services.policy.exploration import Exploration, Mode
 from services.policy.planner import Mask
@@ -194,6 +195,39 @@ def test_a_value_that_is_no_number_is_refused(build):
         plan(request, lambda progress, offer, actions: np.full(len(actions), np.nan))
 
 
+def test_modules_of_a_kind_stay_few_and_apart(build):
+    module, slot = build.module, build.slot
+    ads = [module(f"ad{index}", [index], [("grid", 1, 1)]) for index in range(4)]
+    others = [module(f"m{index}", [10 + index], [("grid", 1, 1)]) for index in range(8)]
+    few = [([ad.name for ad in ads], 2, 2, 1)]
+    request = build([*ads, *others], [slot(f"s{index}") for index in range(8)], few=few)
+    facts, choices = plan(request, prefer("ad0", "ad1", "ad2", "ad3"), GREEDY)
+    shown = names(facts, choices)
+    assert [index for index, name in enumerate(shown) if name.startswith("ad")] == [1, 4]
+    assert reasons(facts, choices[2])["ad3"] is Mask.CROWDED
+
+
+def test_a_pin_below_counts_for_the_limit_above_it(build):
+    module, slot = build.module, build.slot
+    ads = [module(f"ad{index}", [index], [("grid", 1, 1)]) for index in range(3)]
+    others = [module(f"m{index}", [10 + index], [("grid", 1, 1)]) for index in range(4)]
+    few = [([ad.name for ad in ads], 2, 1, 0)]
+    slots = [slot("a"), slot("b"), slot("c", pin="ad0"), slot("d")]
+    request = build([*ads, *others], slots, few=few)
+    shown = names(*plan(request, prefer("ad1", "ad2"), GREEDY))
+    assert shown[0] == "ad1" and shown[2] == "ad0"
+    assert not shown[1].startswith("ad") and not shown[3].startswith("ad")
+
+
+def test_an_item_counts_in_each_of_its_groups(build):
+    module, slot = build.module, build.slot
+    modules = [module("a", [0, 1, 2, 3], [("grid", 1, 4)]), module("b", [4, 5], [("grid", 1, 4)])]
+    groups = [[0, 5], [0, 6], [1, 5], [1, 6], [0, 6], [1, 7]]
+    request = build(modules, [slot("top"), slot("next")], 6, groups, {0: 2, 5: 1, 6: 2})
+    _, choices = plan(request, prefer("a", "b"), GREEDY)
+    assert [choice.rows.tolist() for choice in choices] == [[0, 1, 3], [5]]
+
+
 @st.composite
 def requests(draw, build, with_fillers):
     module, slot = build.module, build.slot
@@ -218,17 +252,37 @@ def requests(draw, build, with_fillers):
             allowed = list({*allowed, "fill"})
         templates = draw(st.sampled_from([(), ("g",), ("l",)]))
         slots.append(slot(f"s{index}", sorted(allowed), templates, draw(st.sampled_from(["", "", *ids]))))
-    groups = draw(st.lists(st.integers(-1, 2), min_size=item_count, max_size=item_count))
+    width = draw(st.integers(1, 2))
+    groups = draw(
+        st.lists(
+            st.lists(st.integers(-1, 2), min_size=width, max_size=width),
+            min_size=item_count,
+            max_size=item_count,
+        )
+    )
     limits = draw(st.dictionaries(st.integers(0, 2), st.integers(0, 3)))
-    return build(modules, slots, item_count, groups, limits, seed=draw(st.integers(-(2**63), 2**63 - 1)))
+    few = draw(
+        st.lists(
+            st.tuples(
+                st.lists(st.sampled_from(ids), unique=True),
+                st.integers(0, 3),
+                st.integers(0, 2),
+                st.integers(0, 2),
+            ),
+            max_size=2,
+        )
+    )
+    seed = draw(st.integers(-(2**63), 2**63 - 1))
+    return build(modules, slots, item_count, groups, limits, few, seed=seed)
 
 
 def check_page(request, facts, choices):
     """Every rule of the page, stated without the planner's arrays."""
     seen, placed = set(), set()
     left = {limit.group_id: limit.max_item_count for limit in request.group_limits}
-    groups = np.frombuffer(request.items.group_id.data, "<i4") if left else None
-    for slot, choice in zip(request.slots, choices, strict=True):
+    groups = from_tensor(request.items.group_id, "group_id") if left else None
+    kinds = [(set(limit.module_ids), limit, []) for limit in request.module_limits]
+    for index, (slot, choice) in enumerate(zip(request.slots, choices, strict=True)):
         module = request.modules[facts.shape.module[choice.action]]
         template = module.templates[facts.shape.template[choice.action]]
         rows = choice.rows.tolist()
@@ -243,11 +297,19 @@ def check_page(request, facts, choices):
             assert module.module_id not in placed
             assert not seen & set(rows)
             for group, room in left.items():
-                assert sum(int(groups[row]) == group for row in rows) <= max(room, 0)
+                assert sum((groups[row] == group).sum() for row in rows) <= max(room, 0)
+        for members, limit, above in kinds:
+            if module.module_id in members:
+                if not module.is_filler and slot.pinned_module_id != module.module_id:
+                    assert len(above) < limit.max_module_count
+                    assert index >= limit.first_slot
+                    assert not above or index - above[-1] > limit.min_gap
+                above.append(index)
         if left:
             for row in rows:
-                if int(groups[row]) in left:
-                    left[int(groups[row])] -= 1
+                for group in groups[row].tolist():
+                    if group in left:
+                        left[group] -= 1
         seen |= set(rows)
         placed.add(module.module_id)
         assert abs(choice.feasible_propensities.sum() - 1) < 1e-9

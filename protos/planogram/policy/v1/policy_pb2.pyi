@@ -28,6 +28,7 @@ class MaskReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MASK_REASON_TOO_FEW_ITEMS: _ClassVar[MaskReason]
     MASK_REASON_PINNED: _ClassVar[MaskReason]
     MASK_REASON_RESERVED: _ClassVar[MaskReason]
+    MASK_REASON_CROWDED: _ClassVar[MaskReason]
 EXPLORATION_MODE_UNSPECIFIED: ExplorationMode
 EXPLORATION_MODE_GREEDY: ExplorationMode
 EXPLORATION_MODE_EPSILON_GREEDY: ExplorationMode
@@ -38,9 +39,10 @@ MASK_REASON_PLACED: MaskReason
 MASK_REASON_TOO_FEW_ITEMS: MaskReason
 MASK_REASON_PINNED: MaskReason
 MASK_REASON_RESERVED: MaskReason
+MASK_REASON_CROWDED: MaskReason
 
 class PlanPageRequest(_message.Message):
-    __slots__ = ("session", "context", "items", "modules", "slots", "exploration", "seed", "policy_version", "group_limits")
+    __slots__ = ("session", "context", "items", "modules", "slots", "exploration", "seed", "policy_version", "group_limits", "module_limits")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +52,7 @@ class PlanPageRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     GROUP_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    MODULE_LIMITS_FIELD_NUMBER: _ClassVar[int]
     session: _context_pb2.SessionState
     context: _context_pb2.PageContext
     items: ItemPredictions
@@ -59,7 +62,8 @@ class PlanPageRequest(_message.Message):
     seed: int
     policy_version: str
     group_limits: _containers.RepeatedCompositeFieldContainer[GroupLimit]
-    def __init__(self, session: _Optional[_Union[_context_pb2.SessionState, _Mapping]] = ..., context: _Optional[_Union[_context_pb2.PageContext, _Mapping]] = ..., items: _Optional[_Union[ItemPredictions, _Mapping]] = ..., modules: _Optional[_Iterable[_Union[Module, _Mapping]]] = ..., slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ..., exploration: _Optional[_Union[Exploration, _Mapping]] = ..., seed: _Optional[int] = ..., policy_version: _Optional[str] = ..., group_limits: _Optional[_Iterable[_Union[GroupLimit, _Mapping]]] = ...) -> None: ...
+    module_limits: _containers.RepeatedCompositeFieldContainer[ModuleLimit]
+    def __init__(self, session: _Optional[_Union[_context_pb2.SessionState, _Mapping]] = ..., context: _Optional[_Union[_context_pb2.PageContext, _Mapping]] = ..., items: _Optional[_Union[ItemPredictions, _Mapping]] = ..., modules: _Optional[_Iterable[_Union[Module, _Mapping]]] = ..., slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ..., exploration: _Optional[_Union[Exploration, _Mapping]] = ..., seed: _Optional[int] = ..., policy_version: _Optional[str] = ..., group_limits: _Optional[_Iterable[_Union[GroupLimit, _Mapping]]] = ..., module_limits: _Optional[_Iterable[_Union[ModuleLimit, _Mapping]]] = ...) -> None: ...
 
 class ItemPredictions(_message.Message):
     __slots__ = ("click_probability", "purchase_probability", "margin", "freshness", "group_id")
@@ -122,6 +126,18 @@ class GroupLimit(_message.Message):
     group_id: int
     max_item_count: int
     def __init__(self, group_id: _Optional[int] = ..., max_item_count: _Optional[int] = ...) -> None: ...
+
+class ModuleLimit(_message.Message):
+    __slots__ = ("module_ids", "max_module_count", "min_gap", "first_slot")
+    MODULE_IDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_MODULE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MIN_GAP_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SLOT_FIELD_NUMBER: _ClassVar[int]
+    module_ids: _containers.RepeatedScalarFieldContainer[str]
+    max_module_count: int
+    min_gap: int
+    first_slot: int
+    def __init__(self, module_ids: _Optional[_Iterable[str]] = ..., max_module_count: _Optional[int] = ..., min_gap: _Optional[int] = ..., first_slot: _Optional[int] = ...) -> None: ...
 
 class Exploration(_message.Message):
     __slots__ = ("mode", "epsilon", "temperature")
