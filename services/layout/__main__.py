@@ -9,9 +9,10 @@ from planogram.layout.v1 import layout_pb2_grpc
 from services.common import pseudonyms
 from services.common.callers import Role
 from services.common.server import Service, main
-from services.layout import blueprint, experiments, rules, upstreams
+from services.layout import upstreams
 from services.layout.admission import Admission
 from services.layout.composer import Composer
+from services.layout.configuration import LiveConfiguration
 from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
 from services.layout.relay import Relay
@@ -24,14 +25,12 @@ from services.layout.upstreams import ModelDirectory
 @contextlib.asynccontextmanager
 async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutServicer]:
     """A servicer with its configuration read, its log open and its upstreams connected."""
+    configuration = LiveConfiguration(settings.config_path, settings.configuration_archive)
     admission = Admission(
-        blueprints=blueprint.load(settings.config_path),
-        experiments=experiments.load(settings.config_path),
         signer=Signer(pseudonyms.load_secret(settings.signing_key_path)),
         pseudonyms=pseudonyms.load(settings.shopper_key_path),
         token_ttl_s=settings.token_ttl_s,
     )
-    item_rules = rules.load(settings.config_path)
     services = upstreams.connect(settings)
     event_log = EventLog(settings.log_path, settings.exposure_queue_size)
     models = ModelDirectory(services.scoring)
@@ -39,14 +38,14 @@ async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutService
     last_good = LastGood(settings.last_good_path)
     await models.update()
     composer = Composer(
+        configuration=configuration,
         admission=admission,
-        rules=item_rules,
         services=services,
         models=models,
         last_good=last_good,
         event_log=event_log,
-        configuration_version=blueprint.version(settings.config_path),
     )
+    configuration.follow()
     try:
         yield LayoutServicer(
             composer,
@@ -56,6 +55,7 @@ async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutService
             settings.export_folder,
         )
     finally:
+        await configuration.close()
         await relay.close()
         await models.close()
         event_log.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +14,10 @@ from planogram.layout.v1 import layout_pb2, token_pb2
 from services.common.callers import Caller, Role, require
 from services.common.errors import InvalidRequest, NotFound
 from services.common.pseudonyms import Pseudonyms
+from services.layout import conditions
 from services.layout.blueprint import CONTEXT, Blueprint, Blueprints, Module, Slot
-from services.layout.experiments import Assignment, Experiments
+from services.layout.configuration import Configuration
+from services.layout.experiments import Assignment
 from services.layout.tokens import MAX_CURSOR_BYTES, Signer, shown_digests
 
 MAX_SLOTS = 40
@@ -26,6 +28,7 @@ MAX_AGE_S = 30 * 86_400
 MAX_AHEAD_S = 60
 
 _MODULE_ID = re.compile(r"[a-z0-9_-]{1,64}")
+_MARKET = re.compile(r"[a-z0-9_-]{1,35}")
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 
 
@@ -35,6 +38,7 @@ class PageRequest:
 
     page_id: str
     request_id: str
+    configuration: Configuration
     blueprint: Blueprint
     modules: tuple[Module, ...]
     slots: tuple[Slot, ...]
@@ -53,18 +57,26 @@ class PageRequest:
     shown_module_ids: frozenset[str]
     shown_item_digests: frozenset[bytes]
 
+    def is_filler(self, module: Module) -> bool:
+        """Whether the module is the one that may fill any slot."""
+        return module.module_id == self.blueprint.filler_id
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What requests are held against."""
+    """What requests are held against, beside the configuration in force."""
 
-    blueprints: Blueprints
-    experiments: Experiments
     signer: Signer
     pseudonyms: Pseudonyms
     token_ttl_s: float
 
-    def admit(self, request: layout_pb2.ComposePageRequest, request_id: str, caller: Caller) -> PageRequest:
+    def admit(
+        self,
+        request: layout_pb2.ComposePageRequest,
+        request_id: str,
+        caller: Caller,
+        configuration: Configuration,
+    ) -> PageRequest:
         """The page that a request asks for.
 
         Raises:
@@ -79,7 +91,8 @@ class Admission:
             raise InvalidRequest("context", "absent", "a context with a page_type")
         check_shopper(request.shopper)
         context = self._context(request.context, now_s)
-        blueprint = self._blueprint(request.blueprint, context.page_type)
+        blueprints = configuration.blueprints
+        blueprint = _blueprint(request.blueprint, context, blueprints)
         cursor = token_pb2.PageCursor()
         if request.cursor:
             cursor = self.signer.open(
@@ -91,7 +104,7 @@ class Admission:
                 self.token_ttl_s,
                 MAX_CURSOR_BYTES,
             )
-            blueprint = self.blueprints.by_name.get(cursor.blueprint, blueprint)
+            blueprint = blueprints.by_name.get(cursor.blueprint, blueprint)
         if request.HasField("overrides"):
             require(caller, Role.ADMIN)
             for name in ("scoring_version", "policy_version"):
@@ -99,15 +112,17 @@ class Admission:
         has_consent = request.shopper.consent == context_pb2.CONSENT_GRANTED
         known = request.shopper if has_consent else context_pb2.Shopper()
         shopper_key = self.pseudonyms.of("shopper", known.user_id)
-        assignment = self.experiments.assign(shopper_key)
+        assignment = configuration.experiments.assign(shopper_key)
+        slot_count = _slot_count(request)
         content = request.SerializeToString(deterministic=True)
         parts = (caller.name.encode(), request_id.encode())
         return PageRequest(
             page_id=self.signer.derive("page", *parts, content).hex()[:32],
             request_id=request_id,
+            configuration=configuration,
             blueprint=blueprint,
-            modules=_modules(blueprint, request.modules, context, self.blueprints, cursor),
-            slots=_slots(blueprint, request, is_continued=bool(request.cursor)),
+            modules=modules_of(blueprint, request.modules, context, blueprints, cursor.module_ids),
+            slots=slots_of(blueprint, slot_count, context, is_continued=bool(request.cursor)),
             shopper=_outgoing_shopper(request.shopper, has_consent),
             context=context,
             time_s=context.time.seconds + context.time.nanos / 1e9,
@@ -137,6 +152,9 @@ class Admission:
                 "context.locale", given.locale, 'a language tag such as "en-GB", at most 35 bytes'
             )
         context.locale = given.locale or "en"
+        if given.market and not _MARKET.fullmatch(given.market):
+            raise InvalidRequest("context.market", given.market, "1 to 35 of a-z, 0-9, - and _")
+        context.market = conditions.market(context)
         copy_time("context.time", given, context, now_s)
         check_text("context.query", given.query, int(given.page_type == context_pb2.PAGE_TYPE_SEARCH), 256)
         check_text(
@@ -153,16 +171,17 @@ class Admission:
             check_text(f"context.cart_item_ids[{index}]", item_id, 1, 128)
         return context
 
-    def _blueprint(self, name: str, page_type: context_pb2.PageType) -> Blueprint:
-        if not name:
-            return self.blueprints.by_page_type[page_type]
-        check_text("blueprint", name, 1, 64)
-        found = self.blueprints.by_name.get(name)
-        if found is None:
-            raise NotFound(f"blueprint {name!r} does not exist; there are {sorted(self.blueprints.by_name)}")
-        if found.page_type != page_type:
-            raise InvalidRequest("blueprint", name, "a blueprint of the context's page_type")
-        return found
+
+def _blueprint(name: str, context: context_pb2.PageContext, blueprints: Blueprints) -> Blueprint:
+    if not name:
+        return blueprints.of(context)
+    check_text("blueprint", name, 1, 64)
+    found = blueprints.by_name.get(name)
+    if found is None:
+        raise NotFound(f"blueprint {name!r} does not exist; there are {sorted(blueprints.by_name)}")
+    if found.page_type != context.page_type:
+        raise InvalidRequest("blueprint", name, "a blueprint of the context's page_type")
+    return found
 
 
 def check_text(field: str, value: str, low: int, high: int) -> None:
@@ -206,17 +225,23 @@ def _outgoing_shopper(shopper: context_pb2.Shopper, has_consent: bool) -> contex
     return context_pb2.Shopper(session_id="-", consent=context_pb2.CONSENT_REFUSED)
 
 
-def _modules(
+def modules_of(
     blueprint: Blueprint,
     given: Sequence[layout_pb2.CallerModule],
     context: context_pb2.PageContext,
     blueprints: Blueprints,
-    cursor: token_pb2.PageCursor,
+    shown_module_ids: Collection[str],
 ) -> tuple[Module, ...]:
-    """The blueprint's modules with the context's category, and the caller's own."""
+    """The blueprint's modules with the context's category, and the caller's own.
+
+    Args:
+        shown_module_ids: modules of earlier parts of the page, which do not come again.
+    """
     modules = []
     for module in blueprint.modules:
-        if module.module_id in cursor.module_ids and module.module_id != blueprint.filler_id:
+        if module.module_id in shown_module_ids and module.module_id != blueprint.filler_id:
+            continue
+        if not module.when.holds(context, None):
             continue
         if module.category != CONTEXT:
             modules.append(module)
@@ -244,7 +269,7 @@ def _modules(
             check_text(f"{field}.item_ids[{place}]", item_id, 1, 128)
         if len(set(entry.item_ids)) != len(entry.item_ids):
             raise InvalidRequest(f"{field}.item_ids", "an id twice", "distinct ids")
-        if entry.module_id in cursor.module_ids:
+        if entry.module_id in shown_module_ids:
             continue
         modules.append(
             Module(
@@ -263,16 +288,21 @@ def _modules(
     return tuple(modules)
 
 
-def _slots(
-    blueprint: Blueprint, request: layout_pb2.ComposePageRequest, is_continued: bool
+def slots_of(
+    blueprint: Blueprint, count: int | None, context: context_pb2.PageContext, is_continued: bool
 ) -> tuple[Slot, ...]:
-    """The blueprint's slots, cut or continued to the number asked for."""
-    slots = list(blueprint.slots)
+    """The blueprint's slots that hold for the page view, cut or continued to the number asked for."""
+    slots = [slot for slot in blueprint.slots if slot.when.holds(context, None)]
     if is_continued:
         slots = [Slot(f"more-{index + 1}") for index in range(len(slots))]
-    if request.HasField("slot_count"):
-        count = request.slot_count
-        if not 1 <= count <= MAX_SLOTS:
-            raise InvalidRequest("slot_count", count, f"1 to {MAX_SLOTS}")
+    if count is not None:
         slots = slots[:count] + [Slot(f"slot-{index + 1}") for index in range(len(slots), count)]
     return tuple(slots)
+
+
+def _slot_count(request: layout_pb2.ComposePageRequest) -> int | None:
+    if not request.HasField("slot_count"):
+        return None
+    if not 1 <= request.slot_count <= MAX_SLOTS:
+        raise InvalidRequest("slot_count", request.slot_count, f"1 to {MAX_SLOTS}")
+    return request.slot_count

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +14,7 @@ from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common.errors import ConfigurationError
 from services.layout import yaml_file
+from services.layout.conditions import ALWAYS, DEVICES, PAGE_TYPES, When
 from services.layout.yaml_file import Document
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_{}-]{0,63}$")]
@@ -49,6 +49,8 @@ class Template:
     template_id: str
     min_item_count: int
     max_item_count: int
+    columns: Mapping[int, int]
+    """Items beside each other, by device; 1 where a device is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Module:
     templates: tuple[Template, ...]
     titles: Mapping[str, str]
     item_ids: tuple[str, ...] = ()
+    when: When = ALWAYS
 
     @property
     def is_ad(self) -> bool:
@@ -88,6 +91,11 @@ class Slot:
     pinned_module_id: str = ""
     allowed_module_ids: tuple[str, ...] = ()
     allowed_template_ids: tuple[str, ...] = ()
+    when: When = ALWAYS
+
+    def pinned_to(self, module_id: str) -> Slot:
+        """The same slot with a module that stands there whatever it is worth."""
+        return replace(self, pinned_module_id=module_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,7 @@ class Blueprint:
     filler_id: str
     slots: tuple[Slot, ...]
     static_modules: tuple[Module, ...]
+    when: When = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +116,14 @@ class Blueprints:
     """All blueprints of a configuration."""
 
     by_name: Mapping[str, Blueprint]
-    by_page_type: Mapping[int, Blueprint]
+    by_page_type: Mapping[int, Sequence[Blueprint]]
+    """In the order of the file; the last of each always holds."""
     category_names: Mapping[str, Names]
     templates: Mapping[str, Template]
+
+    def of(self, context: context_pb2.PageContext) -> Blueprint:
+        """The first blueprint of the page type that holds for the page view."""
+        return next(each for each in self.by_page_type[context.page_type] if each.when.holds(context, None))
 
     def module(self, module_id: str) -> Module | None:
         """The module of a name, from whichever blueprint has it."""
@@ -127,7 +141,12 @@ def load(folder: Path) -> Blueprints:
     modules_file = yaml_file.read(folder / "modules.yaml", _Modules)
     blueprints_file = yaml_file.read(folder / "blueprints.yaml", _Blueprints)
     templates = {
-        name: Template(name, entry.min_items, entry.max_items)
+        name: Template(
+            name,
+            entry.min_items,
+            entry.max_items,
+            {DEVICES[device]: count for device, count in entry.columns.items()},
+        )
         for name, entry in modules_file.templates.items()
     }
     modules = _expand(folder / "modules.yaml", modules_file, templates, categories)
@@ -135,21 +154,18 @@ def load(folder: Path) -> Blueprints:
         name: _assemble(folder / "blueprints.yaml", name, entry, modules, templates)
         for name, entry in blueprints_file.blueprints.items()
     }
-    by_page_type: dict[int, Blueprint] = {}
+    by_page_type: dict[int, list[Blueprint]] = {}
     for blueprint in by_name.values():
-        by_page_type.setdefault(blueprint.page_type, blueprint)
-    missing = [name for name in _PAGE_TYPES if _PAGE_TYPES[name] not in by_page_type]
-    if missing:
-        raise ConfigurationError(f"{folder / 'blueprints.yaml'}: no blueprint has page_type {missing[0]}")
+        by_page_type.setdefault(blueprint.page_type, []).append(blueprint)
+    for name, page_type in PAGE_TYPES.items():
+        those = by_page_type.get(page_type, [])
+        if not those or those[-1].when != ALWAYS:
+            raise yaml_file.mistake(
+                folder / "blueprints.yaml",
+                ("blueprints", *(each.name for each in those[-1:])),
+                f"no blueprint of page_type {name} holds always; add one, as the last of its kind",
+            )
     return Blueprints(by_name, by_page_type, categories, templates)
-
-
-def version(folder: Path) -> str:
-    """12 hex digits that change with any of the configuration's files."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.yaml")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def text(names: Mapping[str, str], locale: str) -> str:
@@ -158,13 +174,6 @@ def text(names: Mapping[str, str], locale: str) -> str:
     return names.get(language) or names.get("en") or next(iter(names.values()), "")
 
 
-_PAGE_TYPES = {
-    "home": context_pb2.PAGE_TYPE_HOME,
-    "category": context_pb2.PAGE_TYPE_CATEGORY,
-    "product": context_pb2.PAGE_TYPE_PRODUCT,
-    "search": context_pb2.PAGE_TYPE_SEARCH,
-    "cart": context_pb2.PAGE_TYPE_CART,
-}
 _SOURCES = {
     name.removeprefix("CANDIDATE_SOURCE_").lower(): getattr(feature_pb2, name)
     for name in feature_pb2.CandidateSource.keys()[1:]
@@ -178,6 +187,9 @@ class _Categories(Document):
 class _Template(Document):
     min_items: int = Field(ge=0, le=100)
     max_items: int = Field(ge=1, le=100)
+    columns: dict[Literal[tuple(DEVICES)], Annotated[int, Field(ge=1, le=12)]] = Field(  # type: ignore[valid-type]
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _is_ordered(self) -> _Template:
@@ -196,6 +208,7 @@ class _Module(Document):
     per_category: bool = False
     order: Literal["value", "source", "bid"] = "value"
     candidates: int = Field(16, ge=1, le=200)
+    when: When = ALWAYS
 
 
 class _Modules(Document):
@@ -208,14 +221,16 @@ class _Slot(Document):
     pin: str = ""
     modules: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
+    when: When = ALWAYS
 
 
 class _Blueprint(Document):
-    page_type: Literal["home", "category", "product", "search", "cart"]
+    page_type: Literal[tuple(PAGE_TYPES)]  # type: ignore[valid-type]
     modules: list[str] = Field(min_length=1)
     filler: str
     static: list[str] = Field(min_length=1)
     slots: list[_Slot] = Field(min_length=1, max_length=40)
+    when: When = ALWAYS
 
 
 class _Blueprints(Document):
@@ -227,16 +242,17 @@ def _expand(
 ) -> dict[str, Module]:
     modules: dict[str, Module] = {}
     for index, entry in enumerate(file.modules):
-        where = f"{path}: modules.{index} ({entry.id})"
+        key = ("modules", index)
         unknown = [name for name in entry.templates if name not in templates]
         if unknown:
-            raise ConfigurationError(f"{where}: templates: {unknown[0]!r} is not among {sorted(templates)}")
+            problem = f"{unknown[0]!r} is not among {sorted(templates)}"
+            raise yaml_file.mistake(path, (*key, "templates"), problem)
         if entry.per_category != ("{category}" in entry.id):
-            raise ConfigurationError(f"{where}: id: per_category and {{category}} in the id go together")
+            raise yaml_file.mistake(path, (*key, "id"), "per_category and {category} in the id go together")
         for category in categories if entry.per_category else [entry.category]:
             module_id = entry.id.replace("{category}", category)
             if module_id in modules:
-                raise ConfigurationError(f"{where}: id: {module_id!r} is taken by another module")
+                raise yaml_file.mistake(path, (*key, "id"), f"{module_id!r} is taken by another module")
             titles = entry.title
             if entry.per_category:
                 names = categories[category]
@@ -254,6 +270,7 @@ def _expand(
                 candidate_count=entry.candidates,
                 templates=tuple(templates[name] for name in entry.templates),
                 titles=titles,
+                when=entry.when,
             )
     return modules
 
@@ -261,16 +278,33 @@ def _expand(
 def _assemble(
     path: Path, name: str, entry: _Blueprint, modules: Mapping[str, Module], templates: Mapping[str, Template]
 ) -> Blueprint:
-    where = f"{path}: blueprints.{name}"
-    chosen = {module.module_id: module for module in _matching(f"{where}.modules", entry.modules, modules)}
-    static = _matching(f"{where}.static", entry.static, modules)
+    def mistake(problem: str, *keys: str | int) -> ConfigurationError:
+        return yaml_file.mistake(path, ("blueprints", name, *keys), problem)
+
+    def matching(key: str, patterns: list[str]) -> list[Module]:
+        found: dict[str, Module] = {}
+        for index, pattern in enumerate(patterns):
+            those = [module for module in modules.values() if fnmatchcase(module.module_id, pattern)]
+            if not those:
+                raise mistake(f"{pattern!r} matches none of {sorted(modules)}", key, index)
+            found.update((module.module_id, module) for module in those)
+        return list(found.values())
+
+    if entry.when.segments:
+        raise mistake("a page's blueprint is chosen before the shopper is known", "when", "segments")
+    chosen = {module.module_id: module for module in matching("modules", entry.modules)}
+    static = matching("static", entry.static)
     hungry = [m.module_id for m in static if min(t.min_item_count for t in m.templates)]
     if hungry:
-        raise ConfigurationError(f"{where}.static: {hungry[0]!r} has no template with min_items 0")
+        raise mistake(f"{hungry[0]!r} has no template with min_items 0", "static")
     if len(chosen) > 56:
-        raise ConfigurationError(f"{where}.modules: {len(chosen)} modules, want at most 56")
-    slots = []
-    for slot in entry.slots:
+        raise mistake(f"{len(chosen)} modules, want at most 56", "modules")
+    if entry.filler not in chosen:
+        raise mistake(f"{entry.filler!r} is not among {sorted(chosen)}", "filler")
+    if chosen[entry.filler].when != ALWAYS:
+        raise mistake(f"{entry.filler!r} does not always hold, and a filler has to", "filler")
+    slots: dict[str, Slot] = {}
+    for index, slot in enumerate(entry.slots):
         for key, names, known in (
             ("pin", [slot.pin] if slot.pin else [], chosen),
             ("modules", slot.modules, chosen),
@@ -278,25 +312,22 @@ def _assemble(
         ):
             unknown = [value for value in names if value not in known]
             if unknown:
-                raise ConfigurationError(
-                    f"{where}.slots.{slot.id}.{key}: {unknown[0]!r} is not among {sorted(known)}"
-                )
+                raise mistake(f"{unknown[0]!r} is not among {sorted(known)}", "slots", index, key)
+        if slot.when.segments:
+            raise mistake(
+                "slots are laid out before the shopper is known", "slots", index, "when", "segments"
+            )
+        if slot.id in slots:
+            raise mistake(f"{slot.id!r} is taken by another slot", "slots", index, "id")
         # The filler may stand anywhere, so that no slot can be impossible to fill.
         allowed = (*slot.modules, entry.filler) if slot.modules else ()
-        slots.append(Slot(slot.id, slot.pin, allowed, slot.templates))
-    if len({slot.slot_id for slot in slots}) != len(slots):
-        raise ConfigurationError(f"{where}.slots: ids must differ: {[slot.slot_id for slot in slots]}")
-    if entry.filler not in chosen:
-        raise ConfigurationError(f"{where}.filler: {entry.filler!r} is not among {sorted(chosen)}")
-    page_type = _PAGE_TYPES[entry.page_type]
-    return Blueprint(name, page_type, tuple(chosen.values()), entry.filler, tuple(slots), tuple(static))
-
-
-def _matching(where: str, patterns: list[str], modules: Mapping[str, Module]) -> list[Module]:
-    found: dict[str, Module] = {}
-    for pattern in patterns:
-        matching = [module for module in modules.values() if fnmatchcase(module.module_id, pattern)]
-        if not matching:
-            raise ConfigurationError(f"{where}: {pattern!r} matches none of {sorted(modules)}")
-        found.update((module.module_id, module) for module in matching)
-    return list(found.values())
+        slots[slot.id] = Slot(slot.id, slot.pin, allowed, slot.templates, slot.when)
+    return Blueprint(
+        name=name,
+        page_type=PAGE_TYPES[entry.page_type],
+        modules=tuple(chosen.values()),
+        filler_id=entry.filler,
+        slots=tuple(slots.values()),
+        static_modules=tuple(static),
+        when=entry.when,
+    )

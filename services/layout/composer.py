@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2
@@ -17,11 +15,11 @@ from services.common.client import UpstreamError
 from services.common.tensors import to_tensor
 from services.layout import fallback, metrics, page, ranking, upstreams
 from services.layout.admission import Admission, PageRequest
+from services.layout.configuration import LiveConfiguration
 from services.layout.deadline import Deadline
 from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
 from services.layout.ranking import Predictions, Ranked, Shelf
-from services.layout.rules import Rules
 from services.layout.upstreams import ModelDirectory, Upstreams
 
 _Fallback = layout_pb2.Fallback
@@ -49,13 +47,12 @@ class Progress:
 class Composer:
     """Makes pages out of three services, a configuration and a log."""
 
+    configuration: LiveConfiguration
     admission: Admission
-    rules: Rules
     services: Upstreams
     models: ModelDirectory
     last_good: LastGood
     event_log: EventLog
-    configuration_version: str
 
     async def compose(
         self, message: layout_pb2.ComposePageRequest, request_id: str, caller: Caller, remaining_s: float
@@ -65,16 +62,15 @@ class Composer:
         Raises:
             ServiceError: for what is the caller's mistake; failures of other services never raise.
         """
-        progress = Progress(
-            Deadline.after(remaining_s), layout_pb2.Versions(blueprint=self.configuration_version)
-        )
-        request = self.admission.admit(message, request_id, caller)
+        configuration = self.configuration.current
+        progress = Progress(Deadline.after(remaining_s), layout_pb2.Versions(blueprint=configuration.version))
+        request = self.admission.admit(message, request_id, caller, configuration)
         progress.wanted = self.models.wanted(request.scoring_version)
         gathered = await self._gather(request, progress)
         expected = await self._score(request, gathered, progress)
-        ranked = self._rank(request, gathered, expected)
+        ranked = ranking.rank(request, gathered, expected, {})
         decided = await self._plan(request, gathered, ranked, progress)
-        answered = page.answer(decided, self.admission.signer, self.admission.blueprints.category_names)
+        answered = page.answer(decided, self.admission.signer)
         self._record(decided, answered)
         return answered
 
@@ -134,26 +130,6 @@ class Composer:
                 self.models.refresh()
         return ranking.predictions(gathered.item_facts, request.time_s, click, purchase)
 
-    def _rank(
-        self, request: PageRequest, gathered: feature_pb2.GatherPageResponse, expected: Predictions
-    ) -> Ranked:
-        """Every module's items, filtered and in order; after this, only the plan chooses."""
-        rows = {module.module_id: module.rows for module in gathered.modules}
-        candidates = [
-            np.fromiter(rows.get(module.module_id, ()), np.int32, len(rows.get(module.module_id, ())))
-            for module in request.modules
-        ]
-        return ranking.rank(
-            list(request.modules),
-            candidates,
-            list(gathered.item_ids),
-            gathered.item_facts,
-            expected,
-            request.context,
-            self.rules,
-            request.shown_item_digests,
-        )
-
     async def _plan(
         self,
         request: PageRequest,
@@ -163,6 +139,8 @@ class Composer:
     ) -> page.Decided:
         """A module, a template and items for every slot; the shop's own order where there is no answer."""
         question = _plan_request(request, gathered.session, ranked)
+        if not any(shelf.can_stand() for shelf in ranked.shelves if request.is_filler(shelf.module)):
+            fallback.leave_out_unfillable(question)
         decisions: list[policy_pb2.SlotDecision] = []
         exploration = None
         if question.slots:
@@ -175,6 +153,7 @@ class Composer:
             except UpstreamError as error:
                 progress.degrade(error, _Fallback.FALLBACK_EDITORIAL_ORDER)
                 decisions = fallback.editorial_plan(question)
+        ranking.note_plan(ranked, decisions)
         is_static = not decisions
         # Below the last module that can stand is the end, unless feature did not answer at all.
         is_end = is_static and request.is_continued and not progress.degraded
@@ -182,7 +161,7 @@ class Composer:
         return page.Decided(
             request=request,
             decisions=fallback.static_plan(request) if is_static and not is_end else decisions,
-            shelves=ranked.shelves,
+            ranked=ranked,
             item_ids=gathered.item_ids,
             predictions=None if is_static else ranked.predictions,
             session=gathered.session,
@@ -203,6 +182,11 @@ class Composer:
             policy=answered.versions.policy,
             degraded=[f"{entry.upstream}: {entry.reason}" for entry in answered.degraded],
         )
+        for effect in answered.rule_effects:
+            metrics.RULE_EFFECTS.labels(effect.rule, effect.action).inc()
+        for conflict in answered.rule_conflicts:
+            metrics.RULE_CONFLICTS.labels(conflict.rules[0] if conflict.rules else "").inc()
+            log.annotate(rule_conflict=conflict.problem)
         if answered.is_exposure_unlogged:
             metrics.UNLOGGED_EXPOSURES.inc()
 
@@ -219,7 +203,6 @@ def _plan_request(
         freshness=to_tensor(expected.freshness),
     )
     limits = []
-    standing_count = sum(shelf.can_stand() for shelf in ranked.shelves)
     if ranked.groups is not None:
         items.group_id.CopyFrom(to_tensor(ranked.groups.group_id))
         limits = [
@@ -240,7 +223,7 @@ def _plan_request(
             category=given.category,
         ),
         items=items,
-        modules=[_plan_module(shelf, request.blueprint.filler_id) for shelf in ranked.shelves],
+        modules=[_plan_module(shelf, request.is_filler(shelf.module)) for shelf in ranked.shelves],
         slots=[
             policy_pb2.Slot(
                 slot_id=slot.slot_id,
@@ -248,17 +231,17 @@ def _plan_request(
                 allowed_template_ids=slot.allowed_template_ids,
                 pinned_module_id=slot.pinned_module_id,
             )
-            # More slots than modules could only repeat the filler.
-            for slot in request.slots[:standing_count]
+            for slot in ranked.slots
         ],
         exploration=policy_pb2.Exploration(mode=mode),
         seed=request.seed,
         policy_version=request.policy_version or None,
         group_limits=limits,
+        module_limits=ranked.limits.values(),
     )
 
 
-def _plan_module(shelf: Shelf, filler_id: str) -> policy_pb2.Module:
+def _plan_module(shelf: Shelf, is_filler: bool) -> policy_pb2.Module:
     module = shelf.module
     return policy_pb2.Module(
         module_id=module.module_id,
@@ -274,5 +257,5 @@ def _plan_module(shelf: Shelf, filler_id: str) -> policy_pb2.Module:
             for template in module.templates
         ],
         rows=shelf.rows.tolist(),
-        is_filler=module.module_id == filler_id,
+        is_filler=is_filler,
     )

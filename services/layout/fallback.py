@@ -130,6 +130,14 @@ def editorial_plan(request: policy_pb2.PlanPageRequest) -> list[policy_pb2.SlotD
     return decisions
 
 
+def leave_out_unfillable(request: policy_pb2.PlanPageRequest) -> None:
+    """Takes out the slots that nothing fits, as far as the shop's own order can tell; for want of a filler."""
+    filled = {decision.slot_id for decision in editorial_plan(request)}
+    kept = [slot for slot in request.slots if slot.slot_id in filled]
+    del request.slots[:]
+    request.slots.extend(kept)
+
+
 def static_plan(page: PageRequest) -> list[policy_pb2.SlotDecision]:
     """The blueprint's static modules, without items, in as many slots as there are."""
     slots = [slot.slot_id for slot in page.slots]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 DEGRADED_PAGES = Counter(
     "planogram_degraded_pages_total",
@@ -10,3 +10,9 @@ DEGRADED_PAGES = Counter(
     ("upstream", "fallback"),
 )
 UNLOGGED_EXPOSURES = Counter("planogram_unlogged_exposures_total", "Pages that the full log did not take.")
+RULE_EFFECTS = Counter("planogram_rule_effects_total", "Pages that a rule changed.", ("rule", "action"))
+RULE_CONFLICTS = Counter("planogram_rule_conflicts_total", "Pages on which a rule gave way.", ("rule",))
+CONFIGURATION_IS_REFUSED = Gauge(
+    "planogram_configuration_is_refused",
+    "1 while the configuration's folder holds a mistake and an earlier one serves.",
+)

@@ -16,7 +16,7 @@ from planogram.policy.v1 import policy_pb2
 from services.layout import blueprint
 from services.layout.admission import PageRequest
 from services.layout.blueprint import Module
-from services.layout.ranking import Predictions, Shelf
+from services.layout.ranking import Predictions, Ranked
 from services.layout.reasons import reason
 from services.layout.tokens import MAX_CURSOR_BYTES, Signer, item_digest
 
@@ -27,7 +27,7 @@ class Decided:
 
     request: PageRequest
     decisions: Sequence[policy_pb2.SlotDecision]
-    shelves: Sequence[Shelf]
+    ranked: Ranked
     item_ids: Sequence[str]
     predictions: Predictions | None
     session: context_pb2.SessionState
@@ -48,10 +48,11 @@ class Decided:
         return next(module for module in modules if module.module_id == module_id)
 
 
-def answer(page: Decided, signer: Signer, category_names: Mapping[str, blueprint.Names]) -> layout_pb2.Page:
+def answer(page: Decided, signer: Signer) -> layout_pb2.Page:
     """The page as the backend gets it."""
     request = page.request
-    pins = {slot.slot_id: slot.pinned_module_id for slot in request.slots}
+    category_names = request.configuration.blueprints.category_names
+    pins = {slot.slot_id: slot.pinned_module_id for slot in page.ranked.slots}
     token = _token_of_page(page).SerializeToString()
     slots = []
     for decision in page.decisions:
@@ -95,6 +96,8 @@ def answer(page: Decided, signer: Signer, category_names: Mapping[str, blueprint
         versions=page.versions,
         degraded=page.degraded,
         cursor=_cursor(page, signer),
+        rule_effects=page.ranked.effects.messages(),
+        rule_conflicts=page.ranked.effects.conflicts,
     )
 
 
@@ -159,14 +162,14 @@ def _title(
 
 
 def _cursor(page: Decided, signer: Signer) -> str:
-    """Continues below this page; empty where no module with unseen items is left, or where it is too long."""
+    """Continues below this page; empty where no more than ads with unseen items is left, or it is too long."""
     if not any(decision.rows for decision in page.decisions):
         return ""  # a static page says nothing of what was shown: a cursor from it would lead to itself
     request = page.request
     modules = request.shown_module_ids | {decision.module_id for decision in page.decisions}
     rows = {row for decision in page.decisions for row in decision.rows}
-    left = [shelf for shelf in page.shelves if shelf.module.module_id not in modules]
-    if not any(shelf.has_more(rows) for shelf in left):
+    left = [shelf for shelf in page.ranked.shelves if shelf.module.module_id not in modules]
+    if not any(shelf.has_more(rows) for shelf in left if not shelf.module.is_ad):
         return ""
     digests = request.shown_item_digests | {item_digest(page.item_ids[row]) for row in rows}
     content = token_pb2.PageCursor(

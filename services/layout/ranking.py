@@ -1,20 +1,23 @@
-"""In which order does each module show its items?"""
+"""In which order does each module show its items, and what is the planner to keep?"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
-from services.layout import rules as item_rules
-from services.layout.blueprint import Module
-from services.layout.rules import Groups, Ints, Rules
+from planogram.policy.v1 import policy_pb2
+from services.layout.admission import PageRequest
+from services.layout.blueprint import Module, Slot
+from services.layout.rules.effects import Effects
+from services.layout.rules.holding import Groups, Holding
+from services.layout.rules.items import Items
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
+Ints = np.ndarray[Any, np.dtype[np.int32]]
 
 FRESHNESS_SCALE_S = 30 * 86_400.0
 MAX_RANKED_COUNT = 48
@@ -43,25 +46,28 @@ class Shelf:
 
     def can_stand(self) -> bool:
         """True where a template finds items enough."""
-        return self.rows.size >= self._least_count
+        return self.rows.size >= self.least_count
 
     def has_more(self, shown: Collection[int]) -> bool:
         """True where it can stand, with an item at least, on what is left beside the rows shown."""
         unseen = set(self.rows.tolist()).difference(shown)
-        return len(unseen) >= max(1, self._least_count)
+        return len(unseen) >= max(1, self.least_count)
 
     @property
-    def _least_count(self) -> int:
+    def least_count(self) -> int:
         return min(template.min_item_count for template in self.module.templates)
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """All modules of a page, ready to be planned."""
+    """All modules of a page, ready to be planned under the rules that concern the page as a whole."""
 
     shelves: tuple[Shelf, ...]
+    slots: tuple[Slot, ...]
     predictions: Predictions
     groups: Groups | None
+    limits: Mapping[str, policy_pb2.ModuleLimit]
+    effects: Effects
 
 
 def predictions(
@@ -79,32 +85,105 @@ def predictions(
 
 
 def rank(
-    modules: list[Module],
-    candidates: list[Ints],
-    item_ids: list[str],
-    facts: feature_pb2.ItemFacts,
+    request: PageRequest,
+    gathered: feature_pb2.GatherPageResponse,
     expected: Predictions,
-    context: context_pb2.PageContext,
-    rules: Rules,
-    shown: frozenset[bytes],
+    promise_factors: Mapping[str, float],
 ) -> Ranked:
-    """Filters and orders the items of every module under the rules.
+    """Filters and orders the items of every module under the rules of the request's configuration.
 
     Args:
-        modules: M modules.
-        candidates: M arrays of rows into the N items, in the order of their source.
-        shown: digests of the items of earlier parts of the same page.
+        promise_factors: how much more promised items are worth now, by rule.
     """
-    allowed = item_rules.allowed_items(rules, item_ids, facts, context, shown)
-    brands = item_rules.brand_numbers(facts)
-    value = rules.value.click * expected.click + rules.value.purchase * expected.purchase * expected.margin
-    bids = np.fromiter(facts.bid_micros, np.float64, len(item_ids)) * expected.click
-    keys = {"value": value, "bid": bids}
-    shelves = []
-    for module, rows in zip(modules, candidates, strict=True):
-        kept = rows[allowed[rows]]
-        if module.order != "source":
-            kept = kept[np.argsort(-keys[module.order][kept], kind="stable")]
-        capped = item_rules.cap_in_module(rules, kept, brands) if module.order != "source" else kept
-        shelves.append(Shelf(module, capped[:MAX_RANKED_COUNT]))
-    return Ranked(tuple(shelves), expected, item_rules.page_groups(rules, brands))
+    facts, segment = gathered.item_facts, gathered.session.segment
+    modules = [module for module in request.modules if module.when.holds(request.context, segment)]
+    found = {module.module_id: module.rows for module in gathered.modules}
+    holding = Holding(request.configuration.rules, request.context, segment, promise_factors)
+    items = Items(gathered.item_ids, facts, request.context, request.time_s)
+    is_new = ~items.shown(request.shown_item_digests)
+    candidates = [_rows(found.get(module.module_id, ()), is_new) for module in modules]
+    worth = {
+        "value": holding.value.click * expected.click
+        + holding.value.purchase * expected.purchase * expected.margin,
+        "bid": items.column("bid_micros") * expected.click,
+    }
+    rows = holding.shelves(modules, candidates, items, worth)
+    slots = tuple(holding.pinned(request.slots, modules))
+    shelves = _mended(
+        holding,
+        request,
+        items,
+        candidates,
+        [*map(Shelf, modules, rows)],
+        {slot.pinned_module_id for slot in slots},
+    )
+    standing_count = sum(shelf.can_stand() for shelf in shelves)
+    return Ranked(
+        shelves=tuple(Shelf(shelf.module, shelf.rows[:MAX_RANKED_COUNT]) for shelf in shelves),
+        slots=slots[:standing_count],  # more slots than modules could only repeat the filler
+        predictions=expected,
+        groups=holding.groups(items),
+        limits=holding.limits(modules, len(slots), request.is_continued),
+        effects=holding.effects,
+    )
+
+
+def _rows(rows: Sequence[int], is_new: Any) -> Ints:
+    found = np.fromiter(rows, np.int32, len(rows))
+    new: Ints = found[is_new[found]]
+    return new
+
+
+def _mended(
+    holding: Holding,
+    request: PageRequest,
+    items: Items,
+    candidates: Sequence[Ints],
+    shelves: list[Shelf],
+    pinned_ids: Collection[str],
+) -> list[Shelf]:
+    """What rules left too little of: a filler gets back what caps took; a pinned module is reported."""
+    for place, shelf in enumerate(shelves):
+        module, before = shelf.module, candidates[place]
+        is_filler = request.is_filler(module)
+        must_stand = is_filler or module.module_id in pinned_ids
+        if shelf.can_stand() or len(before) < shelf.least_count or not must_stand:
+            continue
+        if is_filler:
+            shelves[place] = Shelf(module, holding.admitted(module, before, items))
+        done = "it stands over its caps" if shelves[place].can_stand() else "it does not stand"
+        left = (
+            f"{module.module_id} is left {len(shelf.rows)} of {len(before)} items, wants {shelf.least_count}"
+        )
+        holding.effects.conflict(holding.starving(before.tolist(), items), f"{left}: {done}")
+    return shelves
+
+
+def note_plan(ranked: Ranked, decisions: Sequence[policy_pb2.SlotDecision]) -> None:
+    """Adds to the page's effects what the planner kept: kinds of modules, and caps across the page."""
+    shelves = {shelf.module.module_id: shelf for shelf in ranked.shelves}
+    seen: set[int] = set()
+    for decision in decisions:
+        for index, reason in zip(decision.masked.module_index, decision.masked.reason, strict=True):
+            if reason == policy_pb2.MASK_REASON_CROWDED:
+                module_id = ranked.shelves[index].module.module_id
+                for name, limit in ranked.limits.items():
+                    if module_id in limit.module_ids:
+                        rule, _, _ = name.partition(":")
+                        ranked.effects.note(rule, "kinds", 1)
+        if decision.rows and ranked.groups is not None and decision.module_id in shelves:
+            shelf = shelves[decision.module_id]
+            left_out = set(_passed_over(shelf, decision)) - seen
+            for rule, groups in zip(ranked.groups.rules, ranked.groups.group_id.T, strict=True):
+                capped = sum(int(groups[row]) in ranked.groups.limits for row in left_out)
+                ranked.effects.note(rule, "cap", capped)
+        seen.update(decision.rows)
+
+
+def _passed_over(shelf: Shelf, decision: policy_pb2.SlotDecision) -> list[int]:
+    """Rows of a module that there was room for and that were not shown."""
+    most = next(t.max_item_count for t in shelf.module.templates if t.template_id == decision.template_id)
+    rows: list[int] = shelf.rows.tolist()
+    end = len(rows) if len(decision.rows) < most else rows.index(decision.rows[-1])
+    shown = set(decision.rows)
+    return [row for row in rows[:end] if row not in shown]

@@ -10,6 +10,7 @@ from services.common.client import UpstreamError
 from services.common.errors import NotFound
 from services.layout import upstreams
 from services.layout.blueprint import Blueprints
+from services.layout.configuration import LiveConfiguration
 from services.layout.event_log import EventLog
 from services.layout.reasons import reason
 from services.layout.upstreams import Upstreams
@@ -34,7 +35,7 @@ async def receipt(
     request: layout_pb2.ExplainPageRequest,
     event_log: EventLog,
     services: Upstreams,
-    blueprints: Blueprints,
+    configuration: LiveConfiguration,
 ) -> layout_pb2.ExplainPageResponse:
     """The receipt of a logged page; the plan is made again and compared with what was shown.
 
@@ -45,6 +46,8 @@ async def receipt(
     if exposure is None:
         raise NotFound(f"page {request.page_id!r} is not in the log, or its shopper was forgotten")
     plan = policy_pb2.PlanPageRequest.FromString(exposure.plan_request) if exposure.plan_request else None
+    in_force = configuration.of(exposure.blueprint_version) or configuration.current
+    blueprints = in_force.blueprints
     replay = await _replay(exposure, plan, services)
     attributions = await _attributions(exposure, services) if request.has_attributions else {}
     return layout_pb2.ExplainPageResponse(

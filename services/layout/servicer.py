@@ -91,7 +91,7 @@ class LayoutServicer:
     ) -> layout_pb2.ExplainPageResponse:
         admission.check_text("page_id", request.page_id, 1, 64)
         return await receipts.receipt(
-            request, self.composer.event_log, self.composer.services, self.composer.admission.blueprints
+            request, self.composer.event_log, self.composer.services, self.composer.configuration
         )
 
 

@@ -24,7 +24,10 @@ class LayoutSettings(ServiceSettings):
     policy_target: str = "127.0.0.1:7073"
     """Address of the policy service, or in-process."""
     config_path: Path = Path(__file__).parent / "config"
-    """Folder of the YAML files: categories, modules, blueprints, rules, experiments."""
+    """Folder of the YAML files: categories, modules, blueprints, rules, experiments. Changes are followed."""
+    config_archive_path: Path | None = None
+    """Folder where every configuration that served is kept, for receipts. Default: `configurations` beside
+    LOG_PATH."""
     log_path: Path = Path("var/log/segments")
     """Folder of the event log; one SQLite file per process."""
     export_path: Path | None = None
@@ -47,3 +50,7 @@ class LayoutSettings(ServiceSettings):
     @property
     def export_folder(self) -> Path:
         return self.export_path or self.log_path.parent / "export"
+
+    @property
+    def configuration_archive(self) -> Path:
+        return self.config_archive_path or self.log_path.parent / "configurations"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,11 +56,24 @@ def read(path: Path, kind: type[M]) -> M:
         ) from None
 
 
+def mistake(path: Path, keys: Sequence[str | int], message: str) -> ConfigurationError:
+    """What is wrong with a file that could be read, with the line where these keys lead."""
+    line = _line(yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader), keys)
+    return ConfigurationError(f"{path}:{line}: {'.'.join(map(str, keys))}: {message}")
+
+
 def _describe(path: Path, root: yaml.Node | None, problem: Any) -> str:
-    line, keys = 1, []
+    keys = [str(part) for part in problem["loc"]]
+    line = _line(root, problem["loc"])
+    found = "" if problem["type"] in ("missing", "extra_forbidden") else f" (got {problem['input']!r})"
+    return f"{path}:{line}: {'.'.join(keys) or 'file'}: {problem['msg']}{found}"
+
+
+def _line(root: yaml.Node | None, keys: Sequence[str | int]) -> int:
+    """The line, from 1, of the last of the keys that is there."""
+    line = 1
     node: Any = root
-    for part in problem["loc"]:
-        keys.append(str(part))
+    for part in keys:
         if isinstance(node, yaml.MappingNode):
             pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
             if pair is None:
@@ -69,8 +83,7 @@ def _describe(path: Path, root: yaml.Node | None, problem: Any) -> str:
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line + 1
-    found = "" if problem["type"] in ("missing", "extra_forbidden") else f" (got {problem['input']!r})"
-    return f"{path}:{line}: {'.'.join(keys) or 'file'}: {problem['msg']}{found}"
+    return line
 
 
 def _refuse_twice(path: Path, node: yaml.Node | None) -> None:

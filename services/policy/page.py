@@ -31,7 +31,7 @@ MAX_TEMPLATE_COUNT = 8
 MAX_ID_BYTES = 64
 MAX_SHOWN_COUNT = 100
 MAX_GROUPS_OF_ITEM = 8
-MAX_LIMIT_COUNT = 16
+MAX_LIMIT_COUNT = 64
 
 SHAPE_LIMIT = 1_024
 """Shapes that are remembered; a shop has a handful per page type, a caller who varies ids has many."""

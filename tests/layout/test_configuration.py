@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import ConfigurationError
-from services.layout import blueprint, experiments, rules
+from services.layout import blueprint, configuration
+from services.layout.configuration import LiveConfiguration
 from services.layout.experiments import Arm, Experiment, Experiments
 
 CONFIG = Path(blueprint.__file__).parent / "config"
@@ -28,12 +29,10 @@ def change(folder, name, old, new):
 
 
 def test_the_shipped_configuration_is_valid():
-    loaded = blueprint.load(CONFIG)
-    assert set(loaded.by_name) == {"home", "category", "product", "search", "cart"}
-    assert len(loaded.by_name["home"].modules) == 25
-    assert loaded.by_name["product"].slots[0].pinned_module_id == "similar"
-    rules.load(CONFIG)
-    experiments.load(CONFIG)
+    loaded = configuration.load(CONFIG)
+    assert set(loaded.blueprints.by_name) == {"home", "category", "product", "search", "cart"}
+    assert len(loaded.blueprints.by_name["home"].modules) == 25
+    assert loaded.blueprints.by_name["product"].slots[0].pinned_module_id == "similar"
 
 
 @pytest.mark.parametrize(
@@ -45,15 +44,28 @@ def test_the_shipped_configuration_is_valid():
         ("modules.yaml", "order: bid", "ordr: bid", "ordr"),
         ("blueprints.yaml", "page_type: home", "page_type: house", "page_type"),
         ("blueprints.yaml", "{id: top}", "{id: Top!}", "id"),
-        ("rules.yaml", "min_age_rating: 18", "min_age_rating: teen", "min_age_rating"),
+        ("rules.yaml", "least_age_rating: 18", "least_age_rating: teen", "rules.3.hide.least_age_rating"),
+        ("rules.yaml", "what: in_cart", "what: in_basket", "rules.1.exclude.what"),
+        ("rules.yaml", "{name: in-cart,", "{name: sold-out,", "'sold-out' is rule 1 too"),
+        ("rules.yaml", "hide: {least_age_rating: 18}", "hide: {}", "says nothing of items"),
+        ("rules.yaml", "hide: {least", "bury: {sellers: [s]}, hide: {least", "does hide and bury"),
+        ("rules.yaml", "most: 4", "most: 4, within: 3", "allows everything"),
+        ("rules.yaml", "most: 4", "most: 4, in_modules: [daels-*]", "'daels-*' matches none"),
+        ("rules.yaml", "{name: adults-only,", "{name: adults-only, when: {hours: [9, 25]},", "when.hours.1"),
+        ("rules.yaml", "{name: ads,", "{name: ads, when: {time_zone: Mars/Base},", "no such time zone"),
+        (
+            "rules.yaml",
+            "{name: ads,",
+            "{name: ads, when: {from: 2026-02-01, until: 2026-01-01},",
+            "not before",
+        ),
         ("rules.yaml", "click: 0.05", "click: -1", "click"),
     ],
 )
 def test_a_bad_value_names_file_line_and_key(folder, name, old, new, said):
     line = change(folder, name, old, new)
     with pytest.raises(ConfigurationError) as caught:
-        blueprint.load(folder)
-        rules.load(folder)
+        configuration.load(folder)
     assert f"{folder / name}:{line}: " in str(caught.value)
     assert said in str(caught.value)
 
@@ -61,13 +73,13 @@ def test_a_bad_value_names_file_line_and_key(folder, name, old, new, said):
 def test_a_key_twice_is_a_mistake(folder):
     change(folder, "rules.yaml", "  click: 0.05", "  click: 0.05\n  click: 0.1")
     with pytest.raises(ConfigurationError, match="stands in line"):
-        rules.load(folder)
+        configuration.load(folder)
 
 
 def test_broken_yaml_names_file_and_line(folder):
     (folder / "rules.yaml").write_text("exclude: {sold_out: true\nlimits: [")
     with pytest.raises(ConfigurationError, match=r"rules\.yaml:\d+"):
-        rules.load(folder)
+        configuration.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -80,22 +92,60 @@ def test_broken_yaml_names_file_and_line(folder):
         ("blueprints.yaml", "pin: results", "pin: reslts", "reslts"),
         ("blueprints.yaml", "filler: popular", "filler: similar", "filler"),
         ("blueprints.yaml", 'static: ["shop-*"]', "static: [popular]", "min_items 0"),
-        ("blueprints.yaml", "{id: second}", "{id: top}", "ids must differ"),
+        ("blueprints.yaml", "{id: second}", "{id: top}", "'top' is taken by another slot"),
+        ("blueprints.yaml", "{id: top}", "{id: top, when: {segments: [vip]}}", "before the shopper is known"),
         ("blueprints.yaml", "page_type: cart", "page_type: home", "page_type cart"),
     ],
 )
 def test_names_that_lead_nowhere_are_mistakes(folder, name, old, new, said):
     change(folder, name, old, new)
-    with pytest.raises(ConfigurationError) as caught:
-        blueprint.load(folder)
+    with pytest.raises(ConfigurationError, match=rf"{name}:\d+: ") as caught:
+        configuration.load(folder)
     assert said in str(caught.value)
-    assert name in str(caught.value)
+
+
+def test_two_rules_that_always_pin_a_slot_are_a_mistake(folder):
+    pins = [
+        "  - {name: one, pin: {slot: top, module: hero}}",
+        "  - {name: two, pin: {slot: top, module: popular}}",
+    ]
+    with (folder / "rules.yaml").open("a") as file:
+        file.write("\n".join(["", *pins, ""]))
+    line = (folder / "rules.yaml").read_text().splitlines().index(pins[1]) + 1
+    with pytest.raises(ConfigurationError, match=rf":{line}: .*pinned by 'one' already"):
+        configuration.load(folder)
+
+
+def test_a_page_type_needs_a_blueprint_that_always_holds(folder):
+    change(
+        folder, "blueprints.yaml", "    page_type: cart", "    page_type: cart\n    when: {devices: [phone]}"
+    )
+    with pytest.raises(ConfigurationError, match=r"blueprints\.yaml:\d+: .*page_type cart holds always"):
+        configuration.load(folder)
+
+
+def test_a_change_is_followed_and_a_mistake_leaves_what_serves(folder, tmp_path):
+    live = LiveConfiguration(folder, tmp_path / "archive")
+    first = live.current
+    change(folder, "rules.yaml", "click: 0.05", "click: 0.06")
+    live.reload()
+    second = live.current
+    assert second.rules.value.click == 0.06
+    change(folder, "rules.yaml", "click: 0.06", "click: -1")
+    live.reload()
+    assert live.current is second
+    change(folder, "rules.yaml", "click: -1", "click: 0.07")
+    live.reload()
+    assert live.current.rules.value.click == 0.07
+    assert live.of(first.version).rules.value.click == 0.05
+    assert live.of(second.version).rules.value.click == 0.06
+    assert live.of("0" * 12) is None
 
 
 def test_the_version_changes_with_any_file(folder):
-    before = blueprint.version(folder)
+    before = configuration.version(folder)
     change(folder, "rules.yaml", "click: 0.05", "click: 0.06")
-    assert blueprint.version(folder) != before
+    assert configuration.version(folder) != before
 
 
 def test_arms_are_stable_and_as_large_as_their_shares():
@@ -118,7 +168,7 @@ def test_shares_must_sum_to_one(folder):
         "experiments:\n  - name: x\n    arms:\n      - {name: a, share: 0.4}\n"
     )
     with pytest.raises(ConfigurationError, match=r"experiments\.yaml:2: experiments\.0.*0\.4"):
-        experiments.load(folder)
+        configuration.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +185,6 @@ def test_a_file_that_is_no_yaml_is_a_mistake(folder, content, said):
     path = folder / "rules.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError) as caught:
-        rules.load(folder)
+        configuration.load(folder)
     assert str(caught.value).startswith(str(path))
     assert said in str(caught.value)

@@ -67,7 +67,7 @@ class Shopper(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., session_id: _Optional[str] = ..., consent: _Optional[_Union[Consent, str]] = ...) -> None: ...
 
 class PageContext(_message.Message):
-    __slots__ = ("page_type", "device", "locale", "time", "query", "category", "item_id", "cart_item_ids")
+    __slots__ = ("page_type", "device", "locale", "time", "query", "category", "item_id", "cart_item_ids", "market")
     PAGE_TYPE_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     LOCALE_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class PageContext(_message.Message):
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     CART_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    MARKET_FIELD_NUMBER: _ClassVar[int]
     page_type: PageType
     device: Device
     locale: str
@@ -84,7 +85,8 @@ class PageContext(_message.Message):
     category: str
     item_id: str
     cart_item_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, page_type: _Optional[_Union[PageType, str]] = ..., device: _Optional[_Union[Device, str]] = ..., locale: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., query: _Optional[str] = ..., category: _Optional[str] = ..., item_id: _Optional[str] = ..., cart_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    market: str
+    def __init__(self, page_type: _Optional[_Union[PageType, str]] = ..., device: _Optional[_Union[Device, str]] = ..., locale: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., query: _Optional[str] = ..., category: _Optional[str] = ..., item_id: _Optional[str] = ..., cart_item_ids: _Optional[_Iterable[str]] = ..., market: _Optional[str] = ...) -> None: ...
 
 class SessionState(_message.Message):
     __slots__ = ("segment", "is_known", "page_index", "click_count", "dwell_count", "cart_count", "purchase_count", "pages_without_click", "last_outcome", "category_click_counts", "category_dwell_counts", "family_click_counts", "family_stop_counts", "module_unclicked_counts", "category_affinities", "lifetime_event_count", "price_level", "category_recent_interests", "family_recent_stops", "category_passes", "family_passes", "last_click_category", "is_last_click_dwelled")

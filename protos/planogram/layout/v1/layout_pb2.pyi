@@ -70,7 +70,7 @@ class ComposePageResponse(_message.Message):
     def __init__(self, page: _Optional[_Union[Page, _Mapping]] = ...) -> None: ...
 
 class Page(_message.Message):
-    __slots__ = ("page_id", "slots", "experiment_arms", "versions", "degraded", "cursor", "is_exposure_unlogged")
+    __slots__ = ("page_id", "slots", "experiment_arms", "versions", "degraded", "cursor", "is_exposure_unlogged", "rule_effects", "rule_conflicts")
     class ExperimentArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +85,8 @@ class Page(_message.Message):
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     IS_EXPOSURE_UNLOGGED_FIELD_NUMBER: _ClassVar[int]
+    RULE_EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    RULE_CONFLICTS_FIELD_NUMBER: _ClassVar[int]
     page_id: str
     slots: _containers.RepeatedCompositeFieldContainer[Slot]
     experiment_arms: _containers.ScalarMap[str, str]
@@ -92,7 +94,27 @@ class Page(_message.Message):
     degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
     cursor: str
     is_exposure_unlogged: bool
-    def __init__(self, page_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ..., versions: _Optional[_Union[Versions, _Mapping]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., cursor: _Optional[str] = ..., is_exposure_unlogged: _Optional[bool] = ...) -> None: ...
+    rule_effects: _containers.RepeatedCompositeFieldContainer[RuleEffect]
+    rule_conflicts: _containers.RepeatedCompositeFieldContainer[RuleConflict]
+    def __init__(self, page_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ..., versions: _Optional[_Union[Versions, _Mapping]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., cursor: _Optional[str] = ..., is_exposure_unlogged: _Optional[bool] = ..., rule_effects: _Optional[_Iterable[_Union[RuleEffect, _Mapping]]] = ..., rule_conflicts: _Optional[_Iterable[_Union[RuleConflict, _Mapping]]] = ...) -> None: ...
+
+class RuleEffect(_message.Message):
+    __slots__ = ("rule", "action", "count")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    action: str
+    count: int
+    def __init__(self, rule: _Optional[str] = ..., action: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class RuleConflict(_message.Message):
+    __slots__ = ("rules", "problem")
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    rules: _containers.RepeatedScalarFieldContainer[str]
+    problem: str
+    def __init__(self, rules: _Optional[_Iterable[str]] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Slot(_message.Message):
     __slots__ = ("slot_id", "module_id", "template_id", "title", "items", "reason", "tracking_token", "propensity", "is_explored", "is_ad", "family")

@@ -1,0 +1,137 @@
+"""Which configuration is in force, and which one was when an earlier page was made?
+
+The folder is read again when a file in it changes. A mistake is reported, and the last good configuration
+stays. Every version that served is kept beside the log, so that receipts can apply its rules again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.common import log
+from services.common.errors import ConfigurationError
+from services.layout import blueprint, experiments, metrics
+from services.layout.blueprint import Blueprints
+from services.layout.experiments import Experiments
+from services.layout.rules import document
+from services.layout.rules.document import Rules
+
+RELOAD_INTERVAL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Configuration:
+    """What merchandisers wrote, read and checked.
+
+    version: 12 hex digits that change with any of the files.
+    """
+
+    version: str
+    blueprints: Blueprints
+    rules: Rules
+    experiments: Experiments
+
+
+def load(folder: Path) -> Configuration:
+    """Reads a folder of YAML files.
+
+    Raises:
+        ConfigurationError: naming file, line and key.
+    """
+    blueprints = blueprint.load(folder)
+    return Configuration(
+        version(folder), blueprints, document.load(folder, blueprints), experiments.load(folder)
+    )
+
+
+def version(folder: Path) -> str:
+    """12 hex digits that change with any of the configuration's files."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.yaml")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class LiveConfiguration:
+    """The configuration in force; follows its folder."""
+
+    def __init__(self, folder: Path, archive: Path) -> None:
+        """
+        Raises:
+            ConfigurationError: where the folder holds a mistake, or the archive cannot be written.
+        """
+        self._folder = folder
+        self._archive = archive
+        self._refused = ""
+        self._earlier: dict[str, Configuration] = {}
+        self.current = load(folder)
+        self._keep()
+        self._watching: asyncio.Task[None] | None = None
+
+    def follow(self) -> None:
+        """Begins to look for changes, on the running loop."""
+        self._watching = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+
+    def of(self, wanted: str) -> Configuration | None:
+        """The configuration of a version; None where it was not kept or can no longer be read."""
+        current, folder = self.current, self._archive / wanted
+        if wanted == current.version:
+            return current
+        if wanted not in self._earlier and folder.is_dir():
+            with contextlib.suppress(ConfigurationError):
+                self._earlier[wanted] = load(folder)
+        return self._earlier.get(wanted)
+
+    def reload(self) -> None:
+        """Takes what the folder holds, if it is new and without mistakes."""
+        try:
+            found = version(self._folder)
+            if found in (self.current.version, self._refused):
+                return
+            self._refused = found  # said once, until it changes again
+            self.current = load(self._folder)
+            self._keep()
+        except (ConfigurationError, OSError) as error:
+            metrics.CONFIGURATION_IS_REFUSED.set(1)
+            log.logger("layout").error(
+                "configuration_refused", problem=str(error), serving=self.current.version
+            )
+            return
+        self._refused = ""
+        metrics.CONFIGURATION_IS_REFUSED.set(0)
+        log.logger("layout").info("configuration_loaded", version=self.current.version)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(RELOAD_INTERVAL_S)
+            await asyncio.to_thread(self.reload)
+
+    def _keep(self) -> None:
+        """Copies the files to the archive, whole or not at all."""
+        target = self._archive / self.current.version
+        if target.is_dir():
+            return
+        staging = self._archive / f".{self.current.version}.{os.getpid()}"
+        try:
+            staging.mkdir(parents=True, exist_ok=True)
+            for path in self._folder.glob("*.yaml"):
+                shutil.copyfile(path, staging / path.name)
+            if version(staging) == self.current.version:  # else it changed in between, and is read again
+                with contextlib.suppress(FileExistsError):
+                    staging.rename(target)
+        except OSError as error:
+            raise ConfigurationError(f"cannot keep the configuration in {self._archive}: {error}") from None
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)

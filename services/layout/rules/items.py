@@ -1,0 +1,115 @@
+"""What do rules know of the items of a page, and which items do their words mean?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from planogram.common.v1 import context_pb2
+from planogram.feature.v1 import feature_pb2
+from services.layout.rules.document import Exclude, Kind, Match
+from services.layout.tokens import item_digest
+
+Array = np.ndarray[Any, Any]
+
+DAY_S = 86_400.0
+
+
+class Items:
+    """The N items of a page; columns are decoded when a rule first asks for them."""
+
+    def __init__(
+        self,
+        ids: Sequence[str],
+        facts: feature_pb2.ItemFacts,
+        context: context_pb2.PageContext,
+        now_s: float,
+    ) -> None:
+        self.ids = ids
+        self.now_s = now_s
+        self._facts = facts
+        self._context = context
+        self._numbers: dict[Kind, Array] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def column(self, name: str) -> Array:
+        """(N,) float64: a numeric column of the facts."""
+        return np.fromiter(getattr(self._facts, name), np.float64, len(self))
+
+    def numbers(self, kind: Kind) -> Array:
+        """(N,) a number per brand, seller or category, from 0; -1 where it is unknown."""
+        if kind not in self._numbers:
+            known: dict[str, int] = {"": -1}
+            names = getattr(self._facts, kind)
+            self._numbers[kind] = np.fromiter(
+                [known.setdefault(name, len(known) - 1) for name in names], np.int64, len(self)
+            )
+        return self._numbers[kind]
+
+    @cached_property
+    def price(self) -> Array:
+        """(N,) in units of the currency."""
+        return self.column("price_micros") / 1e6
+
+    @cached_property
+    def age_days(self) -> Array:
+        """(N,) since the item entered the catalogue."""
+        return (self.now_s - self.column("first_seen_unix_s")) / DAY_S
+
+    def matching(self, match: Match) -> Array:
+        """(N,) true where all that the match gives holds."""
+        found = np.ones(len(self), bool)
+        if match.items:
+            found &= self._are(self.ids, match.items)
+        for kind, names in (
+            ("brand", match.brands),
+            ("seller", match.sellers),
+            ("category", match.categories),
+        ):
+            if names:
+                found &= self._are(getattr(self._facts, kind), names)
+        if match.below_price is not None:
+            found &= self.price < match.below_price
+        if match.above_price is not None:
+            found &= self.price > match.above_price
+        if match.least_discount is not None:
+            found &= self.column("discount") >= match.least_discount
+        if match.newer_than_days is not None:
+            found &= self.age_days < match.newer_than_days
+        if match.older_than_days is not None:
+            found &= self.age_days > match.older_than_days
+        if match.least_age_rating is not None:
+            found &= self.column("age_rating") >= match.least_age_rating
+        return found
+
+    def excluded(self, rule: Exclude) -> Array:
+        """(N,) true for what the page view rules out."""
+        if rule.what == "sold_out":
+            return self.column("stock") <= 0
+        if rule.what == "in_cart":
+            return self._are(self.ids, self._context.cart_item_ids)
+        if rule.what == "current_item":
+            return self._are(self.ids, (self._context.item_id,))
+        done_s = self.column("purchased_unix_s" if rule.what == "purchased" else "dismissed_unix_s")
+        since_s = 0.0 if rule.within_days is None else self.now_s - rule.within_days * DAY_S
+        return done_s > since_s
+
+    def shown(self, digests: Collection[bytes]) -> Array:
+        """(N,) true for items of earlier parts of the same page."""
+        if not digests:
+            return np.zeros(len(self), bool)
+        return np.fromiter([item_digest(item_id) in digests for item_id in self.ids], bool, len(self))
+
+    def _are(self, values: Sequence[str], wanted: Collection[str]) -> Array:
+        names = frozenset(wanted)
+        if len(names) == 1:
+            (name,) = names
+            return np.fromiter([value == name for value in values], bool, len(self))
+        if not names:
+            return np.zeros(len(self), bool)
+        return np.fromiter([value in names for value in values], bool, len(self))
