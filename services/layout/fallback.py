@@ -131,7 +131,7 @@ def editorial_plan(request: policy_pb2.PlanPageRequest) -> list[policy_pb2.SlotD
 
 
 def leave_out_unfillable(request: policy_pb2.PlanPageRequest) -> None:
-    """Takes out the slots that nothing fits, as far as the shop's own order can tell; for want of a filler."""
+    """Takes out the slots that nothing fits, as the shop's own order can tell; for want of a filler."""
     filled = {decision.slot_id for decision in editorial_plan(request)}
     kept = [slot for slot in request.slots if slot.slot_id in filled]
     del request.slots[:]

@@ -162,7 +162,7 @@ def _title(
 
 
 def _cursor(page: Decided, signer: Signer) -> str:
-    """Continues below this page; empty where no more than ads with unseen items is left, or it is too long."""
+    """Continues below this page; empty where at most ads with unseen items are left, or it is too long."""
     if not any(decision.rows for decision in page.decisions):
         return ""  # a static page says nothing of what was shown: a cursor from it would lead to itself
     request = page.request
