@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ from services.common.errors import Incompatible, NotFound
 MANIFEST = "manifest.json"
 POINTER = "current"
 KEPT_COUNT = 3
+KEPT_S = 35 * 86_400.0
+"""Models live as long as the logs that name them are asked about: events refer to pages for 30 days."""
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -80,7 +83,7 @@ def publish(
         raise
     if is_current:
         point(root, version)
-        prune(root)
+        prune(root, kept_s=KEPT_S)
     return Artifact(version, target, document)
 
 
@@ -147,11 +150,19 @@ def load(root: Path, version: str) -> Artifact:
     return Artifact(version, path, manifest)
 
 
-def prune(root: Path, kept_count: int = KEPT_COUNT) -> list[str]:
-    """Deletes the oldest versions beyond `kept_count`, never the current one; returns their names."""
+def prune(root: Path, kept_count: int = KEPT_COUNT, kept_s: float = 0.0) -> list[str]:
+    """Deletes the oldest versions beyond `kept_count`; returns their names.
+
+    Never the current one, nor those that were published, by the clock, in the last `kept_s` seconds.
+    """
     current = current_version(root)
     old = [version for version in versions(root) if version != current]
-    doomed = old[: max(0, len(old) - (kept_count - 1))]
+    before_s = time.time() - kept_s
+    doomed = [
+        version
+        for version in old[: max(0, len(old) - (kept_count - 1))]
+        if (root / version).stat().st_mtime <= before_s
+    ]
     for version in doomed:
         shutil.rmtree(root / version)
     return doomed

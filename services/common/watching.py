@@ -16,6 +16,8 @@ MODEL_LOADED = "model_loaded"
 MODEL_REFUSED = "model_refused"
 MODEL_CURRENT = "model_current"
 WATCH_FAILED = "watch_failed"
+RECALLED_COUNT = 2
+"""Versions beside the loaded ones that stay in memory once somebody asked for them."""
 
 
 class Versioned(Protocol):
@@ -57,6 +59,8 @@ class Versions(Generic[M]):
         self._kept_count = kept_count
         self._refused: set[str] = set()
         self._refreshing = threading.Lock()
+        self._recalling = threading.Lock()
+        self._recalled: dict[str, M] = {}
         self._loaded: tuple[M, ...] = (builtin,)
 
     @property
@@ -82,6 +86,25 @@ class Versions(Generic[M]):
             if model.version == version:
                 return model
         raise NotFound(f"version {version!r} is not loaded; loaded: {[model.version for model in loaded]}")
+
+    def recall(self, version: str) -> M:
+        """A published version that is not loaded any more, from the store; blocks while it loads.
+
+        The latest few stay in memory. A page's receipt asks for them, long after newer ones took over.
+
+        Raises:
+            NotFound: where it is neither loaded nor published.
+            Incompatible: where it cannot be used any more.
+        """
+        with self._recalling:
+            for model in (*self._loaded, *self._recalled.values()):
+                if model.version == version:
+                    return model
+            found = self._open(artifacts.load(self._root, version))
+            self._recalled[version] = found
+            while len(self._recalled) > RECALLED_COUNT:
+                del self._recalled[next(iter(self._recalled))]
+            return found
 
     def refresh(self) -> bool:
         """Brings what is loaded in line with the store; true where the current version changed.

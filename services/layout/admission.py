@@ -32,19 +32,37 @@ _MARKET = re.compile(r"[a-z0-9_-]{1,35}")
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 
 
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """One admitted page view: everything that the later stages need, checked and derived."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageView:
+    """What a page is about, as far as modules and rules depend on it."""
 
-    page_id: str
-    request_id: str
     configuration: Configuration
     blueprint: Blueprint
     modules: tuple[Module, ...]
     slots: tuple[Slot, ...]
-    shopper: context_pb2.Shopper
     context: context_pb2.PageContext
-    time_s: float
+    is_continued: bool
+    shown_item_digests: frozenset[bytes]
+
+    @property
+    def time_s(self) -> float:
+        """When the page was asked for, seconds since 1970."""
+        return self.context.time.seconds + self.context.time.nanos / 1e9
+
+    def is_filler(self, module: Module) -> bool:
+        """Whether the module is the one that may fill any slot."""
+        return module.module_id == self.blueprint.filler_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest(PageView):
+    """One admitted page view: everything that the later stages need, checked and derived."""
+
+    page_id: str
+    request_id: str
+    caller_modules: tuple[layout_pb2.CallerModule, ...]
+    slot_count: int | None
+    shopper: context_pb2.Shopper
     issued_s: int
     shopper_key: str
     session_key: str
@@ -53,13 +71,7 @@ class PageRequest:
     assignment: Assignment
     scoring_version: str
     policy_version: str
-    is_continued: bool
     shown_module_ids: frozenset[str]
-    shown_item_digests: frozenset[bytes]
-
-    def is_filler(self, module: Module) -> bool:
-        """Whether the module is the one that may fill any slot."""
-        return module.module_id == self.blueprint.filler_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +131,14 @@ class Admission:
         return PageRequest(
             page_id=self.signer.derive("page", *parts, content).hex()[:32],
             request_id=request_id,
+            caller_modules=tuple(request.modules),
+            slot_count=slot_count,
             configuration=configuration,
             blueprint=blueprint,
             modules=modules_of(blueprint, request.modules, context, blueprints, cursor.module_ids),
             slots=slots_of(blueprint, slot_count, context, is_continued=bool(request.cursor)),
             shopper=_outgoing_shopper(request.shopper, has_consent),
             context=context,
-            time_s=context.time.seconds + context.time.nanos / 1e9,
             issued_s=int(now_s),  # the clock's: tokens age by it, whatever time the page is about
             shopper_key=shopper_key,
             session_key=self.pseudonyms.of("session", known.session_id),

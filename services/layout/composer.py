@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
-from planogram.layout.v1 import layout_pb2
+from planogram.layout.v1 import layout_pb2, ranking_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import log
 from services.common.callers import Caller
 from services.common.client import UpstreamError
-from services.common.tensors import to_tensor
-from services.layout import fallback, metrics, page, ranking, upstreams
+from services.layout import fallback, metrics, page, planning, ranking, replay, upstreams
 from services.layout.admission import Admission, PageRequest
 from services.layout.configuration import LiveConfiguration
 from services.layout.deadline import Deadline
 from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
-from services.layout.ranking import Predictions, Ranked, Shelf
+from services.layout.ranking import Predictions, Ranked
 from services.layout.upstreams import ModelDirectory, Upstreams
 
 _Fallback = layout_pb2.Fallback
@@ -68,10 +66,13 @@ class Composer:
         progress.wanted = self.models.wanted(request.scoring_version)
         gathered = await self._gather(request, progress)
         expected = await self._score(request, gathered, progress)
-        ranked = ranking.rank(request, gathered, expected, {})
+        promise_factors: dict[str, float] = {}
+        ranked = ranking.rank(request, gathered, expected, promise_factors)
         decided = await self._plan(request, gathered, ranked, progress)
         answered = page.answer(decided, self.admission.signer)
-        self._record(decided, answered)
+        # The click model's own predictions; what stood in for them follows from the candidates.
+        scored = expected if progress.versions.scoring else None
+        self._record(decided, answered, replay.pack(request, gathered, scored, promise_factors))
         return answered
 
     async def _gather(self, request: PageRequest, progress: Progress) -> feature_pb2.GatherPageResponse:
@@ -138,9 +139,12 @@ class Composer:
         progress: Progress,
     ) -> page.Decided:
         """A module, a template and items for every slot; the shop's own order where there is no answer."""
-        question = _plan_request(request, gathered.session, ranked)
-        if not any(shelf.can_stand() for shelf in ranked.shelves if request.is_filler(shelf.module)):
-            fallback.leave_out_unfillable(question)
+        question = planning.request(request, gathered.session, ranked)
+        question.seed = request.seed
+        if request.policy_version:
+            question.policy_version = request.policy_version
+        if request.is_greedy:
+            question.exploration.mode = policy_pb2.EXPLORATION_MODE_GREEDY
         decisions: list[policy_pb2.SlotDecision] = []
         exploration = None
         if question.slots:
@@ -173,9 +177,13 @@ class Composer:
             key_epoch=self.admission.pseudonyms.epoch,
         )
 
-    def _record(self, decided: page.Decided, answered: layout_pb2.Page) -> None:
+    def _record(
+        self, decided: page.Decided, answered: layout_pb2.Page, inputs: ranking_pb2.RankingInputs
+    ) -> None:
         """Logs the exposure without waiting for the disk."""
-        answered.is_exposure_unlogged = not self.event_log.offer(page.exposure(decided))
+        answered.is_exposure_unlogged = not self.event_log.offer(
+            page.exposure(decided), lambda: replay.deflate(inputs)
+        )
         log.annotate(
             page_id=answered.page_id,
             scoring=answered.versions.scoring,
@@ -189,73 +197,3 @@ class Composer:
             log.annotate(rule_conflict=conflict.problem)
         if answered.is_exposure_unlogged:
             metrics.UNLOGGED_EXPOSURES.inc()
-
-
-def _plan_request(
-    request: PageRequest, session: context_pb2.SessionState, ranked: Ranked
-) -> policy_pb2.PlanPageRequest:
-    """The page's facts for the policy; queries and ids, which it does not read, are left out."""
-    expected = ranked.predictions
-    items = policy_pb2.ItemPredictions(
-        click_probability=to_tensor(expected.click),
-        purchase_probability=to_tensor(expected.purchase),
-        margin=to_tensor(expected.margin),
-        freshness=to_tensor(expected.freshness),
-    )
-    limits = []
-    if ranked.groups is not None:
-        items.group_id.CopyFrom(to_tensor(ranked.groups.group_id))
-        limits = [
-            policy_pb2.GroupLimit(group_id=group, max_item_count=limit)
-            for group, limit in ranked.groups.limits.items()
-        ]
-    mode = (
-        policy_pb2.EXPLORATION_MODE_GREEDY if request.is_greedy else policy_pb2.EXPLORATION_MODE_UNSPECIFIED
-    )
-    given = request.context
-    return policy_pb2.PlanPageRequest(
-        session=session,
-        context=context_pb2.PageContext(
-            page_type=given.page_type,
-            device=given.device,
-            locale=given.locale,
-            time=given.time,
-            category=given.category,
-        ),
-        items=items,
-        modules=[_plan_module(shelf, request.is_filler(shelf.module)) for shelf in ranked.shelves],
-        slots=[
-            policy_pb2.Slot(
-                slot_id=slot.slot_id,
-                allowed_module_ids=slot.allowed_module_ids,
-                allowed_template_ids=slot.allowed_template_ids,
-                pinned_module_id=slot.pinned_module_id,
-            )
-            for slot in ranked.slots
-        ],
-        exploration=policy_pb2.Exploration(mode=mode),
-        seed=request.seed,
-        policy_version=request.policy_version or None,
-        group_limits=limits,
-        module_limits=ranked.limits.values(),
-    )
-
-
-def _plan_module(shelf: Shelf, is_filler: bool) -> policy_pb2.Module:
-    module = shelf.module
-    return policy_pb2.Module(
-        module_id=module.module_id,
-        family=module.family,
-        source=module.source_name,
-        category=module.category,
-        templates=[
-            policy_pb2.Template(
-                template_id=template.template_id,
-                min_item_count=template.min_item_count,
-                max_item_count=template.max_item_count,
-            )
-            for template in module.templates
-        ],
-        rows=shelf.rows.tolist(),
-        is_filler=is_filler,
-    )

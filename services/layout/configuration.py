@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from services.layout.rules import document
 from services.layout.rules.document import Rules
 
 RELOAD_INTERVAL_S = 1.0
+_VERSION = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +91,7 @@ class LiveConfiguration:
         current, folder = self.current, self._archive / wanted
         if wanted == current.version:
             return current
-        if wanted not in self._earlier and folder.is_dir():
+        if wanted not in self._earlier and _VERSION.fullmatch(wanted) and folder.is_dir():
             with contextlib.suppress(ConfigurationError):
                 self._earlier[wanted] = load(folder)
         return self._earlier.get(wanted)

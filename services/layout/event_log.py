@@ -124,16 +124,23 @@ class EventLog:
         self._numbers.last = self._sequence
         return self._sequence
 
-    def offer(self, exposure: events_pb2.Exposure) -> bool:
-        """Queues an exposure without waiting; False where the queue is full and it was dropped."""
+    def offer(self, exposure: events_pb2.Exposure, ranking_inputs: Callable[[], bytes] = bytes) -> bool:
+        """Queues an exposure without waiting; False where the queue is full and it was dropped.
+
+        Args:
+            ranking_inputs: makes the exposure's field of that name, in the writer's thread.
+        """
         if self._pending_exposure_count >= self._queue_size:
             return False
         exposure.writer, exposure.sequence = self.writer, self.next_sequence()
-        row = (exposure.sequence, exposure.page_id, exposure.shopper_key, exposure.SerializeToString())
         self._pending_exposure_count += 1
-        self._jobs.put(
-            _Job(lambda db: db.execute("INSERT INTO exposures VALUES (?, ?, ?, ?)", row), None, True)
-        )
+
+        def insert(db: sqlite3.Connection) -> None:
+            exposure.ranking_inputs = ranking_inputs()
+            row = (exposure.sequence, exposure.page_id, exposure.shopper_key, exposure.SerializeToString())
+            db.execute("INSERT INTO exposures VALUES (?, ?, ?, ?)", row)
+
+        self._jobs.put(_Job(insert, None, True))
         return True
 
     async def append(self, events: Sequence[events_pb2.Event]) -> Stored:

@@ -18,7 +18,7 @@ from services.layout.admission import PageRequest
 from services.layout.blueprint import Module
 from services.layout.ranking import Predictions, Ranked
 from services.layout.reasons import reason
-from services.layout.tokens import MAX_CURSOR_BYTES, Signer, item_digest
+from services.layout.tokens import MAX_CURSOR_BYTES, Signer, item_digest, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def _cursor(page: Decided, signer: Signer) -> str:
         issued_unix_s=request.issued_s,
         blueprint=request.blueprint.name,
         module_ids=sorted(modules - {request.blueprint.filler_id}),
-        item_digests=b"".join(sorted(digests)),
+        item_digests=joined(digests),
     )
     cursor = signer.sign("cursor", content.SerializeToString())
     return cursor if len(cursor) <= MAX_CURSOR_BYTES else ""

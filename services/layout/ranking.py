@@ -10,7 +10,7 @@ import numpy as np
 
 from planogram.feature.v1 import feature_pb2
 from planogram.policy.v1 import policy_pb2
-from services.layout.admission import PageRequest
+from services.layout.admission import PageView
 from services.layout.blueprint import Module, Slot
 from services.layout.rules.effects import Effects
 from services.layout.rules.holding import Groups, Holding
@@ -85,22 +85,22 @@ def predictions(
 
 
 def rank(
-    request: PageRequest,
+    view: PageView,
     gathered: feature_pb2.GatherPageResponse,
     expected: Predictions,
     promise_factors: Mapping[str, float],
 ) -> Ranked:
-    """Filters and orders the items of every module under the rules of the request's configuration.
+    """Filters and orders the items of every module under the rules of the page view's configuration.
 
     Args:
         promise_factors: how much more promised items are worth now, by rule.
     """
     facts, segment = gathered.item_facts, gathered.session.segment
-    modules = [module for module in request.modules if module.when.holds(request.context, segment)]
+    modules = [module for module in view.modules if module.when.holds(view.context, segment)]
     found = {module.module_id: module.rows for module in gathered.modules}
-    holding = Holding(request.configuration.rules, request.context, segment, promise_factors)
-    items = Items(gathered.item_ids, facts, request.context, request.time_s)
-    is_new = ~items.shown(request.shown_item_digests)
+    holding = Holding(view.configuration.rules, view.context, segment, promise_factors)
+    items = Items(gathered.item_ids, facts, view.context, view.time_s)
+    is_new = ~items.shown(view.shown_item_digests)
     candidates = [_rows(found.get(module.module_id, ()), is_new) for module in modules]
     worth = {
         "value": holding.value.click * expected.click
@@ -108,10 +108,10 @@ def rank(
         "bid": items.column("bid_micros") * expected.click,
     }
     rows = holding.shelves(modules, candidates, items, worth)
-    slots = tuple(holding.pinned(request.slots, modules))
+    slots = tuple(holding.pinned(view.slots, modules))
     shelves = _mended(
         holding,
-        request,
+        view,
         items,
         candidates,
         [*map(Shelf, modules, rows)],
@@ -123,7 +123,7 @@ def rank(
         slots=slots[:standing_count],  # more slots than modules could only repeat the filler
         predictions=expected,
         groups=holding.groups(items),
-        limits=holding.limits(modules, len(slots), request.is_continued),
+        limits=holding.limits(modules, len(slots), view.is_continued),
         effects=holding.effects,
     )
 
@@ -136,7 +136,7 @@ def _rows(rows: Sequence[int], is_new: Any) -> Ints:
 
 def _mended(
     holding: Holding,
-    request: PageRequest,
+    view: PageView,
     items: Items,
     candidates: Sequence[Ints],
     shelves: list[Shelf],
@@ -145,7 +145,7 @@ def _mended(
     """What rules left too little of: a filler gets back what caps took; a pinned module is reported."""
     for place, shelf in enumerate(shelves):
         module, before = shelf.module, candidates[place]
-        is_filler = request.is_filler(module)
+        is_filler = view.is_filler(module)
         must_stand = is_filler or module.module_id in pinned_ids
         if shelf.can_stand() or len(before) < shelf.least_count or not must_stand:
             continue

@@ -8,11 +8,14 @@ from planogram.policy.v1 import policy_pb2
 from planogram.scoring.v1 import scoring_pb2
 from services.common.client import UpstreamError
 from services.common.errors import NotFound
-from services.layout import upstreams
+from services.layout import ranking, upstreams
 from services.layout.blueprint import Blueprints
-from services.layout.configuration import LiveConfiguration
+from services.layout.configuration import Configuration, LiveConfiguration
 from services.layout.event_log import EventLog
+from services.layout.ranking import Ranked
 from services.layout.reasons import reason
+from services.layout.replay import Replay
+from services.layout.rules.document import Rules
 from services.layout.upstreams import Upstreams
 
 RUNNERS_UP_COUNT = 5
@@ -37,7 +40,7 @@ async def receipt(
     services: Upstreams,
     configuration: LiveConfiguration,
 ) -> layout_pb2.ExplainPageResponse:
-    """The receipt of a logged page; the plan is made again and compared with what was shown.
+    """The receipt of a logged page: its rules and its plan are made again and held against what was shown.
 
     Raises:
         NotFound: where no log holds the page.
@@ -46,13 +49,21 @@ async def receipt(
     if exposure is None:
         raise NotFound(f"page {request.page_id!r} is not in the log, or its shopper was forgotten")
     plan = policy_pb2.PlanPageRequest.FromString(exposure.plan_request) if exposure.plan_request else None
-    in_force = configuration.of(exposure.blueprint_version) or configuration.current
-    blueprints = in_force.blueprints
-    replay = await _replay(exposure, plan, services)
+    in_force = configuration.of(exposure.blueprint_version)
+    again = Replay.of(exposure, in_force) if in_force is not None else None
+    ranked = again.ranked() if again is not None else None
+    planned = await _plan(exposure, plan, services) if plan is not None else None
+    if ranked is not None and planned is not None:
+        ranking.note_plan(ranked, planned.slots)
     attributions = await _attributions(exposure, services) if request.has_attributions else {}
+    blueprints = (in_force or configuration.current).blueprints
+    displaced = _displaced(exposure, again) if again is not None else {}
+    said, is_exact = _verdict(exposure, plan, in_force, again, ranked, planned)
     return layout_pb2.ExplainPageResponse(
         page_id=exposure.page_id,
-        slots=[_slot_receipt(slot, plan, replay, blueprints, attributions) for slot in exposure.slots],
+        slots=[
+            _slot_receipt(slot, plan, planned, blueprints, attributions, displaced) for slot in exposure.slots
+        ],
         versions=layout_pb2.Versions(
             scoring=exposure.scoring_version,
             policy=exposure.policy_version,
@@ -61,15 +72,17 @@ async def receipt(
         ),
         degraded=exposure.degraded,
         time=exposure.time,
-        is_replay_exact=replay is not None and _is_same(exposure, replay),
+        is_replay_exact=is_exact,
+        replay=said,
+        rules=await _rules(request, exposure, again, ranked, services) if again and ranked else [],
+        rule_conflicts=ranked.effects.conflicts if ranked is not None else [],
     )
 
 
-async def _replay(
-    exposure: events_pb2.Exposure, plan: policy_pb2.PlanPageRequest | None, services: Upstreams
+async def _plan(
+    exposure: events_pb2.Exposure, plan: policy_pb2.PlanPageRequest, services: Upstreams
 ) -> policy_pb2.PlanPageResponse | None:
-    if plan is None:
-        return None
+    """The page planned again by the policy of its time; None where that is no longer there."""
     again = policy_pb2.PlanPageRequest()
     again.CopyFrom(plan)
     again.policy_version = exposure.policy_version
@@ -80,6 +93,33 @@ async def _replay(
         return await upstreams.plan(services.policy, again, REPLAY_TIMEOUT_S)
     except UpstreamError:
         return None
+
+
+def _verdict(
+    exposure: events_pb2.Exposure,
+    plan: policy_pb2.PlanPageRequest | None,
+    in_force: Configuration | None,
+    again: Replay | None,
+    ranked: Ranked | None,
+    planned: policy_pb2.PlanPageResponse | None,
+) -> tuple[str, bool]:
+    """What the replay showed, in a sentence, and whether all of it was the same."""
+    if plan is None:
+        return "No policy decided this page; there is no plan to replay.", False
+    if in_force is None:
+        return (
+            f"The configuration {exposure.blueprint_version} was not kept; only the plan was replayed.",
+            False,
+        )
+    if again is None or ranked is None:
+        return "The log does not hold what the rules saw; only the plan was replayed.", False
+    if again.plan_request(ranked) != plan:
+        return "The rules, applied again, give other modules or items than the log holds.", False
+    if planned is None:
+        return f"The rules give the same; policy {exposure.policy_version} is no longer there to plan.", False
+    if not _is_same(exposure, planned):
+        return "The rules give the same; the plan, made again, differs.", False
+    return "Rules and plan, made again, give the same page.", True
 
 
 def _is_same(exposure: events_pb2.Exposure, replay: policy_pb2.PlanPageResponse) -> bool:
@@ -98,6 +138,60 @@ def _is_same(exposure: events_pb2.Exposure, replay: policy_pb2.PlanPageResponse)
         for slot in replay.slots
     ]
     return shown == planned
+
+
+async def _rules(
+    request: layout_pb2.ExplainPageRequest,
+    exposure: events_pb2.Exposure,
+    again: Replay,
+    ranked: Ranked,
+    services: Upstreams,
+) -> list[layout_pb2.RuleReceipt]:
+    """What each rule that bound did; where asked for, what the page would have been worth more without it."""
+    found = [
+        layout_pb2.RuleReceipt(rule=effect.rule, action=effect.action, count=effect.count)
+        for effect in ranked.effects.messages()
+    ]
+    with_all = await _worth(exposure, again, ranked, services) if request.has_shadow_prices else None
+    rules = again.view.configuration.rules
+    for message in found if with_all is not None else ():
+        without = await _worth(exposure, again, again.ranked(rules.without(message.rule)), services)
+        if with_all is not None and without is not None:
+            message.shadow_price = without - with_all
+    return found
+
+
+async def _worth(
+    exposure: events_pb2.Exposure, again: Replay, ranked: Ranked, services: Upstreams
+) -> float | None:
+    """What the page is worth where it is laid out greedily; None where it cannot be planned."""
+    question = again.plan_request(ranked)
+    question.policy_version = exposure.policy_version
+    question.exploration.Clear()
+    question.exploration.mode = policy_pb2.EXPLORATION_MODE_GREEDY
+    if not question.slots:
+        return None
+    try:
+        planned = await upstreams.plan(services.policy, question, REPLAY_TIMEOUT_S)
+    except UpstreamError:
+        return None
+    return float(planned.slots[0].q_value)
+
+
+def _displaced(exposure: events_pb2.Exposure, again: Replay) -> dict[tuple[str, int], str]:
+    """By slot and place: the item that would stand there without any rules, where it is another one."""
+    plain = again.ranked(Rules(again.view.configuration.rules.value))
+    rows_of = {shelf.module.module_id: shelf.rows.tolist() for shelf in plain.shelves}
+    found: dict[tuple[str, int], str] = {}
+    above: set[str] = set()
+    for slot in exposure.slots:
+        names = [again.gathered.item_ids[row] for row in rows_of.get(slot.module_id, ())]
+        without = [name for name in names if name not in above]
+        for place, (item, other) in enumerate(zip(slot.items, without, strict=False)):
+            if item.item_id != other:
+                found[slot.slot_id, place] = other
+        above.update(item.item_id for item in slot.items)
+    return found
 
 
 async def _attributions(
@@ -137,6 +231,7 @@ def _slot_receipt(
     replay: policy_pb2.PlanPageResponse | None,
     blueprints: Blueprints,
     attributions: dict[int, list[layout_pb2.Attribution]],
+    displaced: dict[tuple[str, int], str],
 ) -> layout_pb2.SlotReceipt:
     result = layout_pb2.SlotReceipt(
         slot_id=slot.slot_id,
@@ -151,8 +246,9 @@ def _slot_receipt(
                 click_probability=item.click_probability,
                 purchase_probability=item.purchase_probability,
                 attributions=attributions.get(item.scoring_row, []) if item.scoring_row >= 0 else [],
+                displaced=displaced.get((slot.slot_id, place), ""),
             )
-            for item in slot.items
+            for place, item in enumerate(slot.items)
         ],
     )
     if plan is None:

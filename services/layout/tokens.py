@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -30,9 +31,18 @@ def item_digest(item_id: str) -> bytes:
 
 def shown_digests(cursor: token_pb2.PageCursor) -> frozenset[bytes]:
     """Digests of the items that the pages before a cursor showed."""
-    joined = cursor.item_digests
-    digests = (joined[start : start + DIGEST_BYTES] for start in range(0, len(joined), DIGEST_BYTES))
-    return frozenset((*digests, *map(item_digest, cursor.item_ids)))
+    return digests_of(cursor.item_digests) | frozenset(map(item_digest, cursor.item_ids))
+
+
+def joined(digests: Collection[bytes]) -> bytes:
+    """Digests one after the other, in an order that depends on nothing else."""
+    return b"".join(sorted(digests))
+
+
+def digests_of(content: bytes) -> frozenset[bytes]:
+    """The digests that were joined."""
+    starts = range(0, len(content), DIGEST_BYTES)
+    return frozenset(content[start : start + DIGEST_BYTES] for start in starts)
 
 
 class Signer:

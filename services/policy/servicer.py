@@ -10,7 +10,7 @@ import numpy as np
 from planogram.common.v1 import choices_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import log
-from services.common.errors import InvalidRequest
+from services.common.errors import InvalidRequest, NotFound
 from services.common.executor import BoundedExecutor
 from services.common.watching import Versions
 from services.policy import page, planner
@@ -60,13 +60,20 @@ class PolicyServicer:
     async def PlanPage(
         self, request: policy_pb2.PlanPageRequest, context: Any
     ) -> policy_pb2.PlanPageResponse:
-        policy = self._policies.get(request.policy_version if request.HasField("policy_version") else None)
+        policy = await self._policy(request.policy_version if request.HasField("policy_version") else None)
         exploration = exploration_of(request.exploration, self._defaults)
         log.annotate(policy_version=policy.version, exploration=exploration.mode.value)
         answered = await self._executor.run(answer, request, policy, exploration)
         if self._shadow is not None:
             self._shadow.follow(request, answered, exploration)
         return answered
+
+    async def _policy(self, version: str | None) -> Policy:
+        try:
+            return self._policies.get(version)
+        except NotFound:
+            assert version is not None  # the current one is always loaded
+            return await self._executor.run(self._policies.recall, version)
 
     async def GetPolicy(
         self, request: policy_pb2.GetPolicyRequest, context: Any

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import pytest
 
@@ -68,9 +70,19 @@ def test_pointing_back_is_the_way_to_roll_back(root, source):
         artifacts.point(root, "v9")
 
 
+def test_versions_live_as_long_as_logs_name_them(root, source):
+    for version in ("v1", "v2", "v3", "v4", "v5"):
+        artifacts.publish(root, version, source, {})
+        if version in ("v1", "v3"):
+            long_ago_s = time.time() - artifacts.KEPT_S - 60
+            os.utime(root / version, (long_ago_s, long_ago_s))
+    assert artifacts.versions(root) == ["v3", "v2", "v4", "v5"]  # v1 was old, v3 among the latest three then
+
+
 def test_three_versions_are_kept_and_the_current_one_always(root, source):
     for version in ("v1", "v2", "v3", "v4", "v5"):
         artifacts.publish(root, version, source, {})
+    artifacts.prune(root)
     assert artifacts.versions(root) == ["v3", "v4", "v5"]
     artifacts.point(root, "v3")
     artifacts.publish(root, "v6", source, {}, is_current=False)

@@ -121,7 +121,7 @@ async def test_a_request_may_name_a_loaded_version(trained, plan_request):
     plan_request.policy_version = "uniform-0"
     assert (await trained.call("PlanPage", plan_request, 5)).policy_version == "uniform-0"
     plan_request.policy_version = "gone"
-    assert "uniform-0" in await refused(trained, plan_request, grpc.StatusCode.NOT_FOUND)
+    assert "'gone' is not published" in await refused(trained, plan_request, grpc.StatusCode.NOT_FOUND)
 
 
 async def test_masked_modules_are_answered_with_their_reason(day_zero, plan_request):

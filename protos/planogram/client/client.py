@@ -114,9 +114,13 @@ class LayoutClient:
         """Reports a click on an item of a page."""
         return self.record([item_event(item, events_pb2.EVENT_TYPE_CLICK)])
 
-    def explain(self, page_id: str, has_attributions: bool = False) -> layout_pb2.ExplainPageResponse:
+    def explain(
+        self, page_id: str, has_attributions: bool = False, has_shadow_prices: bool = False
+    ) -> layout_pb2.ExplainPageResponse:
         """The receipt of a page; needs the admin role."""
-        request = layout_pb2.ExplainPageRequest(page_id=page_id, has_attributions=has_attributions)
+        request = layout_pb2.ExplainPageRequest(
+            page_id=page_id, has_attributions=has_attributions, has_shadow_prices=has_shadow_prices
+        )
         try:
             return self._stub.ExplainPage(  # type: ignore[no-any-return]
                 request, timeout=RECORD_DEADLINE_S, metadata=_metadata(self._token, "")
@@ -186,9 +190,13 @@ class AsyncLayoutClient:
         """As LayoutClient.click."""
         return await self.record([item_event(item, events_pb2.EVENT_TYPE_CLICK)])
 
-    async def explain(self, page_id: str, has_attributions: bool = False) -> layout_pb2.ExplainPageResponse:
+    async def explain(
+        self, page_id: str, has_attributions: bool = False, has_shadow_prices: bool = False
+    ) -> layout_pb2.ExplainPageResponse:
         """As LayoutClient.explain."""
-        request = layout_pb2.ExplainPageRequest(page_id=page_id, has_attributions=has_attributions)
+        request = layout_pb2.ExplainPageRequest(
+            page_id=page_id, has_attributions=has_attributions, has_shadow_prices=has_shadow_prices
+        )
         try:
             return await self._stub.ExplainPage(  # type: ignore[no-any-return]
                 request, timeout=RECORD_DEADLINE_S, metadata=_metadata(self._token, "")

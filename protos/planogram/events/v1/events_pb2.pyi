@@ -37,7 +37,7 @@ EVENT_TYPE_RATING: EventType
 EVENT_TYPE_DISMISSAL: EventType
 
 class Exposure(_message.Message):
-    __slots__ = ("page_id", "request_id", "time", "shopper_key", "session_key", "key_epoch", "context", "plan_request", "slots", "scoring_inputs", "scoring_version", "policy_version", "snapshot_version", "blueprint_version", "degraded", "is_propensity_void", "writer", "sequence", "experiment_arms", "exploration")
+    __slots__ = ("page_id", "request_id", "time", "shopper_key", "session_key", "key_epoch", "context", "plan_request", "slots", "scoring_inputs", "scoring_version", "policy_version", "snapshot_version", "blueprint_version", "degraded", "is_propensity_void", "writer", "sequence", "experiment_arms", "exploration", "ranking_inputs")
     class ExperimentArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +65,7 @@ class Exposure(_message.Message):
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_ARMS_FIELD_NUMBER: _ClassVar[int]
     EXPLORATION_FIELD_NUMBER: _ClassVar[int]
+    RANKING_INPUTS_FIELD_NUMBER: _ClassVar[int]
     page_id: str
     request_id: str
     time: _timestamp_pb2.Timestamp
@@ -85,7 +86,8 @@ class Exposure(_message.Message):
     sequence: int
     experiment_arms: _containers.ScalarMap[str, str]
     exploration: bytes
-    def __init__(self, page_id: _Optional[str] = ..., request_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., context: _Optional[_Union[_context_pb2.PageContext, _Mapping]] = ..., plan_request: _Optional[bytes] = ..., slots: _Optional[_Iterable[_Union[ExposedSlot, _Mapping]]] = ..., scoring_inputs: _Optional[_Union[ScoringInputs, _Mapping]] = ..., scoring_version: _Optional[str] = ..., policy_version: _Optional[str] = ..., snapshot_version: _Optional[str] = ..., blueprint_version: _Optional[str] = ..., degraded: _Optional[_Iterable[str]] = ..., is_propensity_void: _Optional[bool] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ..., exploration: _Optional[bytes] = ...) -> None: ...
+    ranking_inputs: bytes
+    def __init__(self, page_id: _Optional[str] = ..., request_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., context: _Optional[_Union[_context_pb2.PageContext, _Mapping]] = ..., plan_request: _Optional[bytes] = ..., slots: _Optional[_Iterable[_Union[ExposedSlot, _Mapping]]] = ..., scoring_inputs: _Optional[_Union[ScoringInputs, _Mapping]] = ..., scoring_version: _Optional[str] = ..., policy_version: _Optional[str] = ..., snapshot_version: _Optional[str] = ..., blueprint_version: _Optional[str] = ..., degraded: _Optional[_Iterable[str]] = ..., is_propensity_void: _Optional[bool] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ..., exploration: _Optional[bytes] = ..., ranking_inputs: _Optional[bytes] = ...) -> None: ...
 
 class ExposedSlot(_message.Message):
     __slots__ = ("slot_id", "module_id", "template_id", "family", "items", "propensity", "q_value", "is_explored", "module_index", "template_index", "feasible")

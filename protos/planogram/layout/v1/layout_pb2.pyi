@@ -227,28 +227,48 @@ class ForgetShopperResponse(_message.Message):
     def __init__(self, deleted_count: _Optional[int] = ...) -> None: ...
 
 class ExplainPageRequest(_message.Message):
-    __slots__ = ("page_id", "has_attributions")
+    __slots__ = ("page_id", "has_attributions", "has_shadow_prices")
     PAGE_ID_FIELD_NUMBER: _ClassVar[int]
     HAS_ATTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    HAS_SHADOW_PRICES_FIELD_NUMBER: _ClassVar[int]
     page_id: str
     has_attributions: bool
-    def __init__(self, page_id: _Optional[str] = ..., has_attributions: _Optional[bool] = ...) -> None: ...
+    has_shadow_prices: bool
+    def __init__(self, page_id: _Optional[str] = ..., has_attributions: _Optional[bool] = ..., has_shadow_prices: _Optional[bool] = ...) -> None: ...
 
 class ExplainPageResponse(_message.Message):
-    __slots__ = ("page_id", "slots", "versions", "degraded", "time", "is_replay_exact")
+    __slots__ = ("page_id", "slots", "versions", "degraded", "time", "is_replay_exact", "replay", "rules", "rule_conflicts")
     PAGE_ID_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     IS_REPLAY_EXACT_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    RULE_CONFLICTS_FIELD_NUMBER: _ClassVar[int]
     page_id: str
     slots: _containers.RepeatedCompositeFieldContainer[SlotReceipt]
     versions: Versions
     degraded: _containers.RepeatedScalarFieldContainer[str]
     time: _timestamp_pb2.Timestamp
     is_replay_exact: bool
-    def __init__(self, page_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[SlotReceipt, _Mapping]]] = ..., versions: _Optional[_Union[Versions, _Mapping]] = ..., degraded: _Optional[_Iterable[str]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_replay_exact: _Optional[bool] = ...) -> None: ...
+    replay: str
+    rules: _containers.RepeatedCompositeFieldContainer[RuleReceipt]
+    rule_conflicts: _containers.RepeatedCompositeFieldContainer[RuleConflict]
+    def __init__(self, page_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[SlotReceipt, _Mapping]]] = ..., versions: _Optional[_Union[Versions, _Mapping]] = ..., degraded: _Optional[_Iterable[str]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_replay_exact: _Optional[bool] = ..., replay: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[RuleReceipt, _Mapping]]] = ..., rule_conflicts: _Optional[_Iterable[_Union[RuleConflict, _Mapping]]] = ...) -> None: ...
+
+class RuleReceipt(_message.Message):
+    __slots__ = ("rule", "action", "count", "shadow_price")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_PRICE_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    action: str
+    count: int
+    shadow_price: float
+    def __init__(self, rule: _Optional[str] = ..., action: _Optional[str] = ..., count: _Optional[int] = ..., shadow_price: _Optional[float] = ...) -> None: ...
 
 class SlotReceipt(_message.Message):
     __slots__ = ("slot_id", "module_id", "template_id", "reason", "propensity", "q_value", "is_explored", "runners_up", "masked", "items")
@@ -295,16 +315,18 @@ class MaskedModule(_message.Message):
     def __init__(self, module_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ItemReceipt(_message.Message):
-    __slots__ = ("item_id", "click_probability", "purchase_probability", "attributions")
+    __slots__ = ("item_id", "click_probability", "purchase_probability", "attributions", "displaced")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     CLICK_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     PURCHASE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    DISPLACED_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     click_probability: float
     purchase_probability: float
     attributions: _containers.RepeatedCompositeFieldContainer[Attribution]
-    def __init__(self, item_id: _Optional[str] = ..., click_probability: _Optional[float] = ..., purchase_probability: _Optional[float] = ..., attributions: _Optional[_Iterable[_Union[Attribution, _Mapping]]] = ...) -> None: ...
+    displaced: str
+    def __init__(self, item_id: _Optional[str] = ..., click_probability: _Optional[float] = ..., purchase_probability: _Optional[float] = ..., attributions: _Optional[_Iterable[_Union[Attribution, _Mapping]]] = ..., displaced: _Optional[str] = ...) -> None: ...
 
 class Attribution(_message.Message):
     __slots__ = ("feature", "value")

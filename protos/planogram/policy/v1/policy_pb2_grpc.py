@@ -54,7 +54,7 @@ class PolicyServiceServicer:
     def PlanPage(self, request, context):
         """PlanPage fills the slots top-down and answers the propensity of each choice. The same request and
         policy version give the same answer. Role: internal.
-        INVALID_ARGUMENT: names the field; do not retry. NOT_FOUND: the named version is not loaded.
+        INVALID_ARGUMENT: names the field; do not retry. NOT_FOUND: the named version is not published.
         FAILED_PRECONDITION: some slot can hold nothing; add a filler module to the blueprint.
         RESOURCE_EXHAUSTED: load was shed, UNAVAILABLE: no policy is loaded yet, and DEADLINE_EXCEEDED:
         lay the page out without a policy.
