@@ -33,8 +33,8 @@ async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutService
     )
     services = upstreams.connect(settings)
     event_log = EventLog(settings.log_path, settings.exposure_queue_size)
-    models = ModelDirectory(services.scoring)
-    relay = Relay(event_log, services.feature)
+    models = ModelDirectory(services.scoring.upstream)
+    relay = Relay(event_log, services.feature.upstream)
     last_good = LastGood(settings.last_good_path)
     await models.update()
     composer = Composer(
@@ -60,8 +60,8 @@ async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutService
         await models.close()
         event_log.close()
         last_good.close()
-        for upstream in (services.feature, services.scoring, services.policy):
-            await upstream.close()
+        for guarded in (services.feature, services.scoring, services.policy):
+            await guarded.upstream.close()
 
 
 SERVICE = Service(

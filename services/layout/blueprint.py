@@ -70,6 +70,11 @@ class Module:
     when: When = ALWAYS
 
     @property
+    def largest_count(self) -> int:
+        """The most items that any of its templates shows."""
+        return max(template.max_item_count for template in self.templates)
+
+    @property
     def is_ad(self) -> bool:
         return self.source == feature_pb2.CANDIDATE_SOURCE_SPONSORED
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import grpc
+
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2, ranking_pb2
 from planogram.policy.v1 import policy_pb2
@@ -17,6 +19,7 @@ from services.layout.configuration import LiveConfiguration
 from services.layout.deadline import Deadline
 from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
+from services.layout.quality import Quality
 from services.layout.ranking import Predictions, Ranked
 from services.layout.upstreams import ModelDirectory, Upstreams
 
@@ -29,6 +32,12 @@ class Progress:
 
     deadline: Deadline
     versions: layout_pb2.Versions
+    quality: float = 1.0
+    """Share of the candidates that it asks for."""
+    is_hurried: bool = False
+    """True where costly stages are left out."""
+    is_cut_short: bool = False
+    """True where a service did not answer in time."""
     wanted: Mapping[str, str] = field(default_factory=dict)
     """Encodings that click models read, the best first, each with its model's version."""
     degraded: list[layout_pb2.Degradation] = field(default_factory=list)
@@ -38,6 +47,7 @@ class Progress:
         self.degraded.append(
             layout_pb2.Degradation(upstream=error.upstream, reason=error.reason, fallback=instead)
         )
+        self.is_cut_short |= error.code is grpc.StatusCode.DEADLINE_EXCEEDED
         metrics.DEGRADED_PAGES.labels(error.upstream, _Fallback.Name(instead)).inc()
 
 
@@ -51,6 +61,7 @@ class Composer:
     models: ModelDirectory
     last_good: LastGood
     event_log: EventLog
+    quality: Quality = field(default_factory=Quality)
 
     async def compose(
         self, message: layout_pb2.ComposePageRequest, request_id: str, caller: Caller, remaining_s: float
@@ -61,18 +72,27 @@ class Composer:
             ServiceError: for what is the caller's mistake; failures of other services never raise.
         """
         configuration = self.configuration.current
-        progress = Progress(Deadline.after(remaining_s), layout_pb2.Versions(blueprint=configuration.version))
+        progress = Progress(
+            Deadline.after(remaining_s),
+            layout_pb2.Versions(blueprint=configuration.version),
+            quality=self.quality.factor,
+            is_hurried=self.quality.is_hurried,
+        )
         request = self.admission.admit(message, request_id, caller, configuration)
         progress.wanted = self.models.wanted(request.scoring_version)
         gathered = await self._gather(request, progress)
         expected = await self._score(request, gathered, progress)
         promise_factors: dict[str, float] = {}
-        ranked = ranking.rank(request, gathered, expected, promise_factors)
+        ranked = ranking.rank(request, gathered, expected, promise_factors, progress.is_hurried)
         decided = await self._plan(request, gathered, ranked, progress)
         answered = page.answer(decided, self.admission.signer)
+        answered.quality = progress.quality
         # The click model's own predictions; what stood in for them follows from the candidates.
         scored = expected if progress.versions.scoring else None
-        self._record(decided, answered, replay.pack(request, gathered, scored, promise_factors))
+        self._record(
+            decided, answered, replay.pack(request, gathered, scored, promise_factors, progress.is_hurried)
+        )
+        self.quality.note(progress.deadline, progress.is_cut_short)
         return answered
 
     async def _gather(self, request: PageRequest, progress: Progress) -> feature_pb2.GatherPageResponse:
@@ -84,7 +104,7 @@ class Composer:
                 feature_pb2.ModuleRequest(
                     module_id=module.module_id,
                     source=module.source,
-                    limit=module.candidate_count,
+                    limit=self.quality.candidate_count(module.candidate_count, module.largest_count),
                     category=module.category,
                     item_ids=module.item_ids,
                 )

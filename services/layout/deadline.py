@@ -18,8 +18,11 @@ FULL_PAGE_MIN_S = 0.020
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The instant, on the monotonic clock, at which the other services must have answered."""
+    """When the other services must have answered, by the monotonic clock."""
 
+    begun_s: float
+    total_s: float
+    """What the page had, from its beginning."""
     calls_end_s: float
     is_too_short: bool
 
@@ -27,7 +30,8 @@ class Deadline:
     def after(cls, remaining_s: float) -> Deadline:
         """The deadline of a call that has so much time left."""
         reserve_s = min(MAX_RESERVE_S, max(MIN_RESERVE_S, ANSWER_RESERVE * remaining_s))
-        return cls(time.monotonic() + remaining_s - reserve_s, remaining_s < FULL_PAGE_MIN_S)
+        now_s = time.monotonic()
+        return cls(now_s, remaining_s, now_s + remaining_s - reserve_s, remaining_s < FULL_PAGE_MIN_S)
 
     def timeout_s(self, stage: str) -> float:
         """Time that the stage may take; 0 or less where there is none."""

@@ -16,3 +16,7 @@ CONFIGURATION_IS_REFUSED = Gauge(
     "planogram_configuration_is_refused",
     "1 while the configuration's folder holds a mistake and an earlier one serves.",
 )
+OPEN_BREAKERS = Gauge(
+    "planogram_breaker_is_open", "1 while a service is not asked, since it failed of late.", ("upstream",)
+)
+QUALITY = Gauge("planogram_page_quality", "Share of the candidates that pages ask for; below 1 under load.")

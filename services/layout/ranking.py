@@ -89,16 +89,18 @@ def rank(
     gathered: feature_pb2.GatherPageResponse,
     expected: Predictions,
     promise_factors: Mapping[str, float],
+    is_hurried: bool,
 ) -> Ranked:
     """Filters and orders the items of every module under the rules of the page view's configuration.
 
     Args:
         promise_factors: how much more promised items are worth now, by rule.
+        is_hurried: True leaves out variety, which takes the longest.
     """
     facts, segment = gathered.item_facts, gathered.session.segment
     modules = [module for module in view.modules if module.when.holds(view.context, segment)]
     found = {module.module_id: module.rows for module in gathered.modules}
-    holding = Holding(view.configuration.rules, view.context, segment, promise_factors)
+    holding = Holding(view.configuration.rules, view.context, segment, promise_factors, is_hurried)
     items = Items(gathered.item_ids, facts, view.context, view.time_s)
     is_new = ~items.shown(view.shown_item_digests)
     candidates = [_rows(found.get(module.module_id, ()), is_new) for module in modules]

@@ -213,7 +213,7 @@ async def _attributions(
         rows=rows,
     )
     try:
-        answer = await services.scoring.call("ExplainScores", question, EXPLAIN_TIMEOUT_S)
+        answer = await services.scoring.upstream.call("ExplainScores", question, EXPLAIN_TIMEOUT_S)
     except UpstreamError:
         return {}
     return {

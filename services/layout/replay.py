@@ -29,6 +29,7 @@ def pack(
     gathered: feature_pb2.GatherPageResponse,
     expected: Predictions | None,
     promise_factors: Mapping[str, float],
+    is_hurried: bool,
 ) -> ranking_pb2.RankingInputs:
     """What the rules saw of a page.
 
@@ -46,6 +47,7 @@ def pack(
         modules=gathered.modules,
         item_facts=gathered.item_facts,
         promise_factors=promise_factors,
+        is_hurried=is_hurried,
     )
     if expected is not None:
         inputs.click_probability.CopyFrom(to_tensor(expected.click))
@@ -66,6 +68,7 @@ class Replay:
     gathered: feature_pb2.GatherPageResponse
     expected: Predictions
     promise_factors: Mapping[str, float]
+    is_hurried: bool
     logged: policy_pb2.PlanPageRequest
 
     @classmethod
@@ -105,14 +108,14 @@ class Replay:
             click = from_tensor(inputs.click_probability, "click_probability")
             purchase = from_tensor(inputs.purchase_probability, "purchase_probability")
         expected = ranking.predictions(inputs.item_facts, view.time_s, click, purchase)
-        return cls(view, gathered, expected, dict(inputs.promise_factors), logged)
+        return cls(view, gathered, expected, dict(inputs.promise_factors), inputs.is_hurried, logged)
 
     def ranked(self, rules: Rules | None = None) -> Ranked:
         """Every module's items under the rules of the page's time, or under others."""
         view = self.view
         if rules is not None:
             view = replace(view, configuration=replace(view.configuration, rules=rules))
-        return ranking.rank(view, self.gathered, self.expected, self.promise_factors)
+        return ranking.rank(view, self.gathered, self.expected, self.promise_factors, self.is_hurried)
 
     def plan_request(self, ranked: Ranked) -> policy_pb2.PlanPageRequest:
         """What the policy would be asked; of the log's request, what rules have no part in."""

@@ -79,7 +79,7 @@ class LayoutServicer:
             raise NotReady(f"the log is clean, its exports are not: {error}; call again") from None
         question = feature_pb2.ForgetShopperRequest(user_id=request.user_id)
         try:
-            await self.composer.services.feature.call("ForgetShopper", question, FORGET_TIMEOUT_S)
+            await self.composer.services.feature.upstream.call("ForgetShopper", question, FORGET_TIMEOUT_S)
         except UpstreamError as error:
             raise NotReady(
                 f"the log is clean, the profile is not: feature: {error.reason}; call again"

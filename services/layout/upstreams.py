@@ -24,6 +24,7 @@ from services.common import client, log
 from services.common.client import ClientTls, Upstream, UpstreamError
 from services.common.errors import InvalidRequest
 from services.common.tensors import from_tensor
+from services.layout.breaker import Breaker, NotAsked
 from services.layout.settings import LayoutSettings
 
 MIN_TIMEOUT_S = 0.002
@@ -33,12 +34,28 @@ _FACT_COLUMNS = tuple(field.name for field in feature_pb2.ItemFacts.DESCRIPTOR.f
 
 
 @dataclass(frozen=True, slots=True)
+class Guarded:
+    """A service, and whether it is asked for pages at the moment."""
+
+    upstream: Upstream
+    breaker: Breaker
+
+    @classmethod
+    def of(cls, upstream: Upstream) -> Guarded:
+        return cls(upstream, Breaker(upstream.name))
+
+    @property
+    def name(self) -> str:
+        return self.upstream.name
+
+
+@dataclass(frozen=True, slots=True)
 class Upstreams:
     """The three services behind a page."""
 
-    feature: Upstream
-    scoring: Upstream
-    policy: Upstream
+    feature: Guarded
+    scoring: Guarded
+    policy: Guarded
 
 
 def connect(settings: LayoutSettings) -> Upstreams:
@@ -47,27 +64,29 @@ def connect(settings: LayoutSettings) -> Upstreams:
     if settings.upstream_ca_path:
         tls = ClientTls(settings.upstream_ca_path, settings.upstream_cert_path, settings.upstream_key_path)
     token = settings.upstream_token.get_secret_value()
-    return Upstreams(
+    connected = (
         client.connect("feature", settings.feature_target, feature_pb2_grpc.FeatureServiceStub, token, tls),
         client.connect("scoring", settings.scoring_target, scoring_pb2_grpc.ScoringServiceStub, token, tls),
         client.connect("policy", settings.policy_target, policy_pb2_grpc.PolicyServiceStub, token, tls),
     )
+    return Upstreams(*map(Guarded.of, connected))
 
 
 async def gather(
-    feature: Upstream, request: feature_pb2.GatherPageRequest, timeout_s: float
+    feature: Guarded, request: feature_pb2.GatherPageRequest, timeout_s: float
 ) -> feature_pb2.GatherPageResponse:
     """Candidates and features; asks again without tensors where the wanted encoding is not served."""
-    try:
-        response = await _call(feature, "GatherPage", request, timeout_s)
-    except UpstreamError as error:
-        if error.code is not grpc.StatusCode.FAILED_PRECONDITION or not request.schema_fingerprints:
-            raise
-        plain = feature_pb2.GatherPageRequest()
-        plain.CopyFrom(request)
-        del plain.schema_fingerprints[:]
-        response = await _call(feature, "GatherPage", plain, timeout_s / 2)
-    _check_gathered(response, request)
+    with feature.breaker.watched(timeout_s):
+        try:
+            response = await _call(feature, "GatherPage", request, timeout_s)
+        except UpstreamError as error:
+            if error.code is not grpc.StatusCode.FAILED_PRECONDITION or not request.schema_fingerprints:
+                raise
+            plain = feature_pb2.GatherPageRequest()
+            plain.CopyFrom(request)
+            del plain.schema_fingerprints[:]
+            response = await _call(feature, "GatherPage", plain, timeout_s / 2)
+        _check_gathered(response, request)
     return response  # type: ignore[no-any-return]
 
 
@@ -81,7 +100,7 @@ class Scores:
 
 
 async def score(
-    scoring: Upstream, features: feature_pb2.FeatureSet, count: int, version: str, timeout_s: float
+    scoring: Guarded, features: feature_pb2.FeatureSet, count: int, version: str, timeout_s: float
 ) -> Scores:
     """The click model's predictions for N = count items."""
     request = scoring_pb2.ScoreItemsRequest(
@@ -90,24 +109,13 @@ async def score(
         item_tensors=features.item_tensors,
         model_version=version or None,
     )
-    response = await _call(scoring, "ScoreItems", request, timeout_s)
-    return Scores(
-        _probabilities(response.click_probability, count, "click_probability"),
-        _probabilities(response.purchase_probability, count, "purchase_probability"),
-        response.model_version,
-    )
-
-
-class NotAsked(UpstreamError):
-    """A call that was not made, for want of another service's answer."""
-
-    def __init__(self, upstream: str, wanting: str) -> None:
-        super().__init__(upstream, grpc.StatusCode.UNAVAILABLE, f"not asked: {wanting}")
-
-    @property
-    def reason(self) -> str:
-        """What was wanting, such as "not asked: no features"."""
-        return self.details
+    with scoring.breaker.watched(timeout_s):
+        response = await _call(scoring, "ScoreItems", request, timeout_s)
+        return Scores(
+            _probabilities(response.click_probability, count, "click_probability"),
+            _probabilities(response.purchase_probability, count, "purchase_probability"),
+            response.model_version,
+        )
 
 
 def features_for_scoring(
@@ -132,11 +140,12 @@ def features_for_scoring(
 
 
 async def plan(
-    policy: Upstream, request: policy_pb2.PlanPageRequest, timeout_s: float
+    policy: Guarded, request: policy_pb2.PlanPageRequest, timeout_s: float
 ) -> policy_pb2.PlanPageResponse:
     """The policy's choice for every slot."""
-    response = await _call(policy, "PlanPage", request, timeout_s)
-    _check_plan(response, request)
+    with policy.breaker.watched(timeout_s):
+        response = await _call(policy, "PlanPage", request, timeout_s)
+        _check_plan(response, request)
     return response  # type: ignore[no-any-return]
 
 
@@ -202,10 +211,10 @@ class ModelDirectory:
                 log.logger("layout").exception("model_directory_failed")
 
 
-async def _call(upstream: Upstream, method: str, request: Any, timeout_s: float) -> Any:
+async def _call(guarded: Guarded, method: str, request: Any, timeout_s: float) -> Any:
     if timeout_s < MIN_TIMEOUT_S:
-        raise UpstreamError(upstream.name, grpc.StatusCode.DEADLINE_EXCEEDED, "no time was left to call")
-    return await upstream.call(method, request, timeout_s)
+        raise UpstreamError(guarded.name, grpc.StatusCode.DEADLINE_EXCEEDED, "no time was left to call")
+    return await guarded.upstream.call(method, request, timeout_s)
 
 
 def _wrong(upstream: str, what: str) -> UpstreamError:

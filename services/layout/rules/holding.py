@@ -42,17 +42,20 @@ class Holding:
         context: context_pb2.PageContext,
         segment: str,
         promise_factors: Mapping[str, float],
+        is_hurried: bool = False,
     ) -> None:
         """
         Args:
             promise_factors: how much more promised items are worth now, by rule.
+            is_hurried: True leaves out variety.
         """
         self.value = rules.value
         self.effects = Effects()
         self._promise_factors = promise_factors
         self._by_action: dict[str, list[Rule]] = {}
         for rule in rules.rules:
-            if rule.when.holds(context, segment):
+            is_left_out = is_hurried and rule.action == "diversify"
+            if not is_left_out and rule.when.holds(context, segment):
                 self._by_action.setdefault(rule.action, []).append(rule)
 
     def of(self, action: str) -> Sequence[Rule]:

@@ -70,7 +70,7 @@ class ComposePageResponse(_message.Message):
     def __init__(self, page: _Optional[_Union[Page, _Mapping]] = ...) -> None: ...
 
 class Page(_message.Message):
-    __slots__ = ("page_id", "slots", "experiment_arms", "versions", "degraded", "cursor", "is_exposure_unlogged", "rule_effects", "rule_conflicts")
+    __slots__ = ("page_id", "slots", "experiment_arms", "versions", "degraded", "cursor", "is_exposure_unlogged", "rule_effects", "rule_conflicts", "quality")
     class ExperimentArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +87,7 @@ class Page(_message.Message):
     IS_EXPOSURE_UNLOGGED_FIELD_NUMBER: _ClassVar[int]
     RULE_EFFECTS_FIELD_NUMBER: _ClassVar[int]
     RULE_CONFLICTS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     page_id: str
     slots: _containers.RepeatedCompositeFieldContainer[Slot]
     experiment_arms: _containers.ScalarMap[str, str]
@@ -96,7 +97,8 @@ class Page(_message.Message):
     is_exposure_unlogged: bool
     rule_effects: _containers.RepeatedCompositeFieldContainer[RuleEffect]
     rule_conflicts: _containers.RepeatedCompositeFieldContainer[RuleConflict]
-    def __init__(self, page_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ..., versions: _Optional[_Union[Versions, _Mapping]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., cursor: _Optional[str] = ..., is_exposure_unlogged: _Optional[bool] = ..., rule_effects: _Optional[_Iterable[_Union[RuleEffect, _Mapping]]] = ..., rule_conflicts: _Optional[_Iterable[_Union[RuleConflict, _Mapping]]] = ...) -> None: ...
+    quality: float
+    def __init__(self, page_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ..., versions: _Optional[_Union[Versions, _Mapping]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., cursor: _Optional[str] = ..., is_exposure_unlogged: _Optional[bool] = ..., rule_effects: _Optional[_Iterable[_Union[RuleEffect, _Mapping]]] = ..., rule_conflicts: _Optional[_Iterable[_Union[RuleConflict, _Mapping]]] = ..., quality: _Optional[float] = ...) -> None: ...
 
 class RuleEffect(_message.Message):
     __slots__ = ("rule", "action", "count")
