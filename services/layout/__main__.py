@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -16,6 +17,7 @@ from services.layout.configuration import LiveConfiguration
 from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
 from services.layout.relay import Relay
+from services.layout.rules import order
 from services.layout.servicer import LayoutServicer
 from services.layout.settings import LayoutSettings
 from services.layout.tokens import Signer
@@ -25,6 +27,7 @@ from services.layout.upstreams import ModelDirectory
 @contextlib.asynccontextmanager
 async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutServicer]:
     """A servicer with its configuration read, its log open and its upstreams connected."""
+    await asyncio.to_thread(order.warm_up)
     configuration = LiveConfiguration(settings.config_path, settings.configuration_archive)
     admission = Admission(
         signer=Signer(pseudonyms.load_secret(settings.signing_key_path)),

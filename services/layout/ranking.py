@@ -15,6 +15,7 @@ from services.layout.blueprint import Module, Slot
 from services.layout.rules.effects import Effects
 from services.layout.rules.holding import Groups, Holding
 from services.layout.rules.items import Items
+from services.layout.rules.shelving import Shelving
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Ints = np.ndarray[Any, np.dtype[np.int32]]
@@ -109,16 +110,11 @@ def rank(
         + holding.value.purchase * expected.purchase * expected.margin,
         "bid": items.column("bid_micros") * expected.click,
     }
-    rows = holding.shelves(modules, candidates, items, worth)
+    shelving = Shelving(holding, modules, items, candidates)
+    rows = shelving.arranged(worth)
     slots = tuple(holding.pinned(view.slots, modules))
-    shelves = _mended(
-        holding,
-        view,
-        items,
-        candidates,
-        [*map(Shelf, modules, rows)],
-        {slot.pinned_module_id for slot in slots},
-    )
+    pinned_ids = {slot.pinned_module_id for slot in slots}
+    shelves = _mended(shelving, view, [*map(Shelf, modules, rows)], pinned_ids)
     standing_count = sum(shelf.can_stand() for shelf in shelves)
     return Ranked(
         shelves=tuple(Shelf(shelf.module, shelf.rows[:MAX_RANKED_COUNT]) for shelf in shelves),
@@ -137,27 +133,23 @@ def _rows(rows: Sequence[int], is_new: Any) -> Ints:
 
 
 def _mended(
-    holding: Holding,
-    view: PageView,
-    items: Items,
-    candidates: Sequence[Ints],
-    shelves: list[Shelf],
-    pinned_ids: Collection[str],
+    shelving: Shelving, view: PageView, shelves: list[Shelf], pinned_ids: Collection[str]
 ) -> list[Shelf]:
     """What rules left too little of: a filler gets back what caps took; a pinned module is reported."""
     for place, shelf in enumerate(shelves):
-        module, before = shelf.module, candidates[place]
+        module, before = shelf.module, shelving.candidates[place]
         is_filler = view.is_filler(module)
         must_stand = is_filler or module.module_id in pinned_ids
         if shelf.can_stand() or len(before) < shelf.least_count or not must_stand:
             continue
         if is_filler:
-            shelves[place] = Shelf(module, holding.admitted(module, before, items))
+            shelves[place] = Shelf(module, shelving.admitted(place))
         done = "it stands over its caps" if shelves[place].can_stand() else "it does not stand"
-        left = (
-            f"{module.module_id} is left {len(shelf.rows)} of {len(before)} items, wants {shelf.least_count}"
+        shelving.holding.effects.conflict(
+            shelving.starving(place),
+            f"{module.module_id} is left {len(shelf.rows)} of {len(before)} items and wants "
+            f"{shelf.least_count}: {done}",
         )
-        holding.effects.conflict(holding.starving(before.tolist(), items), f"{left}: {done}")
     return shelves
 
 

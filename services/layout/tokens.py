@@ -49,7 +49,7 @@ class Signer:
     """Signs messages and derives numbers with one secret."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        self._key = hashlib.blake2b(secret).digest()
 
     def sign(self, purpose: str, content: bytes) -> str:
         """Content and signature as URL-safe text."""
@@ -92,10 +92,11 @@ class Signer:
     def derive(self, purpose: str, *parts: bytes) -> bytes:
         """32 bytes that nobody without the secret can guess."""
         message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        return self._digest(purpose, message)
+        return self._digest(purpose, message, 32)
 
     def _mac(self, purpose: str, content: bytes) -> bytes:
-        return self._digest(purpose, content)[:_SIGNATURE_BYTES]
+        return self._digest(purpose, content, _SIGNATURE_BYTES)
 
-    def _digest(self, purpose: str, content: bytes) -> bytes:
-        return hmac.digest(self._secret, purpose.encode() + b"\0" + content, hashlib.sha256)
+    def _digest(self, purpose: str, content: bytes, size: int) -> bytes:
+        # Keyed BLAKE2b is a MAC by itself (RFC 7693), at a fifth of what HMAC costs: a page has 130 tokens.
+        return hashlib.blake2b(content, digest_size=size, key=self._key, person=purpose.encode()).digest()

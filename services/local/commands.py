@@ -199,6 +199,17 @@ def bench_front(
     front.run(windows, window_s, sessions, seed, " ".join(["planogram", *sys.argv[1:]]))
 
 
+@bench.command("layout")
+def bench_layout(
+    pages: Annotated[int, typer.Option(min=2, help="Pages, each with and without rules.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="Of the pages.")] = 0,
+) -> None:
+    """CPU of layout's own part of a page under twenty rules, in process."""
+    from services.local.bench import layout
+
+    layout.run(pages, seed, f"planogram bench layout --pages {pages} --seed {seed}")
+
+
 @bench.command("plan")
 def bench_plan(
     pages: Annotated[int, typer.Option(min=10, help="Pages to plan.")] = 1_000,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from services.policy.compiled import compiled
+from services.common.compiled import compiled
 
 Array = np.ndarray[Any, Any]
 

@@ -22,8 +22,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from services.common.compiled import compiled
 from services.common.errors import Incompatible
-from services.policy.compiled import compiled
 from services.policy.exploration import Exploration, draw, probabilities
 from services.policy.page import Array, Facts, Offer, Progress
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.policy.compiled import compiled
+from services.common.compiled import compiled
 from services.policy.exploration import Array
 
 

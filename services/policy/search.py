@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.policy.compiled import compiled
+from services.common.compiled import compiled
 from services.policy.page import Array, Offer, Progress, Shape
 from services.policy.planner import Mask, slot_masks
 from services.policy.programme import Cascade

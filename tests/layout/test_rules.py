@@ -14,11 +14,9 @@ from hypothesis import strategies as st
 
 from planogram.client import home, product, search
 from planogram.common.v1 import context_pb2
-from planogram.feature.v1 import feature_pb2
 from services.layout import configuration
 from services.layout.conditions import When
 from services.layout.rules import order
-from services.layout.rules.items import Items
 from tests.layout.conftest import gathered
 
 CONFIG = Path(configuration.__file__).parent / "config"
@@ -323,17 +321,6 @@ async def test_rules_that_hide_everything_leave_a_page_and_are_named(ruled):
     assert not any(slot.items for slot in page.slots)
 
 
-def items_of(brands, prices, categories=None):
-    count = len(brands)
-    facts = feature_pb2.ItemFacts(
-        brand=[f"b{brand}" for brand in brands],
-        seller=["s"] * count,
-        category=[f"c{category}" for category in ([0] * count if categories is None else categories)],
-        price_micros=[int(price * 1e6) for price in prices],
-    )
-    return Items([str(row) for row in range(count)], facts, context_pb2.PageContext(), 0.0)
-
-
 def greedy_relevance(rows, quality, alike, strength):
     """Plain maximal marginal relevance."""
     left, chosen = list(range(len(rows))), []
@@ -366,24 +353,43 @@ def greedy_determinant(rows, quality, alike, strength):
     return [rows[place] for place in chosen]
 
 
+def shelves_of(*shelves):
+    """Rows as the functions of order take them, and what reaches all of them."""
+    rows = np.zeros((len(shelves), max(map(len, shelves))), np.int64)
+    for place, each in enumerate(shelves):
+        rows[place, : len(each)] = each
+    return order.Shelves(rows, np.array([len(each) for each in shelves])), np.ones(len(shelves), bool)
+
+
+def rows_in(shelves):
+    return [rows[:count].tolist() for rows, count in zip(shelves.rows, shelves.length, strict=True)]
+
+
 @pytest.mark.parametrize(("method", "plain"), [("mmr", greedy_relevance), ("dpp", greedy_determinant)])
 @pytest.mark.parametrize("strength", [0.2, 0.6])
 def test_variety_is_that_of_the_plain_formula(method, plain, strength):
     generator = np.random.default_rng(0)
-    items = items_of(generator.integers(0, 3, 40), generator.uniform(5, 50, 40), generator.integers(0, 3, 40))
+    traits = order.Traits(
+        generator.integers(0, 3, 40),
+        generator.integers(-1, 3, 40),
+        np.zeros(40, np.int64),
+        np.log1p(generator.uniform(5, 50, 40)),
+    )
     worth = generator.uniform(0.1, 1.0, 40)
-    shelves = [
-        np.array(sorted(generator.choice(40, size, replace=False), key=lambda row: -worth[row]))
+    given = [
+        sorted(generator.choice(40, size, replace=False).tolist(), key=lambda row: -worth[row])
         for size in (12, 7, 2, 0)
     ]
-    found = order.diversified(shelves, worth, items, method, strength)
-    for before, after in zip(shelves, found, strict=True):
-        if len(before) < 1:
-            assert len(after) == 0
+    shelves, reached = shelves_of(*given)
+    order.VARIETY[method](shelves, reached, worth[shelves.rows], traits, strength)
+    for before, after in zip(given, rows_in(shelves), strict=True):
+        if len(before) < 3:
+            assert after == before
             continue
-        alike = order.likeness(items, before[None])[0]
-        quality = worth[before] / worth[before].max()
-        assert after.tolist() == plain(before.tolist(), quality, alike, strength)
+        alike = np.array([[order.likeness(traits, one, other) for other in before] for one in before])
+        assert np.diag(alike) == pytest.approx([1 - 0.35 * (traits.brand[row] < 0) for row in before])
+        np.fill_diagonal(alike, 1.0)
+        assert after == plain(before, worth[before] / worth[before].max(), alike, strength)
 
 
 @given(
@@ -394,15 +400,27 @@ def test_variety_is_that_of_the_plain_formula(method, plain, strength):
     share=st.floats(0.05, 1.0),
 )
 def test_orders_keep_what_they_promise(kinds, most, gap, is_fresh, share):
-    rows, numbers = np.arange(len(kinds)), np.array(kinds)
-    capped = order.capped(rows, numbers, most)
-    assert all((numbers[capped] == kind).sum() <= most for kind in range(4))
-    spread = order.spread(rows, numbers, most, most + gap)
+    everything, numbers = list(range(len(kinds))), np.array(kinds)
+
+    shelves, reached = shelves_of(everything, everything)
+    reached[1] = False
+    order.capped(shelves, reached, numbers, most)
+    capped, untouched = rows_in(shelves)
+    assert untouched == everything
+    assert all((numbers[capped] == kind).sum() == min((numbers == kind).sum(), most) for kind in range(4))
+
+    shelves, reached = shelves_of(everything)
+    order.spread(shelves, reached, numbers, most, most + gap)
+    (spread,) = rows_in(shelves)
     for at in range(len(spread)):
         near = numbers[spread[at : at + most + gap]]
         assert all((near == kind).sum() <= most for kind in range(4))
-    new = np.array(is_fresh)[: len(rows)]
-    fresh = order.freshened(rows, new, share)
-    assert sorted(fresh.tolist()) == rows.tolist()
-    wanted = np.minimum(np.floor(share * np.arange(1, len(rows) + 1)), new.sum())
+
+    new = np.array(is_fresh)[: len(kinds)]
+    shelves, reached = shelves_of(everything)
+    order.freshened(shelves, reached, new, share)
+    (fresh,) = rows_in(shelves)
+    assert sorted(fresh) == everything
+    wanted = np.minimum(np.floor(share * np.arange(1, len(kinds) + 1)), new.sum())
     assert (np.cumsum(new[fresh]) >= wanted).all()
+    assert [row for row in fresh if not new[row]] == [row for row in everything if not new[row]]

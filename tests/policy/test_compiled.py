@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.common.compiled import compiled
 from services.policy import exploration, planner, recount, registry, search, servicer
-from services.policy.compiled import compiled
 from services.policy.completion import Completion
 from services.policy.exploration import Exploration, Mode
 from services.policy.programme import Cascade

@@ -44,11 +44,10 @@ class Items:
     def numbers(self, kind: Kind) -> Array:
         """(N,) a number per brand, seller or category, from 0; -1 where it is unknown."""
         if kind not in self._numbers:
-            known: dict[str, int] = {"": -1}
-            names = getattr(self._facts, kind)
-            self._numbers[kind] = np.fromiter(
-                [known.setdefault(name, len(known) - 1) for name in names], np.int64, len(self)
-            )
+            names = list(getattr(self._facts, kind))
+            known = {name: number for number, name in enumerate(filter(None, dict.fromkeys(names)))}
+            known[""] = -1
+            self._numbers[kind] = np.fromiter(map(known.__getitem__, names), np.int64, len(self))
         return self._numbers[kind]
 
     @cached_property

@@ -1,174 +1,265 @@
-"""In which order does a module show its items, once they are sorted by worth?
+"""In which order do modules show their items?
 
-Each function takes rows in order and gives them back in order, all of them or fewer.
+Each function changes, in place, the rows of the modules that it reaches, and answers in how many something
+changed. Shelves are padded: M modules of up to R rows; behind a module's count, rows mean nothing. N items.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from services.layout.rules.items import Array, Items
+from services.common.compiled import compiled
+from services.layout.rules.items import Array
 
 DEPTH = 24
 """Places of a module that likeness is looked at for; what lies behind stays as it is."""
-_ALIKE = {"category": 0.4, "brand": 0.35, "seller": 0.05}
-_ALIKE_PRICE = 0.2
+_CATEGORY, _BRAND, _SELLER, _PRICE = 0.4, 0.35, 0.05, 0.2
+"""What a thing in common adds to likeness; they sum to 1."""
 _RIDGE = 0.05
 """Keeps kernels of items that are all alike from being singular."""
 
 
-def capped(rows: Array, numbers: Array, most: int) -> Array:
-    """Without those beyond the most of a kind.
+class Shelves(NamedTuple):
+    """The rows of all modules.
+
+    rows: (M, R) int64. length: (M,) int64.
+    """
+
+    rows: Array
+    length: Array
+
+
+class Traits(NamedTuple):
+    """What items can have in common: (N,) each; -1 where it is not known."""
+
+    category: Array
+    brand: Array
+    seller: Array
+    log_price: Array
+
+
+@compiled
+def without(shelves: Shelves, is_reached: Array, is_out: Array) -> int:
+    """Leaves out items; answers how many rows that were.
 
     Args:
+        is_reached: (M,) modules that it is about. is_out: (N,)
+    """
+    rows, count = shelves
+    total = 0
+    for module in range(len(count)):
+        if is_reached[module]:
+            kept = 0
+            for place in range(count[module]):
+                row = rows[module, place]
+                if not is_out[row]:
+                    rows[module, kept] = row
+                    kept += 1
+            total += count[module] - kept
+            count[module] = kept
+    return total
+
+
+@compiled
+def capped(shelves: Shelves, is_reached: Array, numbers: Array, most: int) -> int:
+    """Leaves out what is beyond the most of a kind.
+
+    Args:
+        is_reached: (M,)
         numbers: (N,) the kind of each item, -1 where it is unknown and does not count.
     """
-    kinds = numbers[rows]
-    if not len(rows) or np.bincount(kinds[kinds >= 0], minlength=1).max() <= most:
-        return rows
-    seen: dict[int, int] = {}
-    keep = np.empty(len(rows), bool)
-    for place, kind in enumerate(kinds.tolist()):
-        seen[kind] = seen.get(kind, 0) + 1
-        keep[place] = kind < 0 or seen[kind] <= most
-    return rows[keep]
+    rows, count = shelves
+    seen = np.zeros(numbers.max() + 2 if len(numbers) else 1, np.int64)
+    changed = 0
+    for module in range(len(count)):
+        if not is_reached[module]:
+            continue
+        seen[:] = 0
+        kept = 0
+        for place in range(count[module]):
+            row = rows[module, place]
+            kind = numbers[row]
+            seen[kind] += 1  # -1 counts in the last place
+            if kind < 0 or seen[kind] <= most:
+                rows[module, kept] = row
+                kept += 1
+        changed += kept < count[module]
+        count[module] = kept
+    return changed
 
 
-def spread(rows: Array, numbers: Array, most: int, window: int) -> Array:
-    """The best order in which no `window` neighbours hold more than `most` of a kind; the rest is left out.
+@compiled
+def spread(shelves: Shelves, is_reached: Array, numbers: Array, most: int, window: int) -> int:
+    """Lets no `window` neighbours hold more than `most` of a kind; what fits nowhere is left out.
 
     Each place takes the first that fits, so that no item moves up further than it must.
-    """
-    waiting = [(int(row), int(numbers[row])) for row in rows]
-    kinds: list[int] = []
-    chosen: list[int] = []
-    while waiting:
-        near = kinds[max(len(kinds) - window + 1, 0) :]
-        place = next(
-            (place for place, (_, kind) in enumerate(waiting) if kind < 0 or near.count(kind) < most), None
-        )
-        if place is None:
-            break
-        row, kind = waiting.pop(place)
-        chosen.append(row)
-        kinds.append(kind)
-    return np.array(chosen, rows.dtype)
-
-
-def freshened(rows: Array, is_fresh: Array, share: float) -> Array:
-    """With new items moved up so far that each prefix of k holds floor(share k), as long as there are some.
 
     Args:
-        is_fresh: (N,)
+        is_reached: (M,) numbers: (N,), -1 where the kind is unknown and does not count.
     """
-    new = is_fresh[rows]
-    wanted = np.floor(share * np.arange(1, len(rows) + 1))
-    if (np.cumsum(new) >= np.minimum(wanted, new.sum())).all():
-        return rows
-    fresh, others = rows[new].tolist(), rows[~new].tolist()
-    rank = {row: place for place, row in enumerate(rows.tolist())}
-    result: list[int] = []
-    taken = 0
-    for want in wanted.tolist():
-        is_due = taken < want or not others
-        if fresh and (is_due or rank[fresh[0]] < rank[others[0]]):
-            result.append(fresh.pop(0))
-            taken += 1
-        else:
-            result.append(others.pop(0))
-    return np.array(result, rows.dtype)
+    rows, count = shelves
+    changed = 0
+    for module in range(len(count)):
+        if not is_reached[module]:
+            continue
+        before = rows[module, : count[module]].copy()
+        is_used = np.zeros(len(before), np.bool_)
+        chosen = 0
+        for _ in range(len(before)):
+            found = -1
+            for place in range(len(before)):
+                if is_used[place]:
+                    continue
+                kind = numbers[before[place]]
+                near = 0
+                for other in range(max(chosen - window + 1, 0), chosen):
+                    near += numbers[rows[module, other]] == kind
+                if kind < 0 or near < most:
+                    found = place
+                    break
+            if found < 0:
+                break
+            is_used[found] = True
+            rows[module, chosen] = before[found]
+            chosen += 1
+        count[module] = chosen
+        changed += chosen < len(before) or not np.array_equal(before, rows[module, :chosen])
+    return changed
 
 
-def likeness(items: Items, rows: Array) -> Array:
-    """(M, R, R) how alike items of a module are, 0 to 1: same category, brand, seller, near in price.
+@compiled
+def freshened(shelves: Shelves, is_reached: Array, is_fresh: Array, share: float) -> int:
+    """Moves new items up so far that each prefix of k holds floor(share k), as long as there are some.
 
     Args:
-        rows: (M, R)
+        is_reached: (M,) is_fresh: (N,)
     """
-    alike = np.zeros((*rows.shape, rows.shape[1]))
-    for kind, weight in _ALIKE.items():
-        numbers = items.numbers(kind)[rows]  # type: ignore[arg-type]
-        alike += weight * ((numbers[:, :, None] == numbers[:, None, :]) & (numbers[:, :, None] >= 0))
-    price = np.log1p(items.price)[rows]
-    alike += _ALIKE_PRICE * np.exp(-np.abs(price[:, :, None] - price[:, None, :]))
-    return alike
+    rows, count = shelves
+    changed = 0
+    for module in range(len(count)):
+        if not is_reached[module]:
+            continue
+        before = rows[module, : count[module]].copy()
+        next_new = next_old = taken = 0
+        for place in range(len(before)):
+            while next_new < len(before) and not is_fresh[before[next_new]]:
+                next_new += 1
+            while next_old < len(before) and is_fresh[before[next_old]]:
+                next_old += 1
+            is_due = taken < np.floor(share * (place + 1)) or next_old == len(before)
+            if next_new < len(before) and (is_due or next_new < next_old):
+                rows[module, place] = before[next_new]
+                next_new += 1
+                taken += 1
+            else:
+                rows[module, place] = before[next_old]
+                next_old += 1
+        changed += not np.array_equal(before, rows[module, : len(before)])
+    return changed
 
 
-def diversified(
-    shelves: Sequence[Array], worth: Array, items: Items, method: str, strength: float
-) -> list[Array]:
-    """Each module's rows, the first DEPTH of them in an order that trades worth for variety.
-
-    Args:
-        worth: (N,) what an item is worth; of a module, its largest counts as 1.
-    """
-    width = min(max((len(rows) for rows in shelves), default=0), DEPTH)
-    if width < 3:
-        return list(shelves)
-    padded = np.zeros((len(shelves), width), np.int64)
-    is_row = np.zeros(padded.shape, bool)
-    for place, rows in enumerate(shelves):
-        padded[place, : len(rows[:width])] = rows[:width]
-        is_row[place, : len(rows)] = True
-    quality = np.where(is_row, worth[padded], 0.0)
-    quality /= np.maximum(quality.max(axis=1, keepdims=True), 1e-12)
-    pick = _by_relevance if method == "mmr" else _by_determinant
-    order = pick(quality, likeness(items, padded), is_row, strength)
-    return [
-        np.concatenate((rows[order[place, : len(rows[:width])]], rows[width:]))
-        for place, rows in enumerate(shelves)
-    ]
+@compiled
+def likeness(traits: Traits, one: int, other: int) -> float:
+    """How alike two items are, 0 to 1: same category, brand, seller, near in price."""
+    category, brand, seller, log_price = traits
+    alike = _PRICE * np.exp(-abs(log_price[one] - log_price[other]))
+    alike += _CATEGORY * (category[one] == category[other] and category[one] >= 0)
+    alike += _BRAND * (brand[one] == brand[other] and brand[one] >= 0)
+    alike += _SELLER * (seller[one] == seller[other] and seller[one] >= 0)
+    return float(alike)
 
 
-def _by_relevance(quality: Array, alike: Array, is_row: Array, strength: float) -> Array:
-    """(M, R) places in order: each time the most of (1 - strength) quality - strength likeness.
+@compiled
+def relevant(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, strength: float) -> int:
+    """Takes, each time, the most of (1 - strength) quality - strength likeness to what stands before.
 
     Carbonell and Goldstein, "The use of MMR", SIGIR 1998.
+
+    Args:
+        is_reached: (M,) worth: (M, R) of the rows; of a module, its largest counts as 1.
     """
-    module = np.arange(len(quality))
-    score = np.where(is_row, (1 - strength) * quality, -np.inf)
-    nearest = np.zeros_like(quality)
-    order = np.empty(quality.shape, np.int64)
-    for place in range(quality.shape[1]):
-        # Rows beyond a module's end have -inf and come last, in order.
-        best = np.argmax(score - strength * nearest, axis=1)
-        order[:, place] = best
-        score[module, best] = -np.inf
-        is_spent = ~np.isfinite(score).any(axis=1)
-        if is_spent.all():
-            break
-        nearest = np.maximum(nearest, alike[module, best])
-    return order
+    rows, count = shelves
+    changed = 0
+    for module in range(len(count)):
+        depth = min(count[module], DEPTH)
+        if not is_reached[module] or depth < 3:
+            continue
+        before = rows[module, :depth].copy()
+        scale = max(worth[module, :depth].max(), 1e-12)
+        nearest = np.zeros(depth)
+        is_used = np.zeros(depth, np.bool_)
+        for place in range(depth):
+            best, most = -1, -np.inf
+            for other in range(depth):
+                score = (1 - strength) * worth[module, other] / scale - strength * nearest[other]
+                if not is_used[other] and score > most:
+                    best, most = other, score
+            is_used[best] = True
+            rows[module, place] = before[best]
+            for other in range(depth):
+                if not is_used[other]:
+                    nearest[other] = max(nearest[other], likeness(traits, before[best], before[other]))
+        changed += not np.array_equal(before, rows[module, :depth])
+    return changed
 
 
-def _by_determinant(quality: Array, alike: Array, is_row: Array, strength: float) -> Array:
-    """(M, R) places in the order in which they add most to the determinant of the kernel.
+@compiled
+def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, strength: float) -> int:
+    """Takes, each time, what adds most to the determinant of exp(a (q_i + q_j)) likeness_ij.
 
-    The kernel is exp(a (q_i + q_j)) S_ij with a = (1 - strength) / (2 strength). Greedy, by Chen, Zhang and
-    Zhou, "Fast greedy MAP inference for determinantal point process", NeurIPS 2018.
+    Here a is (1 - strength) / (2 strength). Greedy, by Chen, Zhang and Zhou, "Fast greedy MAP inference for
+    determinantal point process", NeurIPS 2018.
+
+    Args:
+        is_reached: (M,) worth: (M, R) of the rows; of a module, its largest counts as 1.
     """
-    count, width = quality.shape
-    module = np.arange(count)
-    similar = (alike + _RIDGE * np.eye(width)) / (1 + _RIDGE)
-    gain = np.exp(np.minimum((1 - strength) / (2 * strength) * quality, 50.0))
-    kernel = similar * gain[:, :, None] * gain[:, None, :]
-    rest = np.where(is_row, np.einsum("mii->mi", kernel), -np.inf)
-    factors = np.zeros((count, width, width))
-    order = np.empty(quality.shape, np.int64)
-    for place in range(width):
-        best = np.argmax(rest, axis=1)
-        order[:, place] = best
-        # A module that is spent adds nothing more.
-        pivot = np.sqrt(
-            np.where(np.isfinite(rest[module, best]), np.maximum(rest[module, best], 1e-12), np.inf)
-        )
-        explained = np.einsum("mk,mik->mi", factors[module, best, :place], factors[:, :, :place])
-        factor = (kernel[module, best] - explained) / pivot[:, None]
-        factors[:, :, place] = factor
-        rest = np.where(np.isfinite(rest), rest - factor**2, -np.inf)
-        rest[module, best] = -np.inf
-        if not np.isfinite(rest).any():
-            break
-    return order
+    rows, count = shelves
+    changed = 0
+    for module in range(len(count)):
+        depth = min(count[module], DEPTH)
+        if not is_reached[module] or depth < 3:
+            continue
+        before = rows[module, :depth].copy()
+        scale = max(worth[module, :depth].max(), 1e-12)
+        gain = np.exp(np.minimum((1 - strength) / (2 * strength) * worth[module, :depth] / scale, 50.0))
+        rest = gain * gain
+        factors = np.zeros((depth, depth))
+        is_used = np.zeros(depth, np.bool_)
+        for place in range(depth):
+            best, most = -1, -np.inf
+            for other in range(depth):
+                if not is_used[other] and rest[other] > most:
+                    best, most = other, rest[other]
+            is_used[best] = True
+            rows[module, place] = before[best]
+            pivot = np.sqrt(max(rest[best], 1e-12))
+            for other in range(depth):
+                if is_used[other]:
+                    continue
+                alike = likeness(traits, before[best], before[other]) / (1 + _RIDGE)
+                explained = 0.0
+                for earlier in range(place):
+                    explained += factors[best, earlier] * factors[other, earlier]
+                factors[other, place] = (alike * gain[best] * gain[other] - explained) / pivot
+                rest[other] -= factors[other, place] ** 2
+        changed += not np.array_equal(before, rows[module, :depth])
+    return changed
+
+
+VARIETY = {"mmr": relevant, "dpp": repulsive}
+"""By method: (shelves, is_reached, worth, traits, strength)."""
+
+
+def warm_up() -> None:
+    """Compiles all of it, so that no shopper waits for that; what was compiled is kept on the machine."""
+    reached, numbers = np.ones(1, bool), np.array([0, 1, 0, 1])
+    traits = Traits(numbers, numbers, numbers, np.ones(4))
+    shelves = Shelves(np.arange(4)[None].copy(), np.array([4]))
+    without(shelves, reached, numbers > 1)
+    capped(shelves, reached, numbers, 4)
+    spread(shelves, reached, numbers, 3, 4)
+    freshened(shelves, reached, numbers > 0, 0.5)
+    for vary in VARIETY.values():
+        vary(shelves, reached, np.ones((1, 4)), traits, 0.5)

@@ -1,4 +1,4 @@
-"""How do loops over the choices of a page run as machine code?
+"""How do loops over the items and choices of a page run as machine code?
 
 A page is small and its search branches: numpy would spend its time on calls. What is compiled is kept beside
 the source, or where that cannot be written in the user's cache (NUMBA_CACHE_DIR names another place), so that
