@@ -111,7 +111,10 @@ class Boundary:
 
 
 class BoundaryInterceptor(grpc.aio.ServerInterceptor):
-    """Puts every unary method of one service behind its boundary; passes all other services through."""
+    """Puts every method of one service behind its boundary; passes all other services through.
+
+    Requests are single messages. A method whose answer is a stream writes it to its context.
+    """
 
     def __init__(self, full_name: str, boundary: Boundary) -> None:
         self._prefix = f"/{full_name}/"
@@ -125,13 +128,14 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
         wrapped = self._wrapped.get(name)
         if wrapped is None:
             handler = await continuation(details)
-            if handler is None or handler.unary_unary is None:
+            if handler is None or (handler.unary_unary is None and handler.unary_stream is None):
                 return handler
             wrapped = self._wrapped[name] = self._wrap(name.removeprefix(self._prefix), handler)
         return wrapped
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
-        inner, boundary, deserialize = handler.unary_unary, self._boundary, handler.request_deserializer
+        inner = handler.unary_unary or handler.unary_stream
+        boundary, deserialize = self._boundary, handler.request_deserializer
 
         def read(wire: bytes) -> Any:
             # What is raised here, gRPC answers with UNKNOWN and a traceback in the log.
@@ -144,7 +148,12 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             chosen = _refuse if isinstance(request, _Unreadable) else inner
             return await boundary.invoke(method, chosen, request, context)
 
-        return grpc.unary_unary_rpc_method_handler(guarded, read, handler.response_serializer)
+        as_handler = (
+            grpc.unary_unary_rpc_method_handler
+            if handler.unary_unary is not None
+            else grpc.unary_stream_rpc_method_handler
+        )
+        return as_handler(guarded, read, handler.response_serializer)
 
 
 @dataclass(frozen=True, slots=True)

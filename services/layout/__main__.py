@@ -71,10 +71,11 @@ SERVICE = Service(
     name="layout",
     full_name="planogram.layout.v1.LayoutService",
     add_to_server=layout_pb2_grpc.add_LayoutServiceServicer_to_server,
-    methods=("ComposePage", "RecordEvents", "ForgetShopper", "ExplainPage"),
+    methods=("ComposePage", "StreamPage", "RecordEvents", "ForgetShopper", "ExplainPage"),
     open=open_servicer,
     roles={
         "ComposePage": Role.PUBLIC,
+        "StreamPage": Role.PUBLIC,
         "RecordEvents": Role.PUBLIC,
         "ForgetShopper": Role.ADMIN,
         "ExplainPage": Role.ADMIN,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 import grpc
 
@@ -21,6 +22,7 @@ from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
 from services.layout.quality import Quality
 from services.layout.ranking import Predictions, Ranked
+from services.layout.repeats import Repeats
 from services.layout.upstreams import ModelDirectory, Upstreams
 
 _Fallback = layout_pb2.Fallback
@@ -52,6 +54,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Screen:
+    """Where the first slots of a page go before the rest is made."""
+
+    slot_count: int
+    send: Callable[[layout_pb2.Page], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Composer:
     """Makes pages out of three services, a configuration and a log."""
 
@@ -62,11 +72,20 @@ class Composer:
     last_good: LastGood
     event_log: EventLog
     quality: Quality = field(default_factory=Quality)
+    repeats: Repeats = field(default_factory=Repeats)
 
     async def compose(
-        self, message: layout_pb2.ComposePageRequest, request_id: str, caller: Caller, remaining_s: float
+        self,
+        message: layout_pb2.ComposePageRequest,
+        request_id: str,
+        caller: Caller,
+        remaining_s: float,
+        screen: Screen | None = None,
     ) -> layout_pb2.Page:
         """One page view, from the backend's question to its answer.
+
+        Args:
+            screen: takes the first slots as soon as they are decided.
 
         Raises:
             ServiceError: for what is the caller's mistake; failures of other services never raise.
@@ -79,19 +98,22 @@ class Composer:
             is_hurried=self.quality.is_hurried,
         )
         request = self.admission.admit(message, request_id, caller, configuration)
+        return await self.repeats.page(request.page_id, lambda: self._compose(request, progress, screen))
+
+    async def _compose(
+        self, request: PageRequest, progress: Progress, screen: Screen | None
+    ) -> layout_pb2.Page:
         progress.wanted = self.models.wanted(request.scoring_version)
         gathered = await self._gather(request, progress)
         expected = await self._score(request, gathered, progress)
         promise_factors: dict[str, float] = {}
         ranked = ranking.rank(request, gathered, expected, promise_factors, progress.is_hurried)
         decided = await self._plan(request, gathered, ranked, progress)
-        answered = page.answer(decided, self.admission.signer)
-        answered.quality = progress.quality
+        answered = await self._answer(decided, progress, screen)
         # The click model's own predictions; what stood in for them follows from the candidates.
         scored = expected if progress.versions.scoring else None
-        self._record(
-            decided, answered, replay.pack(request, gathered, scored, promise_factors, progress.is_hurried)
-        )
+        inputs = replay.pack(request, gathered, scored, promise_factors, progress.is_hurried)
+        self._record(decided, answered, inputs)
         self.quality.note(progress.deadline, progress.is_cut_short)
         return answered
 
@@ -196,6 +218,23 @@ class Composer:
             degraded=progress.degraded,
             key_epoch=self.admission.pseudonyms.epoch,
         )
+
+    async def _answer(
+        self, decided: page.Decided, progress: Progress, screen: Screen | None
+    ) -> layout_pb2.Page:
+        """The page as the backend gets it; its first screen before the rest is made."""
+        answered = page.head(decided)
+        answered.quality = progress.quality
+        slots = page.slots(decided, self.admission.signer)
+        if screen is not None:
+            first = layout_pb2.Page()
+            first.CopyFrom(answered)
+            first.slots.extend(islice(slots, screen.slot_count))
+            await screen.send(first)
+            answered.slots.extend(first.slots)
+        answered.slots.extend(slots)
+        answered.cursor = page.cursor(decided, self.admission.signer)
+        return answered
 
     def _record(
         self, decided: page.Decided, answered: layout_pb2.Page, inputs: ranking_pb2.RankingInputs

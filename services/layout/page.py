@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +48,24 @@ class Decided:
         return next(module for module in modules if module.module_id == module_id)
 
 
-def answer(page: Decided, signer: Signer) -> layout_pb2.Page:
-    """The page as the backend gets it."""
+def head(page: Decided) -> layout_pb2.Page:
+    """The page as the backend gets it, without its slots and cursor."""
+    return layout_pb2.Page(
+        page_id=page.request.page_id,
+        experiment_arms=page.request.assignment.arms,
+        versions=page.versions,
+        degraded=page.degraded,
+        rule_effects=page.ranked.effects.messages(),
+        rule_conflicts=page.ranked.effects.conflicts,
+    )
+
+
+def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
+    """The page's slots as the backend gets them, top-down."""
     request = page.request
-    category_names = request.configuration.blueprints.category_names
+    blueprints = request.configuration.blueprints
     pins = {slot.slot_id: slot.pinned_module_id for slot in page.ranked.slots}
     token = _token_of_page(page).SerializeToString()
-    slots = []
     for decision in page.decisions:
         module = page.module(decision.module_id)
         # Serialised messages may be concatenated, which merges them: what all tokens share is made once.
@@ -68,37 +79,26 @@ def answer(page: Decided, signer: Signer) -> layout_pb2.Page:
                 propensity=decision.propensity,
             ).SerializeToString()
         )
-        slots.append(
-            layout_pb2.Slot(
-                slot_id=decision.slot_id,
-                module_id=module.module_id,
-                template_id=decision.template_id,
-                title=_title(module, request.context, category_names),
-                items=[_item(page.item_ids[row], slot_token, signer) for row in decision.rows],
-                reason=reason(
-                    module,
-                    decision,
-                    page.session,
-                    pins.get(decision.slot_id) == module.module_id,
-                    page.is_planned,
-                ),
-                tracking_token=signer.sign("track", slot_token),
-                propensity=decision.propensity,
-                is_explored=decision.is_explored,
-                is_ad=module.is_ad,
-                family=module.family,
-            )
+        yield layout_pb2.Slot(
+            slot_id=decision.slot_id,
+            module_id=module.module_id,
+            template_id=decision.template_id,
+            title=_title(module, request.context, blueprints.category_names),
+            items=[_item(page.item_ids[row], slot_token, signer) for row in decision.rows],
+            reason=reason(
+                module,
+                decision,
+                page.session,
+                pins.get(decision.slot_id) == module.module_id,
+                page.is_planned,
+            ),
+            tracking_token=signer.sign("track", slot_token),
+            propensity=decision.propensity,
+            is_explored=decision.is_explored,
+            is_ad=module.is_ad,
+            family=module.family,
+            column_count=blueprints.templates[decision.template_id].columns.get(request.context.device, 1),
         )
-    return layout_pb2.Page(
-        page_id=request.page_id,
-        slots=slots,
-        experiment_arms=request.assignment.arms,
-        versions=page.versions,
-        degraded=page.degraded,
-        cursor=_cursor(page, signer),
-        rule_effects=page.ranked.effects.messages(),
-        rule_conflicts=page.ranked.effects.conflicts,
-    )
 
 
 def exposure(page: Decided) -> events_pb2.Exposure:
@@ -161,7 +161,7 @@ def _title(
     return title.replace("{category}", category).replace("{query}", context.query)
 
 
-def _cursor(page: Decided, signer: Signer) -> str:
+def cursor(page: Decided, signer: Signer) -> str:
     """Continues below this page; empty where at most ads with unseen items are left, or it is too long."""
     if not any(decision.rows for decision in page.decisions):
         return ""  # a static page says nothing of what was shown: a cursor from it would lead to itself
@@ -178,8 +178,8 @@ def _cursor(page: Decided, signer: Signer) -> str:
         module_ids=sorted(modules - {request.blueprint.filler_id}),
         item_digests=joined(digests),
     )
-    cursor = signer.sign("cursor", content.SerializeToString())
-    return cursor if len(cursor) <= MAX_CURSOR_BYTES else ""
+    signed = signer.sign("cursor", content.SerializeToString())
+    return signed if len(signed) <= MAX_CURSOR_BYTES else ""
 
 
 def _exposed_slot(

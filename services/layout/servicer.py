@@ -1,4 +1,4 @@
-"""How do the four calls of the layout service reach its core?"""
+"""How do the calls of the layout service reach its core?"""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2
 from services.common import boundary, log
 from services.common.client import UpstreamError
-from services.common.errors import DeadlineTooShort, NotReady
+from services.common.errors import DeadlineTooShort, InvalidRequest, NotReady
 from services.layout import admission, events, receipts
-from services.layout.composer import Composer
+from services.layout.composer import Composer, Screen
 from services.layout.event_log import EventLog
 from services.layout.relay import Relay
 
 MIN_DEADLINE_S = 0.004
+FIRST_SLOT_COUNT = 2
 FORGET_TIMEOUT_S = 5.0
 
 
@@ -35,6 +36,27 @@ class LayoutServicer:
     async def ComposePage(
         self, request: layout_pb2.ComposePageRequest, context: Any
     ) -> layout_pb2.ComposePageResponse:
+        return layout_pb2.ComposePageResponse(page=await self._page(request, context, None))
+
+    async def StreamPage(self, request: layout_pb2.StreamPageRequest, context: Any) -> None:
+        count = request.first_slot_count if request.HasField("first_slot_count") else FIRST_SLOT_COUNT
+        if not 1 <= count <= admission.MAX_SLOTS:
+            raise InvalidRequest("first_slot_count", count, f"1 to {admission.MAX_SLOTS}")
+        sent = 0
+
+        async def send(page: layout_pb2.Page) -> None:
+            nonlocal sent
+            sent = len(page.slots)
+            await context.write(layout_pb2.StreamPageResponse(page=page))
+
+        page = await self._page(request.page, context, Screen(count, send))
+        rest = layout_pb2.StreamPageResponse(page=page, is_last=True)
+        del rest.page.slots[:sent]
+        await context.write(rest)
+
+    async def _page(
+        self, request: layout_pb2.ComposePageRequest, context: Any, screen: Screen | None
+    ) -> layout_pb2.Page:
         remaining_s = context.time_remaining()
         if remaining_s is None:
             remaining_s = self.default_deadline_s
@@ -43,8 +65,9 @@ class LayoutServicer:
                 f"deadline: {1e3 * remaining_s:.1f} ms were left, want {1e3 * MIN_DEADLINE_S:.0f} ms "
                 "or more; 25 ms bring a full page"
             )
-        page = await self.composer.compose(request, boundary.request_id(), boundary.caller(), remaining_s)
-        return layout_pb2.ComposePageResponse(page=page)
+        return await self.composer.compose(
+            request, boundary.request_id(), boundary.caller(), remaining_s, screen
+        )
 
     async def RecordEvents(
         self, request: layout_pb2.RecordEventsRequest, context: Any

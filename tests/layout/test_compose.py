@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from pathlib import Path
 
@@ -99,18 +100,72 @@ async def test_titles_are_in_the_language_of_the_locale(open_shop):
 
 
 async def test_the_same_request_id_brings_the_same_page(open_shop):
-    async with open_shop() as shop:
-        request = home("ada", "visit")
-        request.context.time.GetCurrentTime()
-        first, again, other = [
-            await shop.layout.compose(request, deadline_s=2, request_id=name) for name in ("r1", "r1", "r2")
-        ]
-        seeds = [plan.seed for plan in shop.plan.requests]
+    request = home("ada", "visit")
+    request.context.time.GetCurrentTime()
+    pages, seeds = [], []
+    for name in ("r1", "r1", "r2"):
+        async with open_shop() as shop:  # each time another process, which remembers nothing
+            pages.append(await shop.layout.compose(request, deadline_s=2, request_id=name))
+            seeds += [plan.seed for plan in shop.plan.requests]
+    first, again, other = pages
     assert first.page_id == again.page_id != other.page_id
     for page in (first, again):
         without_tokens(page)
     assert first == again
     assert seeds[0] == seeds[1] != seeds[2]
+
+
+async def test_a_request_that_is_sent_again_gets_the_page_that_it_got_marked_as_a_repeat(open_shop):
+    async with open_shop() as shop:
+        request = home("ada", "visit")
+        shop.gather.queued.append(0.2)
+        first, at_once = await asyncio.gather(
+            *(shop.layout.compose(request, deadline_s=2, request_id="r1") for _ in range(2))
+        )
+        later = await shop.layout.compose(request, deadline_s=2, request_id="r1")
+        other = await shop.layout.compose(home("bob", "visit"), deadline_s=2, request_id="r1")
+        assert len(shop.gather.requests) == 2
+    assert sorted([first.is_repeat, at_once.is_repeat]) == [False, True]
+    assert later.is_repeat
+    for page in (first, at_once, later):
+        page.is_repeat = False
+    assert first == at_once == later
+    assert not other.is_repeat
+    assert other.page_id != first.page_id
+
+
+async def test_a_page_that_failed_is_made_anew(open_shop):
+    async with open_shop() as shop:
+        shop.gather.queued.append(30.0)
+        with pytest.raises(LayoutError):
+            await shop.layout.compose(home("ada", "visit"), deadline_s=0.001, request_id="r1")
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2, request_id="r1")
+    assert not page.is_repeat
+    assert page.slots
+
+
+async def test_a_page_in_parts_is_the_same_page_with_its_first_screen_ahead(open_shop):
+    async with open_shop() as shop:
+        request = home("ada", "visit")
+        parts = [part async for part in shop.layout.compose_in_parts(request, 3, 2, "r1")]
+        whole = await shop.layout.compose(request, deadline_s=2, request_id="r2")
+        repeat = [part async for part in shop.layout.compose_in_parts(request, 3, 2, "r1")]
+        with pytest.raises(LayoutError, match="first_slot_count: got 41, want 1 to 40"):
+            _ = [part async for part in shop.layout.compose_in_parts(request, 41, 2)]
+        with pytest.raises(LayoutError, match="shopper: got .absent."):
+            _ = [part async for part in shop.layout.compose_in_parts(layout_pb2.ComposePageRequest())]
+    first, rest = parts
+    assert len(first.slots) == 3
+    assert not first.cursor
+    assert rest.cursor
+    assert first.page_id == rest.page_id
+    assert [s.slot_id for s in (*first.slots, *rest.slots)] == [s.slot_id for s in whole.slots]
+    assert [(s.module_id, len(s.items)) for s in (*first.slots, *rest.slots)] == [
+        (s.module_id, len(s.items)) for s in whole.slots
+    ]
+    (again,) = repeat
+    assert again.is_repeat
+    assert len(again.slots) == len(whole.slots)
 
 
 async def test_without_consent_pages_are_greedy_and_know_nothing_of_the_shopper(open_shop):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -90,6 +90,26 @@ class LayoutClient:
         except grpc.RpcError as error:
             return _default_or_raise(error, default)
 
+    def compose_in_parts(
+        self,
+        request: layout_pb2.ComposePageRequest,
+        first_slot_count: int = 2,
+        deadline_s: float = COMPOSE_DEADLINE_S,
+        request_id: str = "",
+    ) -> Iterator[layout_pb2.Page]:
+        """The same page: its first slots as soon as they are decided, then the rest.
+
+        Raises:
+            LayoutError: what came before may be shown.
+        """
+        question = layout_pb2.StreamPageRequest(page=request, first_slot_count=first_slot_count)
+        metadata = _metadata(self._token, request_id)
+        try:
+            for part in self._stub.StreamPage(question, timeout=deadline_s, metadata=metadata):
+                yield part.page
+        except grpc.RpcError as error:
+            raise _error(error) from None
+
     def record(
         self, events: Sequence[layout_pb2.ShopperEvent], deadline_s: float = RECORD_DEADLINE_S
     ) -> layout_pb2.RecordEventsResponse:
@@ -169,6 +189,22 @@ class AsyncLayoutClient:
         except grpc.aio.AioRpcError as error:
             return _default_or_raise(error, default)
         return answer.page  # type: ignore[no-any-return]
+
+    async def compose_in_parts(
+        self,
+        request: layout_pb2.ComposePageRequest,
+        first_slot_count: int = 2,
+        deadline_s: float = COMPOSE_DEADLINE_S,
+        request_id: str = "",
+    ) -> AsyncIterator[layout_pb2.Page]:
+        """As LayoutClient.compose_in_parts."""
+        question = layout_pb2.StreamPageRequest(page=request, first_slot_count=first_slot_count)
+        metadata = _metadata(self._token, request_id)
+        try:
+            async for part in self._stub.StreamPage(question, timeout=deadline_s, metadata=metadata):
+                yield part.page
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from None
 
     async def record(
         self, events: Sequence[layout_pb2.ShopperEvent], deadline_s: float = RECORD_DEADLINE_S

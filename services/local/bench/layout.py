@@ -213,7 +213,7 @@ def _decided(
         degraded=(),
         key_epoch=admission.pseudonyms.epoch,
     )
-    timed(lambda: page.answer(decided, admission.signer))
+    timed(lambda: (page.head(decided), list(page.slots(decided, admission.signer))))
 
     def record() -> None:
         page.exposure(decided).SerializeToString()

@@ -43,6 +43,22 @@ class ComposePageRequest(_message.Message):
     overrides: Overrides
     def __init__(self, shopper: _Optional[_Union[_context_pb2.Shopper, _Mapping]] = ..., context: _Optional[_Union[_context_pb2.PageContext, _Mapping]] = ..., blueprint: _Optional[str] = ..., slot_count: _Optional[int] = ..., modules: _Optional[_Iterable[_Union[CallerModule, _Mapping]]] = ..., cursor: _Optional[str] = ..., overrides: _Optional[_Union[Overrides, _Mapping]] = ...) -> None: ...
 
+class StreamPageRequest(_message.Message):
+    __slots__ = ("page", "first_slot_count")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SLOT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    page: ComposePageRequest
+    first_slot_count: int
+    def __init__(self, page: _Optional[_Union[ComposePageRequest, _Mapping]] = ..., first_slot_count: _Optional[int] = ...) -> None: ...
+
+class StreamPageResponse(_message.Message):
+    __slots__ = ("page", "is_last")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    IS_LAST_FIELD_NUMBER: _ClassVar[int]
+    page: Page
+    is_last: bool
+    def __init__(self, page: _Optional[_Union[Page, _Mapping]] = ..., is_last: _Optional[bool] = ...) -> None: ...
+
 class CallerModule(_message.Message):
     __slots__ = ("module_id", "title", "item_ids")
     MODULE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -70,7 +86,7 @@ class ComposePageResponse(_message.Message):
     def __init__(self, page: _Optional[_Union[Page, _Mapping]] = ...) -> None: ...
 
 class Page(_message.Message):
-    __slots__ = ("page_id", "slots", "experiment_arms", "versions", "degraded", "cursor", "is_exposure_unlogged", "rule_effects", "rule_conflicts", "quality")
+    __slots__ = ("page_id", "slots", "experiment_arms", "versions", "degraded", "cursor", "is_exposure_unlogged", "rule_effects", "rule_conflicts", "quality", "is_repeat")
     class ExperimentArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +104,7 @@ class Page(_message.Message):
     RULE_EFFECTS_FIELD_NUMBER: _ClassVar[int]
     RULE_CONFLICTS_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
+    IS_REPEAT_FIELD_NUMBER: _ClassVar[int]
     page_id: str
     slots: _containers.RepeatedCompositeFieldContainer[Slot]
     experiment_arms: _containers.ScalarMap[str, str]
@@ -98,7 +115,8 @@ class Page(_message.Message):
     rule_effects: _containers.RepeatedCompositeFieldContainer[RuleEffect]
     rule_conflicts: _containers.RepeatedCompositeFieldContainer[RuleConflict]
     quality: float
-    def __init__(self, page_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ..., versions: _Optional[_Union[Versions, _Mapping]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., cursor: _Optional[str] = ..., is_exposure_unlogged: _Optional[bool] = ..., rule_effects: _Optional[_Iterable[_Union[RuleEffect, _Mapping]]] = ..., rule_conflicts: _Optional[_Iterable[_Union[RuleConflict, _Mapping]]] = ..., quality: _Optional[float] = ...) -> None: ...
+    is_repeat: bool
+    def __init__(self, page_id: _Optional[str] = ..., slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ..., experiment_arms: _Optional[_Mapping[str, str]] = ..., versions: _Optional[_Union[Versions, _Mapping]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., cursor: _Optional[str] = ..., is_exposure_unlogged: _Optional[bool] = ..., rule_effects: _Optional[_Iterable[_Union[RuleEffect, _Mapping]]] = ..., rule_conflicts: _Optional[_Iterable[_Union[RuleConflict, _Mapping]]] = ..., quality: _Optional[float] = ..., is_repeat: _Optional[bool] = ...) -> None: ...
 
 class RuleEffect(_message.Message):
     __slots__ = ("rule", "action", "count")
@@ -119,7 +137,7 @@ class RuleConflict(_message.Message):
     def __init__(self, rules: _Optional[_Iterable[str]] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Slot(_message.Message):
-    __slots__ = ("slot_id", "module_id", "template_id", "title", "items", "reason", "tracking_token", "propensity", "is_explored", "is_ad", "family")
+    __slots__ = ("slot_id", "module_id", "template_id", "title", "items", "reason", "tracking_token", "propensity", "is_explored", "is_ad", "family", "column_count")
     SLOT_ID_FIELD_NUMBER: _ClassVar[int]
     MODULE_ID_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +149,7 @@ class Slot(_message.Message):
     IS_EXPLORED_FIELD_NUMBER: _ClassVar[int]
     IS_AD_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_COUNT_FIELD_NUMBER: _ClassVar[int]
     slot_id: str
     module_id: str
     template_id: str
@@ -142,7 +161,8 @@ class Slot(_message.Message):
     is_explored: bool
     is_ad: bool
     family: str
-    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., title: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., reason: _Optional[str] = ..., tracking_token: _Optional[str] = ..., propensity: _Optional[float] = ..., is_explored: _Optional[bool] = ..., is_ad: _Optional[bool] = ..., family: _Optional[str] = ...) -> None: ...
+    column_count: int
+    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., title: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., reason: _Optional[str] = ..., tracking_token: _Optional[str] = ..., propensity: _Optional[float] = ..., is_explored: _Optional[bool] = ..., is_ad: _Optional[bool] = ..., family: _Optional[str] = ..., column_count: _Optional[int] = ...) -> None: ...
 
 class Item(_message.Message):
     __slots__ = ("item_id", "tracking_token")

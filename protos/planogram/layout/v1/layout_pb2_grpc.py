@@ -41,6 +41,11 @@ class LayoutServiceStub:
                 request_serializer=planogram_dot_layout_dot_v1_dot_layout__pb2.ComposePageRequest.SerializeToString,
                 response_deserializer=planogram_dot_layout_dot_v1_dot_layout__pb2.ComposePageResponse.FromString,
                 _registered_method=True)
+        self.StreamPage = channel.unary_stream(
+                '/planogram.layout.v1.LayoutService/StreamPage',
+                request_serializer=planogram_dot_layout_dot_v1_dot_layout__pb2.StreamPageRequest.SerializeToString,
+                response_deserializer=planogram_dot_layout_dot_v1_dot_layout__pb2.StreamPageResponse.FromString,
+                _registered_method=True)
         self.RecordEvents = channel.unary_unary(
                 '/planogram.layout.v1.LayoutService/RecordEvents',
                 request_serializer=planogram_dot_layout_dot_v1_dot_layout__pb2.RecordEventsRequest.SerializeToString,
@@ -72,6 +77,16 @@ class LayoutServiceServicer:
         RESOURCE_EXHAUSTED: load was shed; show a page of your own. Other services that fail never make
         this call fail: the page says what is degraded.
         UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: overrides without the admin role.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPage(self, request, context):
+        """StreamPage answers the same page in parts: the first screen as soon as its slots are decided, then the
+        rest. Role: public; overrides need admin.
+        INVALID_ARGUMENT, NOT_FOUND, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAUTHENTICATED and PERMISSION_DENIED:
+        as ComposePage; what was received before may be shown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +135,11 @@ def add_LayoutServiceServicer_to_server(servicer, server):
                     request_deserializer=planogram_dot_layout_dot_v1_dot_layout__pb2.ComposePageRequest.FromString,
                     response_serializer=planogram_dot_layout_dot_v1_dot_layout__pb2.ComposePageResponse.SerializeToString,
             ),
+            'StreamPage': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamPage,
+                    request_deserializer=planogram_dot_layout_dot_v1_dot_layout__pb2.StreamPageRequest.FromString,
+                    response_serializer=planogram_dot_layout_dot_v1_dot_layout__pb2.StreamPageResponse.SerializeToString,
+            ),
             'RecordEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordEvents,
                     request_deserializer=planogram_dot_layout_dot_v1_dot_layout__pb2.RecordEventsRequest.FromString,
@@ -165,6 +185,33 @@ class LayoutService:
             '/planogram.layout.v1.LayoutService/ComposePage',
             planogram_dot_layout_dot_v1_dot_layout__pb2.ComposePageRequest.SerializeToString,
             planogram_dot_layout_dot_v1_dot_layout__pb2.ComposePageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamPage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/planogram.layout.v1.LayoutService/StreamPage',
+            planogram_dot_layout_dot_v1_dot_layout__pb2.StreamPageRequest.SerializeToString,
+            planogram_dot_layout_dot_v1_dot_layout__pb2.StreamPageResponse.FromString,
             options,
             channel_credentials,
             insecure,
