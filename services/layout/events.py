@@ -100,6 +100,7 @@ def _copy_token(token: token_pb2.TrackingToken, event: events_pb2.Event) -> None
         "shopper_key",
         "session_key",
         "key_epoch",
+        "charge_micros",
     ):
         setattr(event, name, getattr(token, name))
 
@@ -107,6 +108,8 @@ def _copy_token(token: token_pb2.TrackingToken, event: events_pb2.Event) -> None
 def _copy_details(where: str, given: layout_pb2.ShopperEvent, event: events_pb2.Event) -> None:
     if event.type in _NEEDS_ITEM and not event.item_id:
         raise InvalidRequest(f"{where}.item_id", "", "an item: send the item's token or item_id")
+    if event.type != _Type.EVENT_TYPE_CLICK:
+        event.charge_micros = 0  # advertisers pay for clicks
     if event.type == _Type.EVENT_TYPE_DWELL:
         _check_range(f"{where}.dwell_ms", given.dwell_ms, 0, MAX_DWELL_MS)
         event.dwell_ms = given.dwell_ms

@@ -18,6 +18,7 @@ from services.layout.admission import PageRequest
 from services.layout.blueprint import Module
 from services.layout.ranking import Predictions, Ranked
 from services.layout.reasons import reason
+from services.layout.rules.auction import charges
 from services.layout.tokens import MAX_CURSOR_BYTES, Signer, item_digest, joined
 
 
@@ -46,6 +47,20 @@ class Decided:
     def module(self, module_id: str) -> Module:
         modules = (*self.request.modules, *self.request.blueprint.static_modules)
         return next(module for module in modules if module.module_id == module_id)
+
+    def charges(self, decision: policy_pb2.SlotDecision) -> list[int]:
+        """What a click on each item of a slot costs its advertiser, in micros; 0 where it is no ad."""
+        shelf = next((s for s in self.ranked.shelves if s.module.module_id == decision.module_id), None)
+        if shelf is None or not shelf.module.is_ad or self.predictions is None:
+            return [0] * len(decision.rows)
+        auction = self.ranked.auction
+        return charges(
+            decision.rows,
+            shelf.rows.tolist(),
+            auction.bid_micros,
+            self.predictions.click,
+            auction.floor_micros,
+        )
 
 
 def head(page: Decided) -> layout_pb2.Page:
@@ -84,7 +99,10 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
             module_id=module.module_id,
             template_id=decision.template_id,
             title=_title(module, request.context, blueprints.category_names),
-            items=[_item(page.item_ids[row], slot_token, signer) for row in decision.rows],
+            items=[
+                _item(page.item_ids[row], charge, slot_token, signer)
+                for row, charge in zip(decision.rows, page.charges(decision), strict=True)
+            ],
             reason=reason(
                 module,
                 decision,
@@ -147,9 +165,10 @@ def _token_of_page(page: Decided) -> token_pb2.TrackingToken:
     )
 
 
-def _item(item_id: str, slot_token: bytes, signer: Signer) -> layout_pb2.Item:
-    content = slot_token + token_pb2.TrackingToken(item_id=item_id).SerializeToString()
-    return layout_pb2.Item(item_id=item_id, tracking_token=signer.sign("track", content))
+def _item(item_id: str, charge: int, slot_token: bytes, signer: Signer) -> layout_pb2.Item:
+    own = token_pb2.TrackingToken(item_id=item_id, charge_micros=charge)
+    token = signer.sign("track", slot_token + own.SerializeToString())
+    return layout_pb2.Item(item_id=item_id, tracking_token=token, charge_micros=charge)
 
 
 def _title(
@@ -199,8 +218,9 @@ def _exposed_slot(
                 click_probability=expected.click[row] if expected is not None else 0.0,
                 purchase_probability=expected.purchase[row] if expected is not None else 0.0,
                 plan_row=row if page.plan_request is not None else -1,
+                charge_micros=charge,
             )
-            for row in decision.rows
+            for row, charge in zip(decision.rows, page.charges(decision), strict=True)
         ],
         propensity=decision.propensity,
         q_value=decision.q_value,

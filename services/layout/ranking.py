@@ -60,6 +60,17 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
+class Auction:
+    """What clicks on ads are paid by.
+
+    bid_micros: (N,) bids for a click. floor_micros: the least that one costs.
+    """
+
+    bid_micros: Any
+    floor_micros: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
     """All modules of a page, ready to be planned under the rules that concern the page as a whole."""
 
@@ -68,6 +79,7 @@ class Ranked:
     predictions: Predictions
     groups: Groups | None
     limits: Mapping[str, policy_pb2.ModuleLimit]
+    auction: Auction
     effects: Effects
 
 
@@ -105,10 +117,11 @@ def rank(
     items = Items(gathered.item_ids, facts, view.context, view.time_s)
     is_new = ~items.shown(view.shown_item_digests)
     candidates = [_rows(found.get(module.module_id, ()), is_new) for module in modules]
+    bids = items.column("bid_micros")
     worth = {
         "value": holding.value.click * expected.click
         + holding.value.purchase * expected.purchase * expected.margin,
-        "bid": items.column("bid_micros") * expected.click,
+        "bid": bids * expected.click,
     }
     shelving = Shelving(holding, modules, items, candidates)
     rows = shelving.arranged(worth)
@@ -122,6 +135,7 @@ def rank(
         predictions=expected,
         groups=holding.groups(items),
         limits=holding.limits(modules, len(slots), view.is_continued),
+        auction=Auction(bids, holding.floor_micros),
         effects=holding.effects,
     )
 

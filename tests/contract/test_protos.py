@@ -159,6 +159,7 @@ ANY_CALL = {"INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURC
 CODES = {
     "layout": {
         "ComposePage": {"NOT_FOUND", "DEADLINE_EXCEEDED"},
+        "StreamPage": {"NOT_FOUND", "DEADLINE_EXCEEDED"},
         "RecordEvents": {"UNAVAILABLE", "DEADLINE_EXCEEDED"},
         "ForgetShopper": {"UNAVAILABLE", "DEADLINE_EXCEEDED"},
         "ExplainPage": {"NOT_FOUND", "DEADLINE_EXCEEDED"},

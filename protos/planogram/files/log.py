@@ -51,6 +51,7 @@ EVENTS = pa.schema(
         ("quantity", pa.int32()),
         ("price_micros", pa.int64()),
         ("margin_micros", pa.int64()),
+        ("charge_micros", pa.int64()),
         ("query", pa.string()),
         ("rating", pa.float32()),
         ("writer", pa.string()),
@@ -86,7 +87,7 @@ FORGOTTEN = pa.schema(
     ]
 )
 
-_LATER_COLUMNS = frozenset({"category"})
+_LATER_COLUMNS = frozenset({"category", "charge_micros"})
 """Columns that files of earlier versions lack; empty there."""
 
 _SCHEMAS = {"events": EVENTS, "exposures": EXPOSURES, "set-aside": SET_ASIDE, "forgotten": FORGOTTEN}

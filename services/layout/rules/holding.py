@@ -60,6 +60,11 @@ class Holding:
         """The rules that hold and do this, such as "cap", in the order of the file."""
         return self._by_action.get(action, ())
 
+    @property
+    def floor_micros(self) -> int:
+        """The least that a click on an ad costs."""
+        return next((round(rule.ads.floor * 1e6) for rule in self.of("ads") if rule.ads), 0)
+
     def groups(self, items: Items) -> Groups | None:
         """The caps across the page; None where none can bind."""
         columns, names, first = [], [], 0

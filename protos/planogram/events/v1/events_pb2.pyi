@@ -116,18 +116,20 @@ class ExposedSlot(_message.Message):
     def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., family: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ExposedItem, _Mapping]]] = ..., propensity: _Optional[float] = ..., q_value: _Optional[float] = ..., is_explored: _Optional[bool] = ..., module_index: _Optional[int] = ..., template_index: _Optional[int] = ..., feasible: _Optional[_Union[_choices_pb2.FeasibleChoices, _Mapping]] = ...) -> None: ...
 
 class ExposedItem(_message.Message):
-    __slots__ = ("item_id", "scoring_row", "click_probability", "purchase_probability", "plan_row")
+    __slots__ = ("item_id", "scoring_row", "click_probability", "purchase_probability", "plan_row", "charge_micros")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     SCORING_ROW_FIELD_NUMBER: _ClassVar[int]
     CLICK_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     PURCHASE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     PLAN_ROW_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_MICROS_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     scoring_row: int
     click_probability: float
     purchase_probability: float
     plan_row: int
-    def __init__(self, item_id: _Optional[str] = ..., scoring_row: _Optional[int] = ..., click_probability: _Optional[float] = ..., purchase_probability: _Optional[float] = ..., plan_row: _Optional[int] = ...) -> None: ...
+    charge_micros: int
+    def __init__(self, item_id: _Optional[str] = ..., scoring_row: _Optional[int] = ..., click_probability: _Optional[float] = ..., purchase_probability: _Optional[float] = ..., plan_row: _Optional[int] = ..., charge_micros: _Optional[int] = ...) -> None: ...
 
 class ScoringInputs(_message.Message):
     __slots__ = ("schema_fingerprint", "shopper_tensors", "item_tensors")
@@ -154,7 +156,7 @@ class ScoringInputs(_message.Message):
     def __init__(self, schema_fingerprint: _Optional[str] = ..., shopper_tensors: _Optional[_Mapping[str, _tensor_pb2.Tensor]] = ..., item_tensors: _Optional[_Mapping[str, _tensor_pb2.Tensor]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("event_id", "time", "shopper_key", "session_key", "key_epoch", "page_id", "slot_id", "module_id", "family", "item_id", "type", "dwell_ms", "quantity", "price_micros", "margin_micros", "query", "rating", "writer", "sequence", "category")
+    __slots__ = ("event_id", "time", "shopper_key", "session_key", "key_epoch", "page_id", "slot_id", "module_id", "family", "item_id", "type", "dwell_ms", "quantity", "price_micros", "margin_micros", "query", "rating", "writer", "sequence", "category", "charge_micros")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     SHOPPER_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -175,6 +177,7 @@ class Event(_message.Message):
     WRITER_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_MICROS_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     time: _timestamp_pb2.Timestamp
     shopper_key: str
@@ -195,4 +198,5 @@ class Event(_message.Message):
     writer: str
     sequence: int
     category: str
-    def __init__(self, event_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., page_id: _Optional[str] = ..., slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., family: _Optional[str] = ..., item_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., dwell_ms: _Optional[int] = ..., quantity: _Optional[int] = ..., price_micros: _Optional[int] = ..., margin_micros: _Optional[int] = ..., query: _Optional[str] = ..., rating: _Optional[float] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ..., category: _Optional[str] = ...) -> None: ...
+    charge_micros: int
+    def __init__(self, event_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., page_id: _Optional[str] = ..., slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., family: _Optional[str] = ..., item_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., dwell_ms: _Optional[int] = ..., quantity: _Optional[int] = ..., price_micros: _Optional[int] = ..., margin_micros: _Optional[int] = ..., query: _Optional[str] = ..., rating: _Optional[float] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ..., category: _Optional[str] = ..., charge_micros: _Optional[int] = ...) -> None: ...

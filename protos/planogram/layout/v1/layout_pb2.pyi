@@ -165,12 +165,14 @@ class Slot(_message.Message):
     def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., title: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., reason: _Optional[str] = ..., tracking_token: _Optional[str] = ..., propensity: _Optional[float] = ..., is_explored: _Optional[bool] = ..., is_ad: _Optional[bool] = ..., family: _Optional[str] = ..., column_count: _Optional[int] = ...) -> None: ...
 
 class Item(_message.Message):
-    __slots__ = ("item_id", "tracking_token")
+    __slots__ = ("item_id", "tracking_token", "charge_micros")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     TRACKING_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_MICROS_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     tracking_token: str
-    def __init__(self, item_id: _Optional[str] = ..., tracking_token: _Optional[str] = ...) -> None: ...
+    charge_micros: int
+    def __init__(self, item_id: _Optional[str] = ..., tracking_token: _Optional[str] = ..., charge_micros: _Optional[int] = ...) -> None: ...
 
 class Versions(_message.Message):
     __slots__ = ("scoring", "policy", "snapshot", "blueprint")

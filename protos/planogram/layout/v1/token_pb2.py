@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fplanogram/layout/v1/token.proto\x12\x13planogram.layout.v1\"\x90\x02\n\rTrackingToken\x12\x15\n\rissued_unix_s\x18\x01 \x01(\x03\x12\x0f\n\x07page_id\x18\x02 \x01(\t\x12\x13\n\x0bshopper_key\x18\x03 \x01(\t\x12\x13\n\x0bsession_key\x18\x04 \x01(\t\x12\x11\n\tkey_epoch\x18\x05 \x01(\t\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\x12\x17\n\x0fscoring_version\x18\x07 \x01(\t\x12\x0f\n\x07slot_id\x18\x08 \x01(\t\x12\x11\n\tmodule_id\x18\t \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\n \x01(\t\x12\x12\n\npropensity\x18\x0b \x01(\x01\x12\x0f\n\x07item_id\x18\x0c \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\r \x01(\t\"v\n\nPageCursor\x12\x15\n\rissued_unix_s\x18\x01 \x01(\x03\x12\x11\n\tblueprint\x18\x02 \x01(\t\x12\x12\n\nmodule_ids\x18\x03 \x03(\t\x12\x14\n\x08item_ids\x18\x04 \x03(\tB\x02\x18\x01\x12\x14\n\x0citem_digests\x18\x05 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fplanogram/layout/v1/token.proto\x12\x13planogram.layout.v1\"\xa7\x02\n\rTrackingToken\x12\x15\n\rissued_unix_s\x18\x01 \x01(\x03\x12\x0f\n\x07page_id\x18\x02 \x01(\t\x12\x13\n\x0bshopper_key\x18\x03 \x01(\t\x12\x13\n\x0bsession_key\x18\x04 \x01(\t\x12\x11\n\tkey_epoch\x18\x05 \x01(\t\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\x12\x17\n\x0fscoring_version\x18\x07 \x01(\t\x12\x0f\n\x07slot_id\x18\x08 \x01(\t\x12\x11\n\tmodule_id\x18\t \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\n \x01(\t\x12\x12\n\npropensity\x18\x0b \x01(\x01\x12\x0f\n\x07item_id\x18\x0c \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\r \x01(\t\x12\x15\n\rcharge_micros\x18\x0e \x01(\x03\"v\n\nPageCursor\x12\x15\n\rissued_unix_s\x18\x01 \x01(\x03\x12\x11\n\tblueprint\x18\x02 \x01(\t\x12\x12\n\nmodule_ids\x18\x03 \x03(\t\x12\x14\n\x08item_ids\x18\x04 \x03(\tB\x02\x18\x01\x12\x14\n\x0citem_digests\x18\x05 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAGECURSOR'].fields_by_name['item_ids']._loaded_options = None
   _globals['_PAGECURSOR'].fields_by_name['item_ids']._serialized_options = b'\030\001'
   _globals['_TRACKINGTOKEN']._serialized_start=57
-  _globals['_TRACKINGTOKEN']._serialized_end=329
-  _globals['_PAGECURSOR']._serialized_start=331
-  _globals['_PAGECURSOR']._serialized_end=449
+  _globals['_TRACKINGTOKEN']._serialized_end=352
+  _globals['_PAGECURSOR']._serialized_start=354
+  _globals['_PAGECURSOR']._serialized_end=472
 # @@protoc_insertion_point(module_scope)

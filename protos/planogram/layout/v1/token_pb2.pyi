@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class TrackingToken(_message.Message):
-    __slots__ = ("issued_unix_s", "page_id", "shopper_key", "session_key", "key_epoch", "policy_version", "scoring_version", "slot_id", "module_id", "family", "propensity", "item_id", "category")
+    __slots__ = ("issued_unix_s", "page_id", "shopper_key", "session_key", "key_epoch", "policy_version", "scoring_version", "slot_id", "module_id", "family", "propensity", "item_id", "category", "charge_micros")
     ISSUED_UNIX_S_FIELD_NUMBER: _ClassVar[int]
     PAGE_ID_FIELD_NUMBER: _ClassVar[int]
     SHOPPER_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class TrackingToken(_message.Message):
     PROPENSITY_FIELD_NUMBER: _ClassVar[int]
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_MICROS_FIELD_NUMBER: _ClassVar[int]
     issued_unix_s: int
     page_id: str
     shopper_key: str
@@ -34,7 +35,8 @@ class TrackingToken(_message.Message):
     propensity: float
     item_id: str
     category: str
-    def __init__(self, issued_unix_s: _Optional[int] = ..., page_id: _Optional[str] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., policy_version: _Optional[str] = ..., scoring_version: _Optional[str] = ..., slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., family: _Optional[str] = ..., propensity: _Optional[float] = ..., item_id: _Optional[str] = ..., category: _Optional[str] = ...) -> None: ...
+    charge_micros: int
+    def __init__(self, issued_unix_s: _Optional[int] = ..., page_id: _Optional[str] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., policy_version: _Optional[str] = ..., scoring_version: _Optional[str] = ..., slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., family: _Optional[str] = ..., propensity: _Optional[float] = ..., item_id: _Optional[str] = ..., category: _Optional[str] = ..., charge_micros: _Optional[int] = ...) -> None: ...
 
 class PageCursor(_message.Message):
     __slots__ = ("issued_unix_s", "blueprint", "module_ids", "item_ids", "item_digests")
