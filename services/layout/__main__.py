@@ -16,6 +16,7 @@ from services.layout.composer import Composer
 from services.layout.configuration import LiveConfiguration
 from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
+from services.layout.promises import Promises
 from services.layout.relay import Relay
 from services.layout.rules import order
 from services.layout.servicer import LayoutServicer
@@ -38,6 +39,7 @@ async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutService
     event_log = EventLog(settings.log_path, settings.exposure_queue_size)
     models = ModelDirectory(services.scoring.upstream)
     relay = Relay(event_log, services.feature.upstream)
+    promises = Promises(settings.promises_path, settings.log_path, configuration)
     last_good = LastGood(settings.last_good_path)
     await models.update()
     composer = Composer(
@@ -47,8 +49,10 @@ async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutService
         models=models,
         last_good=last_good,
         event_log=event_log,
+        promises=promises,
     )
     configuration.follow()
+    promises.follow()
     try:
         yield LayoutServicer(
             composer,
@@ -58,6 +62,7 @@ async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutService
             settings.export_folder,
         )
     finally:
+        await promises.close()
         await configuration.close()
         await relay.close()
         await models.close()

@@ -20,6 +20,7 @@ from services.layout.configuration import LiveConfiguration
 from services.layout.deadline import Deadline
 from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
+from services.layout.promises import Promises
 from services.layout.quality import Quality
 from services.layout.ranking import Predictions, Ranked
 from services.layout.repeats import Repeats
@@ -71,6 +72,7 @@ class Composer:
     models: ModelDirectory
     last_good: LastGood
     event_log: EventLog
+    promises: Promises
     quality: Quality = field(default_factory=Quality)
     repeats: Repeats = field(default_factory=Repeats)
 
@@ -106,7 +108,7 @@ class Composer:
         progress.wanted = self.models.wanted(request.scoring_version)
         gathered = await self._gather(request, progress)
         expected = await self._score(request, gathered, progress)
-        promise_factors: dict[str, float] = {}
+        promise_factors = self.promises.factors
         ranked = ranking.rank(request, gathered, expected, promise_factors, progress.is_hurried)
         decided = await self._plan(request, gathered, ranked, progress)
         answered = await self._answer(decided, progress, screen)

@@ -18,7 +18,7 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -320,6 +320,23 @@ def read_exposures(folder: Path) -> Iterator[events_pb2.Exposure]:
     """All exposures of a log, segment by segment; an id may come twice."""
     for payload in _payloads(folder, "exposures"):
         yield events_pb2.Exposure.FromString(payload)
+
+
+def exposures_after(
+    folder: Path, after: Mapping[str, int], limit: int
+) -> Iterator[tuple[events_pb2.Exposure, str]]:
+    """Exposures with the name of their segment, oldest first, beyond what was read of each.
+
+    Args:
+        after: the last sequence number that was read, by segment; 0 where it is missing.
+        limit: most exposures of one segment; of more, the latest.
+    """
+    statement = "SELECT payload FROM exposures WHERE sequence > ? ORDER BY sequence DESC LIMIT ?"
+    for path in segments(folder):
+        with contextlib.closing(_connect_read_only(path)) as db:
+            rows = db.execute(statement, (after.get(path.stem, 0), limit)).fetchall()
+        for (payload,) in reversed(rows):
+            yield events_pb2.Exposure.FromString(payload), path.stem
 
 
 def forgotten(folder: Path) -> dict[str, int]:

@@ -20,3 +20,6 @@ OPEN_BREAKERS = Gauge(
     "planogram_breaker_is_open", "1 while a service is not asked, since it failed of late.", ("upstream",)
 )
 QUALITY = Gauge("planogram_page_quality", "Share of the candidates that pages ask for; below 1 under load.")
+PROMISED_SHARES = Gauge(
+    "planogram_promised_share", "Share of the items shown that a rule promises, as last measured.", ("rule",)
+)

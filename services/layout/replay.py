@@ -60,6 +60,14 @@ def deflate(inputs: ranking_pb2.RankingInputs) -> bytes:
     return zlib.compress(inputs.SerializeToString(), _LEVEL)
 
 
+def inflate(content: bytes) -> ranking_pb2.RankingInputs | None:
+    """What `deflate` made; None of anything else."""
+    try:
+        return ranking_pb2.RankingInputs.FromString(zlib.decompress(content)) if content else None
+    except (zlib.error, DecodeError):
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A logged page, ready to be ranked again under the rules of its time, or others."""
@@ -74,13 +82,9 @@ class Replay:
     @classmethod
     def of(cls, exposure: events_pb2.Exposure, configuration: Configuration) -> Replay | None:
         """From a page's log and the configuration of its time; None where the log does not hold enough."""
-        try:
-            content = zlib.decompress(exposure.ranking_inputs) if exposure.ranking_inputs else b""
-            inputs = ranking_pb2.RankingInputs.FromString(content)
-        except (zlib.error, DecodeError):
-            return None
-        blueprint = configuration.blueprints.by_name.get(inputs.blueprint)
-        if blueprint is None or not exposure.plan_request:
+        inputs = inflate(exposure.ranking_inputs)
+        blueprint = configuration.blueprints.by_name.get(inputs.blueprint) if inputs is not None else None
+        if inputs is None or blueprint is None or not exposure.plan_request:
             return None
         logged = policy_pb2.PlanPageRequest.FromString(exposure.plan_request)
         context = exposure.context

@@ -54,3 +54,8 @@ class LayoutSettings(ServiceSettings):
     @property
     def configuration_archive(self) -> Path:
         return self.config_archive_path or self.log_path.parent / "configurations"
+
+    @property
+    def promises_path(self) -> Path:
+        """Folder of what promised items are worth more; shared by all workers."""
+        return self.log_path.parent / "promises"

@@ -213,6 +213,11 @@ class Rules:
     value: Value
     rules: tuple[Rule, ...] = ()
 
+    @property
+    def promised(self) -> tuple[Rule, ...]:
+        """The rules that promise shares."""
+        return tuple(rule for rule in self.rules if rule.promise is not None)
+
     def without(self, name: str) -> Rules:
         """The same without the rule of a name."""
         return Rules(self.value, tuple(rule for rule in self.rules if rule.name != name))
