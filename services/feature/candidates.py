@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planogram.feature.v1 import feature_pb2
-from services.feature.snapshot import PRODUCT, Generation
+from services.feature.snapshot import Generation
 
 Rows = NDArray[np.int32]
 
 _NONE: Rows = np.zeros(0, np.int32)
-_POPULARITY_SHARE = 0.1
+_LOWEST = np.finfo(np.float32).min
 _MEMO_COUNT = 10_000
 
 
@@ -74,6 +74,7 @@ def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit
         place = generation.category_place.get(query.category)
         if place is None:
             return _NONE
+    may_stand = generation.is_shown if query.source in _OF_ANY_KIND else generation.is_product_shown
     columns, start = generation.columns, 0
     # Most rows pass, so a little more than the limit is nearly always enough.
     end = 2 * query.limit
@@ -81,7 +82,9 @@ def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit
     missing = query.limit
     while missing > 0 and start < len(rows):
         part = rows[start:end]
-        keep = generation.is_shown[part] & (columns.first_seen_unix_s[part] <= visit.now_s)
+        keep = may_stand[part]
+        if visit.now_s < generation.newest_s:
+            keep &= columns.first_seen_unix_s[part] <= visit.now_s
         if place is not None:
             keep &= columns.category[part] == place
         kept = part[keep][:missing]
@@ -109,25 +112,30 @@ def _deals(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
 
 
 def _recently_viewed(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    return _products(generation, (row for row in visit.looked_rows if row != visit.item_row))
+    return _distinct(visit.looked_rows, but=(-1, visit.item_row))
 
 
 def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    return _products(generation, visit.bought_rows)
+    return _distinct(visit.bought_rows)
 
 
 def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
     if visit.taste is None:
         return _trending_by_affinity(generation, query, visit)
     columns = generation.columns
-    scores = columns.item_vector @ visit.taste
-    scores += _POPULARITY_SHARE * generation.appeal
-    scores[list(visit.bought_rows)] = -np.inf  # what was bought has a module of its own
+    scores = visit.taste @ generation.vectors_by_width
+    scores += generation.appeal
+    scores[visit.bought_rows] = -np.inf  # what was bought has a module of its own
     if query.category and query.category in generation.category_place:
         scores[columns.category != generation.category_place[query.category]] = -np.inf
-    count = min(len(scores), 4 * query.limit)
-    top = np.argpartition(scores, -count)[-count:] if count else np.zeros(0, np.int64)
-    top = top[np.isfinite(scores[top])]
+    if visit.now_s < generation.newest_s:
+        scores[columns.first_seen_unix_s > visit.now_s] = -np.inf
+    count = min(len(scores), query.limit)
+    if not count:
+        return _NONE
+    # Far cheaper than an order of all: the score of the last one first, then what comes up to it.
+    least = max(np.partition(scores, -count)[-count], _LOWEST)
+    top = np.flatnonzero(scores >= least)
     ordered: Rows = top[np.argsort(-scores[top], kind="stable")].astype(np.int32)
     return ordered
 
@@ -151,17 +159,13 @@ def _similar(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
 
 def _bought_together(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
     anchors = list(dict.fromkeys(row for row in (visit.item_row, *visit.cart_rows) if row >= 0))
-    taken = set(anchors)
-    lists = [generation.columns.companions[row].tolist() for row in anchors]
-    return np.array([row for row in _in_turns(lists).tolist() if row >= 0 and row not in taken], np.int32)
+    # The best of each anchor first, then the second of each, and so on.
+    in_turns = generation.columns.companions[anchors].T.ravel().tolist()
+    return _distinct(in_turns, but=(-1, *anchors))
 
 
 def _search(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    if not visit.query:
-        return _NONE
-    rows = generation.search.search(visit.query)
-    products: Rows = rows[generation.columns.kind[rows] == PRODUCT]
-    return products
+    return generation.search.search(visit.query) if visit.query else _NONE
 
 
 def _list(generation: Generation, query: ModuleQuery, _: Visit) -> Rows:
@@ -170,17 +174,20 @@ def _list(generation: Generation, query: ModuleQuery, _: Visit) -> Rows:
     return known
 
 
-def _products(generation: Generation, rows: Iterable[int]) -> Rows:
-    distinct: Rows = np.array([row for row in dict.fromkeys(rows) if row >= 0], np.int32)
-    products: Rows = distinct[generation.columns.kind[distinct] == PRODUCT]
-    return products
+def _distinct(rows: Iterable[int], but: Iterable[int] = ()) -> Rows:
+    """Rows in their order, each once."""
+    found = dict.fromkeys(rows)
+    for row in but:
+        found.pop(row, None)
+    return np.array(list(found), np.int32)
 
 
 def _in_turns(lists: Sequence[Sequence[int]]) -> Rows:
     merged = chain.from_iterable(zip_longest(*lists, fillvalue=-1))
-    return np.array(list(dict.fromkeys(row for row in merged if row >= 0)), np.int32)
+    return _distinct(merged, but=(-1,))
 
 
+_OF_ANY_KIND = frozenset((feature_pb2.CANDIDATE_SOURCE_ARTICLES, feature_pb2.CANDIDATE_SOURCE_LIST))
 _SHARED = frozenset(
     (
         feature_pb2.CANDIDATE_SOURCE_BESTSELLERS,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
@@ -51,10 +53,13 @@ def check_page(request: feature_pb2.GatherPageRequest) -> None:
     _size("modules", request.modules, 1, MAX_MODULES)
     seen: set[str] = set()
     for place, module in enumerate(request.modules):
-        _check_module(f"modules[{place}]", module)
-        if module.module_id in seen:
-            raise InvalidRequest(f"modules[{place}].module_id", module.module_id, "an id used once")
-        seen.add(module.module_id)
+        module_id = module.module_id
+        _check_module(place, module_id, module.source, module.limit, module.category)
+        if module.item_ids:
+            _check_listed(f"modules[{place}].item_ids", module.item_ids)
+        if module_id in seen:
+            raise InvalidRequest(f"modules[{place}].module_id", module_id, "an id used once")
+        seen.add(module_id)
     _size("schema_fingerprints", request.schema_fingerprints, 0, 4)
     for place, fingerprint in enumerate(request.schema_fingerprints):
         if not _FINGERPRINT.fullmatch(fingerprint):
@@ -63,7 +68,10 @@ def check_page(request: feature_pb2.GatherPageRequest) -> None:
 
 def page_time(context: context_pb2.PageContext) -> datetime:
     """The time of a page view; the server's clock where the caller gives none."""
-    return context.time.ToDatetime(UTC) if context.HasField("time") else datetime.now(UTC)
+    if not context.HasField("time"):
+        return datetime.now(UTC)
+    second = datetime.fromtimestamp(context.time.seconds, UTC)
+    return second.replace(microsecond=context.time.nanos // 1_000)
 
 
 def check_events(events: Sequence[events_pb2.Event]) -> None:
@@ -141,25 +149,31 @@ def _check_context(context: context_pb2.PageContext) -> None:
     for place, item_id in enumerate(context.cart_item_ids):
         _text(f"context.cart_item_ids[{place}]", item_id, 1, MAX_ID_BYTES)
     if context.HasField("time"):
-        now = datetime.now(UTC)
-        seconds = context.time.seconds
-        if not (now - OLDEST).timestamp() <= seconds <= (now + AHEAD).timestamp():
+        now_s, seconds = time.time(), context.time.seconds
+        if not now_s - OLDEST.total_seconds() <= seconds <= now_s + AHEAD.total_seconds():
             raise InvalidRequest(
                 "context.time", seconds, "at most 30 days before and 60 s after the server's clock"
             )
+        if not 0 <= context.time.nanos < 1_000_000_000:
+            raise InvalidRequest("context.time", context.time.nanos, "0 to 999,999,999 nanoseconds")
 
 
-def _check_module(where: str, module: feature_pb2.ModuleRequest) -> None:
-    _text(f"{where}.module_id", module.module_id, 1, MAX_MODULE_ID_BYTES)
-    if module.source not in _SOURCES:
-        raise InvalidRequest(f"{where}.source", module.source, "a CandidateSource other than 0")
-    if not 0 <= module.limit <= MAX_LIMIT:
-        raise InvalidRequest(f"{where}.limit", module.limit, f"1 to {MAX_LIMIT}, or 0 for {DEFAULT_LIMIT}")
-    _text(f"{where}.category", module.category, 0, MAX_ID_BYTES)
-    if module.item_ids:
-        _size(f"{where}.item_ids", module.item_ids, 0, 200)
-        for place, item_id in enumerate(module.item_ids):
-            _text(f"{where}.item_ids[{place}]", item_id, 1, MAX_ID_BYTES)
+@lru_cache(maxsize=4096)
+def _check_module(place: int, module_id: str, source: int, limit: int, category: str) -> None:
+    """Refuses a bad module; a good one is remembered, because most pages ask for the same ones."""
+    where = f"modules[{place}]"
+    _text(f"{where}.module_id", module_id, 1, MAX_MODULE_ID_BYTES)
+    if source not in _SOURCES:
+        raise InvalidRequest(f"{where}.source", source, "a CandidateSource other than 0")
+    if not 0 <= limit <= MAX_LIMIT:
+        raise InvalidRequest(f"{where}.limit", limit, f"1 to {MAX_LIMIT}, or 0 for {DEFAULT_LIMIT}")
+    _text(f"{where}.category", category, 0, MAX_ID_BYTES)
+
+
+def _check_listed(where: str, item_ids: Sequence[str]) -> None:
+    _size(where, item_ids, 0, 200)
+    for place, item_id in enumerate(item_ids):
+        _text(f"{where}[{place}]", item_id, 1, MAX_ID_BYTES)
 
 
 def _text(field: str, value: str, low: int, high: int) -> None:

@@ -98,6 +98,10 @@ def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.
 def _distinct(found: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
     """Distinct rows over all modules, and each module's positions among them."""
     joined = np.concatenate([np.zeros(0, np.int32), *found])
-    rows, inverse = np.unique(joined, return_inverse=True)
+    ordered = np.sort(joined)
+    is_first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    rows = ordered[is_first]
+    positions = np.searchsorted(rows, joined)
     ends = accumulate((len(part) for part in found), initial=0)
-    return rows.astype(np.int64), [inverse[start:end] for start, end in pairwise(ends)]
+    return rows.astype(np.int64), [positions[start:end] for start, end in pairwise(ends)]

@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -19,7 +21,7 @@ from services.common import log
 from services.common.errors import Incompatible, InvalidRequest, NotFound
 from services.common.executor import BoundedExecutor
 from services.common.pseudonyms import Pseudonyms
-from services.common.tensors import to_tensor
+from services.common.tensors import fill
 from services.feature import checks, schema
 from services.feature.acts import ShopperEvent
 from services.feature.candidates import ModuleQuery
@@ -171,15 +173,16 @@ class FeatureServicer:
             return None, False
         key = self._pseudonyms.of("shopper", shopper.user_id)
         read = self._readers.submit(self._store.read, PROFILE, [key], now)
-        done, _ = await asyncio.wait({read}, timeout=patience_s)
-        if not done:
+        try:
+            async with asyncio.timeout(patience_s):
+                row = (await read)[0]
+        except TimeoutError:
             # The read keeps its place in the executor until it ends; its answer is not wanted any more.
-            read.add_done_callback(_ignore)
             return None, True
-        if read.exception() is not None:
-            log.annotate(profile_problem=type(read.exception()).__name__)
+        except Exception as error:
+            log.annotate(profile_problem=type(error).__name__)
             return None, True
-        return profile_of(read.result()[0]), False
+        return profile_of(row), False
 
     async def _read(self, keys: Sequence[str]) -> Sequence[Row | None]:
         return await self._readers.submit(self._store.read, PROFILE, keys, datetime.now(UTC))
@@ -193,16 +196,7 @@ class FeatureServicer:
             page_type=page.page_type,
             device=page.device,
             now=now,
-            modules=[
-                ModuleQuery(
-                    module.module_id,
-                    module.source,
-                    module.limit or checks.DEFAULT_LIMIT,
-                    module.category,
-                    module.item_ids,
-                )
-                for module in request.modules
-            ],
+            modules=[_module_query(module) for module in request.modules],
             query=page.query,
             item_id=page.item_id,
             cart_item_ids=page.cart_item_ids,
@@ -294,6 +288,16 @@ def shopper_event(event: events_pb2.Event) -> ShopperEvent:
     )
 
 
+def _module_query(module: feature_pb2.ModuleRequest) -> ModuleQuery:
+    query = _plain_query(module.module_id, module.source, module.limit, module.category)
+    return replace(query, item_ids=module.item_ids) if module.item_ids else query
+
+
+@lru_cache(maxsize=4096)
+def _plain_query(module_id: str, source: int, limit: int, category: str) -> ModuleQuery:
+    return ModuleQuery(module_id, source, limit or checks.DEFAULT_LIMIT, category)
+
+
 def _outcome(number: int) -> context_pb2.Outcome:
     return cast(context_pb2.Outcome, number)
 
@@ -329,7 +333,7 @@ def _add_feature_set(response: feature_pb2.GatherPageResponse, fingerprint: str,
     )
     for target, arrays in tensors:
         for name, array in arrays.items():
-            target[name].CopyFrom(to_tensor(array))
+            fill(target[name], array)
 
 
 def _add_row(
