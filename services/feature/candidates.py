@@ -16,7 +16,6 @@ Rows = NDArray[np.int32]
 
 _NONE: Rows = np.zeros(0, np.int32)
 _LOWEST = np.finfo(np.float32).min
-_MEMO_COUNT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +53,25 @@ def candidates(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows
     Only items that are active, in stock and in the catalogue by the time of the page; only products,
     except for the sources of articles and of the caller's list.
     """
-    # The same for every shopper, as long as no item is still to come: most modules of most pages, and what
-    # many search for.
-    is_shared = query.source in _SHARED and visit.now_s >= generation.newest_s
     words = visit.query if query.source == feature_pb2.CANDIDATE_SOURCE_SEARCH else ""
-    key = (query.source, words, query.category, query.limit)
-    if is_shared and key in generation.memo:
-        return generation.memo[key]
-    found = _select(generation, _SOURCES[query.source](generation, query, visit), query, visit)
-    if is_shared and len(generation.memo) < _MEMO_COUNT:
-        generation.memo[key] = found
-    return found
+    if is_common(generation, query, visit) or (words and _is_settled(generation, visit)):
+        key = (query.source, words, query.category, query.limit)
+        return generation.candidates.once(key, lambda: _found(generation, query, visit))
+    return _found(generation, query, visit)
+
+
+def is_common(generation: Generation, query: ModuleQuery, visit: Visit) -> bool:
+    """Whether a module's candidates are the same on every page: most modules of most pages."""
+    return query.source in _COMMON and _is_settled(generation, visit)
+
+
+def _is_settled(generation: Generation, visit: Visit) -> bool:
+    """Whether no item is still to come."""
+    return visit.now_s >= generation.newest_s
+
+
+def _found(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+    return _select(generation, _SOURCES[query.source](generation, query, visit), query, visit)
 
 
 def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit) -> Rows:
@@ -83,7 +90,7 @@ def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit
     while missing > 0 and start < len(rows):
         part = rows[start:end]
         keep = may_stand[part]
-        if visit.now_s < generation.newest_s:
+        if not _is_settled(generation, visit):
             keep &= columns.first_seen_unix_s[part] <= visit.now_s
         if place is not None:
             keep &= columns.category[part] == place
@@ -128,7 +135,7 @@ def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
     scores[visit.bought_rows] = -np.inf  # what was bought has a module of its own
     if query.category and query.category in generation.category_place:
         scores[columns.category != generation.category_place[query.category]] = -np.inf
-    if visit.now_s < generation.newest_s:
+    if not _is_settled(generation, visit):
         scores[columns.first_seen_unix_s > visit.now_s] = -np.inf
     count = min(len(scores), query.limit)
     if not count:
@@ -188,7 +195,7 @@ def _in_turns(lists: Sequence[Sequence[int]]) -> Rows:
 
 
 _OF_ANY_KIND = frozenset((feature_pb2.CANDIDATE_SOURCE_ARTICLES, feature_pb2.CANDIDATE_SOURCE_LIST))
-_SHARED = frozenset(
+_COMMON = frozenset(
     (
         feature_pb2.CANDIDATE_SOURCE_BESTSELLERS,
         feature_pb2.CANDIDATE_SOURCE_TRENDING,
@@ -196,7 +203,6 @@ _SHARED = frozenset(
         feature_pb2.CANDIDATE_SOURCE_DEALS,
         feature_pb2.CANDIDATE_SOURCE_SPONSORED,
         feature_pb2.CANDIDATE_SOURCE_ARTICLES,
-        feature_pb2.CANDIDATE_SOURCE_SEARCH,
     )
 )
 _SOURCES: Mapping[int, Callable[[Generation, ModuleQuery, Visit], Rows]] = {

@@ -7,11 +7,11 @@ laid over it. Neither ever changes: an update makes a new generation, and a page
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ KINDS = {"product": PRODUCT, "article": ARTICLE}
 _KIND_NAMES = {code: name for name, code in KINDS.items()}
 LAYOUT = 2
 """Version of the folder's layout; a server refuses any other."""
+
+T = TypeVar("T")
 
 _POPULARITY_SHARE = 0.1
 """What the most popular item gains on a cosine among what is recommended."""
@@ -94,6 +96,23 @@ class RankedIndex:
         return self.rows[self.offsets[place] : self.offsets[place + 1]]
 
 
+class Memo:
+    """What depends on nothing but the generation and a key, made when it is first asked for."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._made: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What was made for the key; beyond the limit it is made each time."""
+        found: T | None = self._made.get(key)
+        if found is None:
+            found = make()
+            if len(self._made) < self._limit:
+                self._made[key] = found
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """One immutable state of all items, as one page sees it."""
@@ -124,8 +143,10 @@ class Generation:
     """(N,) what popularity adds to the cosine of products that are shown; minus infinity of all else."""
     vectors_by_width: NDArray[np.float32]
     """(D, N) item_vector with its axes changed, which multiplies several times as fast."""
-    memo: dict[tuple[int, str, str, int], NDArray[np.int32]] = field(init=False, default_factory=dict)
-    """Candidates that depend on nothing but the generation, once they were asked for."""
+    candidates: Memo = field(init=False, default_factory=lambda: Memo(10_000))
+    """Of modules whose candidates depend on no shopper."""
+    commons: Memo = field(init=False, default_factory=lambda: Memo(256))
+    """What pages have in common, by their modules."""
 
     @property
     def version(self) -> str:
