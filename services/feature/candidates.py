@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,7 @@ _NONE: Rows = np.zeros(0, np.int32)
 _LOWEST = np.finfo(np.float32).min
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleQuery:
+class ModuleQuery(NamedTuple):
     """What one module asks for."""
 
     module_id: str

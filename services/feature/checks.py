@@ -13,6 +13,7 @@ from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common.errors import InvalidRequest
+from services.feature.candidates import ModuleQuery
 
 MAX_ID_BYTES = 128
 MAX_MODULE_ID_BYTES = 64
@@ -41,8 +42,8 @@ _WITH_ITEM = frozenset(
 )
 
 
-def check_page(request: feature_pb2.GatherPageRequest) -> None:
-    """Refuses a GatherPage request that breaks the contract."""
+def check_page(request: feature_pb2.GatherPageRequest) -> list[ModuleQuery]:
+    """Refuses a GatherPage request that breaks the contract; returns its modules."""
     if not request.HasField("shopper"):
         raise InvalidRequest("shopper", "absent", "a shopper")
     if not request.HasField("context"):
@@ -50,20 +51,11 @@ def check_page(request: feature_pb2.GatherPageRequest) -> None:
     _text("shopper.user_id", request.shopper.user_id, 0, MAX_ID_BYTES)
     _text("shopper.session_id", request.shopper.session_id, 1, MAX_ID_BYTES)
     _check_context(request.context)
-    _size("modules", request.modules, 1, MAX_MODULES)
-    seen: set[str] = set()
-    for place, module in enumerate(request.modules):
-        module_id = module.module_id
-        _check_module(place, module_id, module.source, module.limit, module.category)
-        if module.item_ids:
-            _check_listed(f"modules[{place}].item_ids", module.item_ids)
-        if module_id in seen:
-            raise InvalidRequest(f"modules[{place}].module_id", module_id, "an id used once")
-        seen.add(module_id)
     _size("schema_fingerprints", request.schema_fingerprints, 0, 4)
     for place, fingerprint in enumerate(request.schema_fingerprints):
         if not _FINGERPRINT.fullmatch(fingerprint):
             raise InvalidRequest(f"schema_fingerprints[{place}]", fingerprint, "64 hex digits")
+    return _modules(request.modules)
 
 
 def page_time(context: context_pb2.PageContext) -> datetime:
@@ -158,9 +150,25 @@ def _check_context(context: context_pb2.PageContext) -> None:
             raise InvalidRequest("context.time", context.time.nanos, "0 to 999,999,999 nanoseconds")
 
 
+def _modules(modules: Sequence[feature_pb2.ModuleRequest]) -> list[ModuleQuery]:
+    _size("modules", modules, 1, MAX_MODULES)
+    queries = [
+        _module(place, module.module_id, module.source, module.limit, module.category)
+        for place, module in enumerate(modules)
+    ]
+    seen: set[str] = set()
+    for place, query in enumerate(queries):
+        if query.module_id in seen:
+            raise InvalidRequest(f"modules[{place}].module_id", query.module_id, "an id used once")
+        seen.add(query.module_id)
+        if query.source == feature_pb2.CANDIDATE_SOURCE_LIST:
+            queries[place] = query._replace(item_ids=_listed(place, modules[place].item_ids))
+    return queries
+
+
 @lru_cache(maxsize=4096)
-def _check_module(place: int, module_id: str, source: int, limit: int, category: str) -> None:
-    """Refuses a bad module; a good one is remembered, because most pages ask for the same ones."""
+def _module(place: int, module_id: str, source: int, limit: int, category: str) -> ModuleQuery:
+    """A module that keeps the contract; remembered, because most pages ask for the same ones."""
     where = f"modules[{place}]"
     _text(f"{where}.module_id", module_id, 1, MAX_MODULE_ID_BYTES)
     if source not in _SOURCES:
@@ -168,12 +176,15 @@ def _check_module(place: int, module_id: str, source: int, limit: int, category:
     if not 0 <= limit <= MAX_LIMIT:
         raise InvalidRequest(f"{where}.limit", limit, f"1 to {MAX_LIMIT}, or 0 for {DEFAULT_LIMIT}")
     _text(f"{where}.category", category, 0, MAX_ID_BYTES)
+    return ModuleQuery(module_id, source, limit or DEFAULT_LIMIT, category)
 
 
-def _check_listed(where: str, item_ids: Sequence[str]) -> None:
+def _listed(place: int, item_ids: Sequence[str]) -> tuple[str, ...]:
+    where = f"modules[{place}].item_ids"
     _size(where, item_ids, 0, 200)
-    for place, item_id in enumerate(item_ids):
-        _text(f"{where}[{place}]", item_id, 1, MAX_ID_BYTES)
+    for number, item_id in enumerate(item_ids):
+        _text(f"{where}[{number}]", item_id, 1, MAX_ID_BYTES)
+    return tuple(item_ids)
 
 
 def _text(field: str, value: str, low: int, high: int) -> None:

@@ -236,9 +236,10 @@ def loads(data: bytes) -> Profile:
     Raises:
         ValueError: where it is of another format.
     """
-    found = _FORMAT_OF.decode(data).format
-    if found not in _READABLE_FORMATS:
-        raise ValueError(f"profile of format {found!r}, want one of {_READABLE_FORMATS}")
+    if not data.startswith(_BEGINNING):
+        found = _FORMAT_OF.decode(data).format
+        if found not in _READABLE_FORMATS:
+            raise ValueError(f"profile of format {found!r}, want one of {_READABLE_FORMATS}")
     return _PROFILE_OF.decode(data)
 
 
@@ -248,6 +249,7 @@ class _Head(msgspec.Struct):
     format: int | None = None
 
 
+_BEGINNING = b'{"format":%d,' % _FORMAT
 _FORMAT_OF = msgspec.json.Decoder(_Head)
 _PROFILE_OF = msgspec.json.Decoder(Profile)
 

@@ -13,9 +13,9 @@ from services.feature.store import PROFILE, Row, Store
 from services.feature.updating import profile_of
 
 QUICK_S = 0.002
-"""A read that takes no longer may run on the event loop: as long as what else a page does there."""
-TRUSTED_COUNT = 50
-"""Quick reads in a row before the next one runs there."""
+"""Mean time of reads up to which they run on the event loop: as long as what else a page does there."""
+_FIRST_MEAN_S = 0.01
+_SHARE_OF_LATEST = 0.1
 _WANTED = ("state",)
 
 
@@ -23,13 +23,13 @@ class ProfileReader:
     """Reads profiles in worker threads; from SQLite on the event loop, for as long as that is quick.
 
     A hop to a thread and back costs more than SQLite's read from memory, which waits for no writer (WAL)
-    and for no disk but as the mapped snapshot does. One slow read sends the next ones to the threads again.
+    and for no disk but as the mapped snapshot does. Slow reads send the next ones to the threads again.
     """
 
     def __init__(self, store: Store, readers: BoundedExecutor) -> None:
         self._store = store
         self._readers = readers
-        self._quick_count = 0
+        self._mean_s = _FIRST_MEAN_S
 
     async def read(self, key: str, now: datetime, patience_s: float) -> tuple[Profile | None, bool]:
         """The profile, None where there is none; and whether reading it failed or took too long.
@@ -37,8 +37,8 @@ class ProfileReader:
         Raises:
             Overloaded: where too many reads wait.
         """
-        is_trusted = self._quick_count >= TRUSTED_COUNT and not self._store.is_redis
-        job = None if is_trusted else self._readers.submit(self._timed, key, now)
+        is_quick = self._mean_s <= QUICK_S and not self._store.is_redis
+        job = None if is_quick else self._readers.submit(self._timed, key, now)
         try:
             if job is None:
                 row = self._timed(key, now)
@@ -56,6 +56,6 @@ class ProfileReader:
     def _timed(self, key: str, now: datetime) -> Row | None:
         begun = time.perf_counter()
         row = self._store.read(PROFILE, (key,), now, features=_WANTED)[0]
-        is_quick = time.perf_counter() - begun <= QUICK_S
-        self._quick_count = self._quick_count + 1 if is_quick else 0
+        took_s = time.perf_counter() - begun
+        self._mean_s += _SHARE_OF_LATEST * (took_s - self._mean_s)
         return row

@@ -175,10 +175,13 @@ def encode_shopper(
     ids = np.zeros((RECENT_COUNT, 4), np.int64)
     numbers = np.zeros((RECENT_COUNT, 2), np.float32)
     if count:
-        ids[:count, 0] = list(map(_hashed_item, recent.item_ids))
-        ids[:count, 1] = list(map(hashed_category, recent.categories))
-        ids[:count, 2] = list(map(_hashed_brand, recent.brands))
-        ids[:count, 3] = recent.events
+        columns = (
+            list(map(_hashed_item, recent.item_ids)),
+            list(map(hashed_category, recent.categories)),
+            list(map(_hashed_brand, recent.brands)),
+            recent.events,
+        )
+        ids[:count] = np.array(columns, np.int64).T
         age_hours = np.maximum(now_us - np.array(recent.times_us, np.float64), 0) / _US_PER_HOUR
         numbers[:count, 0] = np.minimum(np.log1p(age_hours) / 3, 3)
         numbers[:count, 1] = np.array(recent.relative_prices).clip(-3, 3)

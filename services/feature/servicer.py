@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -63,12 +61,12 @@ class FeatureServicer:
     async def GatherPage(
         self, request: feature_pb2.GatherPageRequest, context: Any
     ) -> feature_pb2.GatherPageResponse:
-        checks.check_page(request)
+        modules = checks.check_page(request)
         encodings = served_encodings(request.schema_fingerprints)
         now = checks.page_time(request.context)
         profile, is_stale = await self._profile_for_page(request.shopper, now, self._patience_s(context))
         generation = self._items.current
-        gathered = gather(generation, profile, self._page_query(request, now, encodings))
+        gathered = gather(generation, profile, self._page_query(request, modules, now, encodings))
         log.annotate(snapshot=generation.version, items=len(gathered.rows), stale_profile=is_stale)
         # What is common to pages was described before; protobuf appends what else there is.
         response = feature_pb2.GatherPageResponse.FromString(gathered.common.described)
@@ -77,7 +75,7 @@ class FeatureServicer:
         response.snapshot_version = generation.version
         response.snapshot_age_s = max(time.time() - generation.built_s, 0.0)
         response.is_profile_stale = is_stale
-        for module, rows in zip(request.modules, gathered.module_rows, strict=True):
+        for module, rows in zip(modules, gathered.module_rows, strict=True):
             response.modules.add(module_id=module.module_id, rows=rows)
         for fingerprint, features in gathered.features.items():
             _add_feature_set(response, fingerprint, features)
@@ -178,7 +176,11 @@ class FeatureServicer:
         return await self._readers.submit(self._store.read, PROFILE, keys, datetime.now(UTC))
 
     def _page_query(
-        self, request: feature_pb2.GatherPageRequest, now: datetime, encodings: Sequence[Encoding]
+        self,
+        request: feature_pb2.GatherPageRequest,
+        modules: Sequence[ModuleQuery],
+        now: datetime,
+        encodings: Sequence[Encoding],
     ) -> PageQuery:
         page = request.context
         return PageQuery(
@@ -186,7 +188,7 @@ class FeatureServicer:
             page_type=page.page_type,
             device=page.device,
             now=now,
-            modules=[_module_query(module) for module in request.modules],
+            modules=modules,
             query=page.query,
             item_id=page.item_id,
             cart_item_ids=page.cart_item_ids,
@@ -276,16 +278,6 @@ def shopper_event(event: events_pb2.Event) -> ShopperEvent:
         event.rating,
         event.sequence,
     )
-
-
-def _module_query(module: feature_pb2.ModuleRequest) -> ModuleQuery:
-    query = _plain_query(module.module_id, module.source, module.limit, module.category)
-    return replace(query, item_ids=tuple(module.item_ids)) if module.item_ids else query
-
-
-@lru_cache(maxsize=4096)
-def _plain_query(module_id: str, source: int, limit: int, category: str) -> ModuleQuery:
-    return ModuleQuery(module_id, source, limit or checks.DEFAULT_LIMIT, category)
 
 
 def _outcome(number: int) -> context_pb2.Outcome:

@@ -35,6 +35,7 @@ LAYOUT = 2
 
 T = TypeVar("T")
 
+_SEEN_COUNT = 100_000
 _POPULARITY_SHARE = 0.1
 """What the most popular item gains on a cosine among what is recommended."""
 
@@ -143,6 +144,8 @@ class Generation:
     """(N,) what popularity adds to the cosine of products that are shown; minus infinity of all else."""
     vectors_by_width: NDArray[np.float32]
     """(D, N) item_vector with its axes changed, which multiplies several times as fast."""
+    seen: dict[str, int] = field(default_factory=dict)
+    """Rows of ids that were asked for lately: a search among all ids costs far more."""
     candidates: Memo = field(init=False, default_factory=lambda: Memo(10_000))
     """Of modules whose candidates depend on no shopper."""
     commons: Memo = field(init=False, default_factory=lambda: Memo(256))
@@ -158,14 +161,23 @@ class Generation:
 
     def rows_of(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
         """Rows of item ids, -1 where unknown."""
+        rows = [self.seen.get(item_id) for item_id in item_ids]
+        if None in rows:
+            rows = self._searched(item_ids).tolist()
+            if len(self.seen) > _SEEN_COUNT:
+                self.seen.clear()
+            self.seen.update(zip(item_ids, rows, strict=True))
+        return np.array(rows, np.int32)
+
+    def _searched(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
         ids = self.columns.ids
-        if not len(item_ids) or not len(ids):
-            return np.full(len(item_ids), -1, np.int32)
+        if not len(ids):
+            return np.full(len(item_ids), -1)
         wanted = np.array([item_id.encode() for item_id in item_ids], np.bytes_)
         # In the width of the ids, or numpy would widen all of them first; a longer id is cut for the search
         # and then differs from what was found.
         places = np.minimum(np.searchsorted(ids, wanted.astype(ids.dtype)), len(ids) - 1)
-        return np.where(ids[places] == wanted, places, -1).astype(np.int32)
+        return np.where(ids[places] == wanted, places, -1)
 
     def row_of(self, item_id: str) -> int:
         return int(self.rows_of((item_id,))[0]) if item_id else -1
