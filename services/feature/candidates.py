@@ -129,10 +129,21 @@ def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
 def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
     if visit.taste is None:
         return _trending_by_affinity(generation, query, visit)
+    if generation.neighbours is not None and not query.category and _is_settled(generation, visit):
+        found = generation.neighbours.nearest(visit.taste, query.limit + len(visit.bought_rows))
+        fresh = _distinct(found.tolist(), but=visit.bought_rows)  # what was bought has a module of its own
+        if len(fresh) >= query.limit:
+            return fresh
+    return _nearest_of_all(generation, query, visit, visit.taste)
+
+
+def _nearest_of_all(
+    generation: Generation, query: ModuleQuery, visit: Visit, taste: NDArray[np.float32]
+) -> Rows:
     columns = generation.columns
-    scores = visit.taste @ generation.vectors_by_width
+    scores = taste @ generation.vectors_by_width
     scores += generation.appeal
-    scores[visit.bought_rows] = -np.inf  # what was bought has a module of its own
+    scores[visit.bought_rows] = -np.inf
     if query.category and query.category in generation.category_place:
         scores[columns.category != generation.category_place[query.category]] = -np.inf
     if not _is_settled(generation, visit):

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from services.common import artifacts
 from services.common.errors import Incompatible
-from services.feature import schema
+from services.feature import neighbours, schema
 from services.feature.acts import ItemBrief
 from services.feature.journal import Offer
+from services.feature.neighbours import Neighbours
 from services.feature.schema import Encoding, ItemRows
 from services.feature.search import Postings, SearchIndex
 
@@ -44,6 +45,8 @@ _PUSHED = (
     *("relative_price", "price_percentile"),
 )
 
+INDEX_FILE = "neighbours.faiss"
+"""Absent from the snapshot of a small shop."""
 RANKED = ("bestsellers", "trending", "new_arrivals", "deals", "sponsored", "articles")
 """Names of the indexes that rank items, in all and by category."""
 
@@ -144,6 +147,8 @@ class Generation:
     """(N,) what popularity adds to the cosine of products that are shown; minus infinity of all else."""
     vectors_by_width: NDArray[np.float32]
     """(D, N) item_vector with its axes changed, which multiplies several times as fast."""
+    neighbours: Neighbours | None
+    """Of products that are shown; None in a shop so small that all are compared."""
     seen: dict[str, int] = field(default_factory=dict)
     """Rows of ids that were asked for lately: a search among all ids costs far more."""
     candidates: Memo = field(init=False, default_factory=lambda: Memo(10_000))
@@ -247,6 +252,7 @@ def load(root: Path, version: str) -> Generation:
         np.array(vocabularies[name], np.object_) for name in ("categories", "brands", "sellers")
     )
     discount = discount_of(columns.price_micros, columns.list_price_micros)
+    index = neighbours.read(artifact.file(INDEX_FILE)) if INDEX_FILE in manifest["files"] else None
     generation = Generation(
         snapshot_version=version,
         sequence=0,
@@ -262,8 +268,8 @@ def load(root: Path, version: str) -> Generation:
         discount=discount,
         newest_s=float(columns.first_seen_unix_s.max(initial=0)),
         encoded={},
-        vectors_by_width=np.ascontiguousarray(columns.item_vector.T),
-        **_shown(columns),
+        vectors_by_width=columns.item_vector.T if index else np.ascontiguousarray(columns.item_vector.T),
+        **_shown(columns, index),
     )
     # A snapshot of another release may lack an encoding: what it says of the items is encoded here then.
     stored: Mapping[str, Sequence[str]] = manifest["encodings"]
@@ -320,7 +326,7 @@ def overlay(generation: Generation, offers: Sequence[Offer], sequence: int) -> G
         columns=columns,
         discount=discount,
         ranked=ranked,
-        **_shown(columns),
+        **_shown(columns, generation.neighbours and generation.neighbours.index),
     )
     return replace(result, encoded=_encoded_again(result, changed)) if len(changed) else result
 
@@ -359,15 +365,19 @@ def group_by_category(
     return RankedIndex(offsets.astype(np.int64), np.concatenate((rows, rows[order])).astype(np.int32))
 
 
-def _shown(columns: Columns) -> dict[str, Any]:
+def popularity_of(click_rate: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What an item's popularity adds to a cosine among what is recommended."""
+    return (_POPULARITY_SHARE * click_rate / max(float(click_rate.max(initial=0)), 1e-9)).astype(np.float32)
+
+
+def _shown(columns: Columns, index: Any) -> dict[str, Any]:
     is_shown = columns.is_active & (columns.stock > 0)
     is_product_shown = is_shown & (columns.kind == PRODUCT)
-    rate = columns.click_rate
-    appeal = _POPULARITY_SHARE * rate / max(float(rate.max(initial=0)), 1e-9)
     return {
         "is_shown": is_shown,
         "is_product_shown": is_product_shown,
-        "appeal": np.where(is_product_shown, appeal, -np.inf).astype(np.float32),
+        "appeal": np.where(is_product_shown, popularity_of(columns.click_rate), -np.inf).astype(np.float32),
+        "neighbours": Neighbours(index, is_product_shown) if index else None,
     }
 
 
