@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from planogram.common.v1 import context_pb2
@@ -30,7 +29,6 @@ from services.feature.portrait import portrait
 from services.feature.profile import Profile, SessionView, recently_viewed, view
 from services.feature.reading import ProfileReader
 from services.feature.schema import Encoding
-from services.feature.snapshot import Generation
 from services.feature.store import PROFILE, Row, Store
 from services.feature.updating import ProfileUpdater, profile_of
 

@@ -125,6 +125,8 @@ class Generation:
     sequence: int
     """Number of the last push that is laid over the snapshot."""
     built_s: float
+    build_s: float
+    """How long the build took; 0 where the snapshot does not say."""
     columns: Columns
     categories: NDArray[np.object_]
     """Names by their codes, as are brands and sellers: an array hands out a page's names at once."""
@@ -257,6 +259,7 @@ def load(root: Path, version: str) -> Generation:
         snapshot_version=version,
         sequence=0,
         built_s=float(manifest["built_s"]),
+        build_s=float(manifest.get("build_s", 0.0)),
         columns=columns,
         categories=categories,
         brands=brands,
