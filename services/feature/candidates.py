@@ -34,6 +34,8 @@ class Visit:
     """What candidates depend on besides the module: the page and the shopper. D width."""
 
     now_s: float
+    is_settled: bool = False
+    """Whether the catalogue has no item that is still to come by then."""
     item_row: int = -1
     cart_rows: Sequence[int] = ()
     query: str = ""
@@ -54,20 +56,15 @@ def candidates(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows
     except for the sources of articles and of the caller's list.
     """
     words = visit.query if query.source == feature_pb2.CANDIDATE_SOURCE_SEARCH else ""
-    if is_common(generation, query, visit) or (words and _is_settled(generation, visit)):
+    if is_common(query, visit) or (words and visit.is_settled):
         key = (query.source, words, query.category, query.limit)
         return generation.candidates.once(key, lambda: _found(generation, query, visit))
     return _found(generation, query, visit)
 
 
-def is_common(generation: Generation, query: ModuleQuery, visit: Visit) -> bool:
+def is_common(query: ModuleQuery, visit: Visit) -> bool:
     """Whether a module's candidates are the same on every page: most modules of most pages."""
-    return query.source in _COMMON and _is_settled(generation, visit)
-
-
-def _is_settled(generation: Generation, visit: Visit) -> bool:
-    """Whether no item is still to come."""
-    return visit.now_s >= generation.newest_s
+    return visit.is_settled and query.source in _COMMON
 
 
 def _found(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
@@ -90,7 +87,7 @@ def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit
     while missing > 0 and start < len(rows):
         part = rows[start:end]
         keep = may_stand[part]
-        if not _is_settled(generation, visit):
+        if not visit.is_settled:
             keep &= columns.first_seen_unix_s[part] <= visit.now_s
         if place is not None:
             keep &= columns.category[part] == place
@@ -129,7 +126,7 @@ def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
 def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
     if visit.taste is None:
         return _trending_by_affinity(generation, query, visit)
-    if generation.neighbours is not None and not query.category and _is_settled(generation, visit):
+    if generation.neighbours is not None and not query.category and visit.is_settled:
         found = generation.neighbours.nearest(visit.taste, query.limit + len(visit.bought_rows))
         fresh = _distinct(found.tolist(), but=visit.bought_rows)  # what was bought has a module of its own
         if len(fresh) >= query.limit:
@@ -146,7 +143,7 @@ def _nearest_of_all(
     scores[visit.bought_rows] = -np.inf
     if query.category and query.category in generation.category_place:
         scores[columns.category != generation.category_place[query.category]] = -np.inf
-    if not _is_settled(generation, visit):
+    if not visit.is_settled:
         scores[columns.first_seen_unix_s > visit.now_s] = -np.inf
     count = min(len(scores), query.limit)
     if not count:

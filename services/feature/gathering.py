@@ -78,10 +78,12 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
     recent, bought, cart, item = _rows_of(
         generation, known.recent.item_ids, bought_before(known), query.cart_item_ids, [query.item_id]
     )
-    taste = schema.taste(known, generation.vectors(recent), query.now.timestamp() * 1e6)
+    now_s = query.now.timestamp()
+    taste = schema.taste(known, generation.vectors(recent), now_s * 1e6)
     looked = zip(recent.tolist(), known.recent.events, strict=True)
     visit = Visit(
-        now_s=query.now.timestamp(),
+        now_s=now_s,
+        is_settled=now_s >= generation.newest_s,
         item_row=int(item[0]),
         cart_rows=cart.tolist(),
         query=query.query,
@@ -90,7 +92,7 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         taste=taste if taste.any() else None,
         category_affinities=session.category_affinities,
     )
-    shared = tuple(module for module in query.modules if is_common(generation, module, visit))
+    shared = tuple(module for module in query.modules if is_common(module, visit))
     common = generation.commons.once(shared, lambda: _common(generation, shared, visit))
     place = dict(common.place)
     positions = [

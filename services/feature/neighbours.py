@@ -39,7 +39,7 @@ def write(
     faiss.write_index(index, str(path))
 
 
-def read(path: Path) -> faiss.IndexIVF:
+def read(path: Path) -> faiss.Index:
     """The index of a file, which stays on disk and is mapped."""
     faiss.omp_set_num_threads(1)  # a search is shorter than waking a thread for it
     # Plain IO_FLAG_MMAP would lock and prefetch list by list, 50 times as slow.
@@ -49,7 +49,7 @@ def read(path: Path) -> faiss.IndexIVF:
 class Neighbours:
     """An index, and which of its items may be found now."""
 
-    def __init__(self, index: faiss.IndexIVF, is_allowed: NDArray[np.bool_]) -> None:
+    def __init__(self, index: faiss.Index, is_allowed: NDArray[np.bool_]) -> None:
         """
         Args:
             is_allowed: (N,) by row.
@@ -67,5 +67,5 @@ class Neighbours:
             taste: (D,) unit length.
         """
         point = np.append(taste, np.float32(1))[np.newaxis]
-        _, found = self.index.search(point, count, params=self._options)
+        found: NDArray[np.int64] = self.index.search(point, count, params=self._options)[1]
         return found[found >= 0]
