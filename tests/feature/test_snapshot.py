@@ -215,7 +215,7 @@ def test_an_overlay_leaves_the_generation_below_alone(settings: Any) -> None:
     assert base.is_shown[row] and not above.is_shown[row]
     assert above.columns.price_micros[older] == base.columns.price_micros[older], "an older offer loses"
     assert above.version == f"{base.version}+5"
-    assert above.memo is not base.memo
+    assert above.candidates is not base.candidates and above.commons is not base.commons
 
 
 def test_another_layout_or_nothing_is_refused(settings: Any, tmp_path: Path) -> None:
