@@ -8,14 +8,14 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-EXACT_COUNT = 5_000
-"""Products up to which all are compared: below it that takes no longer than inverted lists (README)."""
+EXACT_COUNT = 10_000
+"""Products up to which all are compared: lists save next to nothing there (`planogram bench nearest`)."""
 
 _LISTS_PER_ROOT = 4
 """faiss' guideline: 4 to 16 times the root of the number of vectors."""
 _TRAINED_PER_LIST = 64
-_PROBE_COUNT = 32
-"""Lists that are looked at, which finds 99 of 100 of the true nearest (README)."""
+_LEAST_PROBED, _LISTS_PER_PROBED = 32, 20
+"""Lists that are looked at, at least and in proportion, so that more items are not missed for being many."""
 
 
 def write(
@@ -58,7 +58,8 @@ class Neighbours:
         # faiss keeps pointers, so what they point to lives as long as this.
         self._bits = np.packbits(is_allowed, bitorder="little")
         self._selector = faiss.IDSelectorBitmap(self._bits)
-        self._options = faiss.SearchParametersIVF(sel=self._selector, nprobe=_PROBE_COUNT)
+        probe_count = max(_LEAST_PROBED, index.nlist // _LISTS_PER_PROBED)
+        self._options = faiss.SearchParametersIVF(sel=self._selector, nprobe=probe_count)
 
     def nearest(self, taste: NDArray[np.float32], count: int) -> NDArray[np.int64]:
         """Rows of the items that are nearest, best first; perhaps fewer than wanted.

@@ -244,6 +244,19 @@ def bench_feature(
     run.run(items, swaps, pages, redis, seed, " ".join(["planogram", *sys.argv[1:]]))
 
 
+@bench.command("nearest")
+def bench_nearest(
+    sizes: Annotated[str, typer.Option(help="Numbers of products.")] = "2000,5000,10000,100000,1000000",
+    seed: Annotated[int, typer.Option(min=0, help="Which products and tastes.")] = 0,
+) -> None:
+    """Inverted lists against comparing a taste with all products: time, and what is found."""
+    import sys
+
+    from services.local.bench.feature import nearest
+
+    nearest.run([int(size) for size in sizes.split(",")], seed, " ".join(["planogram", *sys.argv[1:]]))
+
+
 @bench.command("scoring")
 def bench_scoring(
     windows: Annotated[int, typer.Option(min=1, help="Turns of each figure.")] = 7,
