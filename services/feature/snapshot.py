@@ -7,11 +7,11 @@ laid over it. Neither ever changes: an update makes a new generation, and a page
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from services.common.errors import Incompatible
 from services.feature import neighbours, schema
 from services.feature.acts import ItemBrief
 from services.feature.journal import Offer
+from services.feature.memo import Memo
 from services.feature.neighbours import Neighbours
 from services.feature.schema import Encoding, ItemRows
 from services.feature.search import Postings, SearchIndex
@@ -33,8 +34,6 @@ KINDS = {"product": PRODUCT, "article": ARTICLE}
 _KIND_NAMES = {code: name for name, code in KINDS.items()}
 LAYOUT = 2
 """Version of the folder's layout; a server refuses any other."""
-
-T = TypeVar("T")
 
 _SEEN_COUNT = 100_000
 _POPULARITY_SHARE = 0.1
@@ -98,23 +97,6 @@ class RankedIndex:
 
     def of(self, place: int) -> NDArray[np.int32]:
         return self.rows[self.offsets[place] : self.offsets[place + 1]]
-
-
-class Memo:
-    """What depends on nothing but the generation and a key, made when it is first asked for."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._made: dict[Hashable, Any] = {}
-
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What was made for the key; beyond the limit it is made each time."""
-        found: T | None = self._made.get(key)
-        if found is None:
-            found = make()
-            if len(self._made) < self._limit:
-                self._made[key] = found
-        return found
 
 
 @dataclass(frozen=True, slots=True)
