@@ -53,8 +53,8 @@ def _crowd(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Vectors around centres, their popularity, and tastes: means of what somebody looked at."""
     centres = random.normal(size=(_CENTRE_COUNT, VECTOR_WIDTH))
-    vectors = centres[random.integers(_CENTRE_COUNT, size=size)]
-    vectors = _unit(vectors + 0.5 * random.normal(size=vectors.shape))
+    own_centres = centres[random.integers(_CENTRE_COUNT, size=size)]
+    vectors = _unit(own_centres + 0.5 * random.normal(size=own_centres.shape))
     looked = random.integers(size, size=(_TASTE_COUNT, _LOOKED_COUNT))
     weights = random.exponential(size=(_TASTE_COUNT, _LOOKED_COUNT, 1))
     tastes = _unit((weights * vectors[looked]).sum(axis=1))
@@ -63,7 +63,8 @@ def _crowd(
 
 def _unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / lengths).astype(np.float32)
+    result: NDArray[np.float32] = (vectors / lengths).astype(np.float32)
+    return result
 
 
 def _of_all(
