@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ AGE_DAYS = 136.0
 T = TypeVar("T")
 
 _OLDEST_DAYS = 900.0
+_TITLE_ATTEMPTS = 100
 _MICROS = 1_000_000
 _MARGIN_SHARE = {
     "kitchen": 0.34,
@@ -96,7 +98,7 @@ def _product(
     as_of: datetime,
     random: np.random.Generator,
 ) -> dict[str, Any]:
-    while True:
+    for attempt in itertools.count():
         brand = brands[int(len(brands) * random.random() ** 1.4)]  # the first ones have the widest range
         line = _pick(brand.lines, random)
         kind = _pick(subcategory.kinds, random)
@@ -104,6 +106,8 @@ def _product(
         size = _pick(subcategory.sizes, random)
         colour = material.colour or _pick(subcategory.colours, random)
         title = _title(subcategory, brand, line, kind, material, size, colour)
+        if attempt >= _TITLE_ATTEMPTS:  # the words of a large shop are used up
+            title = f"{title}, no. {number}"
         if title not in titles:
             titles.add(title)
             break

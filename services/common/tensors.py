@@ -23,7 +23,7 @@ _DTYPES: dict[tensor_pb2.DataType, np.dtype[Any]] = {
 }
 _NAMED = {dtype.name: dtype for dtype in _DTYPES.values()}
 _UNSIGNED: dict[int, np.dtype[Any]] = {4: np.dtype("<u4"), 8: np.dtype("<u8")}
-_CODES = {dtype.str: code for code, dtype in _DTYPES.items()}
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 _ROOT_OF_FLOAT32 = 1e19
 """Numbers whose squares float32 can hold."""
@@ -64,8 +64,16 @@ def fingerprint(specs: Sequence[TensorSpec], revision: str = "") -> str:
 
 def to_tensor(array: np.ndarray[Any, Any]) -> tensor_pb2.Tensor:
     """The wire form of an array of a supported dtype, with one copy of its bytes."""
-    code = _CODES[array.dtype.newbyteorder("<").str]
-    return tensor_pb2.Tensor(dtype=code, shape=array.shape, data=array.tobytes())
+    tensor = tensor_pb2.Tensor()
+    fill(tensor, array)
+    return tensor
+
+
+def fill(tensor: tensor_pb2.Tensor, array: np.ndarray[Any, Any]) -> None:
+    """Writes an array into an empty message, such as one within another: no second copy is made."""
+    tensor.dtype = _CODES[array.dtype]
+    tensor.shape.extend(array.shape)
+    tensor.data = array.tobytes()
 
 
 def from_tensor(tensor: tensor_pb2.Tensor, field_name: str = "tensor") -> np.ndarray[Any, Any]:

@@ -65,10 +65,11 @@ async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServic
 
 
 async def _warm(store: Store, readers: BoundedExecutor, thread_count: int) -> None:
-    """Opens a connection in each reading thread, so that no page waits for one."""
+    """Opens a connection in each thread that reads, so that no page waits for one."""
     now = datetime.now(UTC)
     reads = (readers.submit(store.read, PROFILE, ["warm-up"], now) for _ in range(thread_count))
     try:
+        store.read(PROFILE, ["warm-up"], now)
         await asyncio.gather(*reads)
     except NotReady as error:
         raise ConfigurationError(f"REDIS_URL or STATE_PATH: {error}") from None

@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 from services.common import artifacts, log
 from services.common.errors import ConfigurationError, NotFound
 from services.common.settings import load
-from services.feature import schema, search
+from services.feature import neighbours, schema, search
 from services.feature.journal import Journal
 from services.feature.settings import FeatureSettings
 from services.feature.snapshot import (
     ARTICLE,
+    INDEX_FILE,
     KEPT_COUNT,
     KINDS,
     LAYOUT,
@@ -38,6 +39,7 @@ from services.feature.snapshot import (
     discount_of,
     encoded_name,
     group_by_category,
+    popularity_of,
     rank_deals,
     relative_price_of,
 )
@@ -47,6 +49,7 @@ NEIGHBOUR_COUNT = 64
 COMPANION_COUNT = 32
 
 _BLOCK = 1_024
+_LOWEST = np.finfo(np.float32).min
 _SUBSTITUTE_COSINE = 0.5
 """Items of one kind are nearer than this; things that go with each other lie below it."""
 _EXHAUSTIVE_COUNT = 30_000
@@ -64,6 +67,7 @@ def build(store: Store, journal: Journal, root: Path, now: datetime) -> str:
         NotFound: where the pipeline has not run yet.
     """
     require_items(store)
+    begun = time.monotonic()
     # First the number, then the values: what is pushed in between is laid over the snapshot again.
     sequence = journal.sequence()
     tables = {name: store.pull_latest(name, now) for name in ITEM_VIEWS}
@@ -78,6 +82,7 @@ def build(store: Store, journal: Journal, root: Path, now: datetime) -> str:
             for one in schema.SERVED
         },
         "built_s": time.time(),
+        "build_s": time.monotonic() - begun,
         "sequence": sequence,
         "item_count": len(arrays["ids"]),
     }
@@ -85,6 +90,7 @@ def build(store: Store, journal: Journal, root: Path, now: datetime) -> str:
     with tempfile.TemporaryDirectory(dir=root, prefix=".building-") as folder:
         for name, array in arrays.items():
             np.save(Path(folder, f"{name}.npy"), array, allow_pickle=False)
+        _write_neighbours(Path(folder, INDEX_FILE), arrays)
         Path(folder, "vocabularies.json").write_text(json.dumps(vocabularies, ensure_ascii=False))
         artifacts.publish(root, version, Path(folder), manifest, is_current=False)
     artifacts.point(root, version)
@@ -104,6 +110,13 @@ def main() -> int:
         return 2
     print(version)
     return 0
+
+
+def _write_neighbours(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """The index behind "for you", in a shop that is large enough for it."""
+    products = np.flatnonzero(arrays["kind"] == PRODUCT)
+    if len(products) > neighbours.EXACT_COUNT:
+        neighbours.write(path, arrays["item_vector"], popularity_of(arrays["click_rate"]), products)
 
 
 def _align(tables: dict[str, pa.Table]) -> dict[str, NDArray[Any] | list[Any]]:
@@ -308,7 +321,8 @@ def _fill_nearest(
     """Writes the nearest candidates of each row into result[row], best first, never the row itself.
 
     Args:
-        below: candidates at this cosine or above are passed over.
+        candidates: ascending.
+        below: those at this cosine or above are passed over.
     """
     width = min(result.shape[1], len(candidates))
     if not width:
@@ -317,13 +331,20 @@ def _fill_nearest(
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
         scores = vectors[block] @ targets
-        scores[(block[:, None] == candidates[None, :]) | (scores >= below)] = -np.inf
-        top = np.argpartition(scores, -width, axis=1)[:, -width:]
-        found = np.take_along_axis(scores, top, axis=1)
-        # Among equals the lower row first, so that a build can be repeated.
-        order = np.lexsort((candidates[top], -found), axis=1)
-        top, found = np.take_along_axis(top, order, axis=1), np.take_along_axis(found, order, axis=1)
-        result[block, :width] = np.where(np.isfinite(found), candidates[top], -1)
+        if below < np.inf:
+            scores[scores >= below] = -np.inf
+        itself = np.searchsorted(candidates, block).clip(max=len(candidates) - 1)
+        is_candidate = np.flatnonzero(candidates[itself] == block)
+        scores[is_candidate, itself[is_candidate]] = -np.inf
+        # Ties with the last one come along; the lower row goes first, so that a build can be repeated.
+        last = np.partition(scores, -width, axis=1)[:, -width]
+        among = np.flatnonzero(scores >= np.maximum(last, _LOWEST)[:, None])
+        at, found = np.divmod(among, len(candidates))
+        order = np.lexsort((candidates[found], -scores[at, found], at))
+        at, found = at[order], found[order]
+        rank = np.arange(len(at)) - np.searchsorted(at, at)
+        is_kept = rank < width
+        result[block[at[is_kept]], rank[is_kept]] = candidates[found[is_kept]]
 
 
 def _companions(

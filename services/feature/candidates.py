@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planogram.feature.v1 import feature_pb2
-from services.feature.snapshot import PRODUCT, Generation
+from services.feature.snapshot import Generation
 
 Rows = NDArray[np.int32]
 
 _NONE: Rows = np.zeros(0, np.int32)
-_POPULARITY_SHARE = 0.1
-_MEMO_COUNT = 10_000
+_LOWEST = np.finfo(np.float32).min
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleQuery:
+class ModuleQuery(NamedTuple):
     """What one module asks for."""
 
     module_id: str
@@ -35,6 +34,8 @@ class Visit:
     """What candidates depend on besides the module: the page and the shopper. D width."""
 
     now_s: float
+    is_settled: bool = False
+    """Whether the catalogue has no item that is still to come by then."""
     item_row: int = -1
     cart_rows: Sequence[int] = ()
     query: str = ""
@@ -54,17 +55,20 @@ def candidates(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows
     Only items that are active, in stock and in the catalogue by the time of the page; only products,
     except for the sources of articles and of the caller's list.
     """
-    # The same for every shopper, as long as no item is still to come: most modules of most pages, and what
-    # many search for.
-    is_shared = query.source in _SHARED and visit.now_s >= generation.newest_s
     words = visit.query if query.source == feature_pb2.CANDIDATE_SOURCE_SEARCH else ""
-    key = (query.source, words, query.category, query.limit)
-    if is_shared and key in generation.memo:
-        return generation.memo[key]
-    found = _select(generation, _SOURCES[query.source](generation, query, visit), query, visit)
-    if is_shared and len(generation.memo) < _MEMO_COUNT:
-        generation.memo[key] = found
-    return found
+    if is_common(query, visit) or (words and visit.is_settled):
+        key = (query.source, words, query.category, query.limit)
+        return generation.candidates.once(key, lambda: _found(generation, query, visit))
+    return _found(generation, query, visit)
+
+
+def is_common(query: ModuleQuery, visit: Visit) -> bool:
+    """Whether a module's candidates are the same on every page: most modules of most pages."""
+    return visit.is_settled and query.source in _COMMON
+
+
+def _found(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+    return _select(generation, _SOURCES[query.source](generation, query, visit), query, visit)
 
 
 def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit) -> Rows:
@@ -74,6 +78,7 @@ def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit
         place = generation.category_place.get(query.category)
         if place is None:
             return _NONE
+    may_stand = generation.is_shown if query.source in _OF_ANY_KIND else generation.is_product_shown
     columns, start = generation.columns, 0
     # Most rows pass, so a little more than the limit is nearly always enough.
     end = 2 * query.limit
@@ -81,7 +86,9 @@ def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit
     missing = query.limit
     while missing > 0 and start < len(rows):
         part = rows[start:end]
-        keep = generation.is_shown[part] & (columns.first_seen_unix_s[part] <= visit.now_s)
+        keep = may_stand[part]
+        if not visit.is_settled:
+            keep &= columns.first_seen_unix_s[part] <= visit.now_s
         if place is not None:
             keep &= columns.category[part] == place
         kept = part[keep][:missing]
@@ -109,25 +116,41 @@ def _deals(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
 
 
 def _recently_viewed(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    return _products(generation, (row for row in visit.looked_rows if row != visit.item_row))
+    return _distinct(visit.looked_rows, but=(-1, visit.item_row))
 
 
 def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    return _products(generation, visit.bought_rows)
+    return _distinct(visit.bought_rows)
 
 
 def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
     if visit.taste is None:
         return _trending_by_affinity(generation, query, visit)
+    if generation.neighbours is not None and not query.category and visit.is_settled:
+        found = generation.neighbours.nearest(visit.taste, query.limit + len(visit.bought_rows))
+        fresh = _distinct(found.tolist(), but=visit.bought_rows)  # what was bought has a module of its own
+        if len(fresh) >= query.limit:
+            return fresh
+    return _nearest_of_all(generation, query, visit, visit.taste)
+
+
+def _nearest_of_all(
+    generation: Generation, query: ModuleQuery, visit: Visit, taste: NDArray[np.float32]
+) -> Rows:
     columns = generation.columns
-    scores = columns.item_vector @ visit.taste
-    scores += _POPULARITY_SHARE * generation.appeal
-    scores[list(visit.bought_rows)] = -np.inf  # what was bought has a module of its own
+    scores = taste @ generation.vectors_by_width
+    scores += generation.appeal
+    scores[visit.bought_rows] = -np.inf
     if query.category and query.category in generation.category_place:
         scores[columns.category != generation.category_place[query.category]] = -np.inf
-    count = min(len(scores), 4 * query.limit)
-    top = np.argpartition(scores, -count)[-count:] if count else np.zeros(0, np.int64)
-    top = top[np.isfinite(scores[top])]
+    if not visit.is_settled:
+        scores[columns.first_seen_unix_s > visit.now_s] = -np.inf
+    count = min(len(scores), query.limit)
+    if not count:
+        return _NONE
+    # Far cheaper than an order of all: the score of the last one first, then what comes up to it.
+    least = max(np.partition(scores, -count)[-count], _LOWEST)
+    top = np.flatnonzero(scores >= least)
     ordered: Rows = top[np.argsort(-scores[top], kind="stable")].astype(np.int32)
     return ordered
 
@@ -151,17 +174,13 @@ def _similar(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
 
 def _bought_together(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
     anchors = list(dict.fromkeys(row for row in (visit.item_row, *visit.cart_rows) if row >= 0))
-    taken = set(anchors)
-    lists = [generation.columns.companions[row].tolist() for row in anchors]
-    return np.array([row for row in _in_turns(lists).tolist() if row >= 0 and row not in taken], np.int32)
+    # The best of each anchor first, then the second of each, and so on.
+    in_turns = generation.columns.companions[anchors].T.ravel().tolist()
+    return _distinct(in_turns, but=(-1, *anchors))
 
 
 def _search(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    if not visit.query:
-        return _NONE
-    rows = generation.search.search(visit.query)
-    products: Rows = rows[generation.columns.kind[rows] == PRODUCT]
-    return products
+    return generation.search.search(visit.query) if visit.query else _NONE
 
 
 def _list(generation: Generation, query: ModuleQuery, _: Visit) -> Rows:
@@ -170,18 +189,21 @@ def _list(generation: Generation, query: ModuleQuery, _: Visit) -> Rows:
     return known
 
 
-def _products(generation: Generation, rows: Iterable[int]) -> Rows:
-    distinct: Rows = np.array([row for row in dict.fromkeys(rows) if row >= 0], np.int32)
-    products: Rows = distinct[generation.columns.kind[distinct] == PRODUCT]
-    return products
+def _distinct(rows: Iterable[int], but: Iterable[int] = ()) -> Rows:
+    """Rows in their order, each once."""
+    found = dict.fromkeys(rows)
+    for row in but:
+        found.pop(row, None)
+    return np.array(list(found), np.int32)
 
 
 def _in_turns(lists: Sequence[Sequence[int]]) -> Rows:
     merged = chain.from_iterable(zip_longest(*lists, fillvalue=-1))
-    return np.array(list(dict.fromkeys(row for row in merged if row >= 0)), np.int32)
+    return _distinct(merged, but=(-1,))
 
 
-_SHARED = frozenset(
+_OF_ANY_KIND = frozenset((feature_pb2.CANDIDATE_SOURCE_ARTICLES, feature_pb2.CANDIDATE_SOURCE_LIST))
+_COMMON = frozenset(
     (
         feature_pb2.CANDIDATE_SOURCE_BESTSELLERS,
         feature_pb2.CANDIDATE_SOURCE_TRENDING,
@@ -189,7 +211,6 @@ _SHARED = frozenset(
         feature_pb2.CANDIDATE_SOURCE_DEALS,
         feature_pb2.CANDIDATE_SOURCE_SPONSORED,
         feature_pb2.CANDIDATE_SOURCE_ARTICLES,
-        feature_pb2.CANDIDATE_SOURCE_SEARCH,
     )
 )
 _SOURCES: Mapping[int, Callable[[Generation, ModuleQuery, Visit], Rows]] = {

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common.errors import InvalidRequest
+from services.feature.candidates import ModuleQuery
 
 MAX_ID_BYTES = 128
 MAX_MODULE_ID_BYTES = 64
@@ -39,8 +42,8 @@ _WITH_ITEM = frozenset(
 )
 
 
-def check_page(request: feature_pb2.GatherPageRequest) -> None:
-    """Refuses a GatherPage request that breaks the contract."""
+def check_page(request: feature_pb2.GatherPageRequest) -> list[ModuleQuery]:
+    """Refuses a GatherPage request that breaks the contract; returns its modules."""
     if not request.HasField("shopper"):
         raise InvalidRequest("shopper", "absent", "a shopper")
     if not request.HasField("context"):
@@ -48,22 +51,19 @@ def check_page(request: feature_pb2.GatherPageRequest) -> None:
     _text("shopper.user_id", request.shopper.user_id, 0, MAX_ID_BYTES)
     _text("shopper.session_id", request.shopper.session_id, 1, MAX_ID_BYTES)
     _check_context(request.context)
-    _size("modules", request.modules, 1, MAX_MODULES)
-    seen: set[str] = set()
-    for place, module in enumerate(request.modules):
-        _check_module(f"modules[{place}]", module)
-        if module.module_id in seen:
-            raise InvalidRequest(f"modules[{place}].module_id", module.module_id, "an id used once")
-        seen.add(module.module_id)
     _size("schema_fingerprints", request.schema_fingerprints, 0, 4)
     for place, fingerprint in enumerate(request.schema_fingerprints):
         if not _FINGERPRINT.fullmatch(fingerprint):
             raise InvalidRequest(f"schema_fingerprints[{place}]", fingerprint, "64 hex digits")
+    return _modules(request.modules)
 
 
 def page_time(context: context_pb2.PageContext) -> datetime:
     """The time of a page view; the server's clock where the caller gives none."""
-    return context.time.ToDatetime(UTC) if context.HasField("time") else datetime.now(UTC)
+    if not context.HasField("time"):
+        return datetime.now(UTC)
+    second = datetime.fromtimestamp(context.time.seconds, UTC)
+    return second.replace(microsecond=context.time.nanos // 1_000)
 
 
 def check_events(events: Sequence[events_pb2.Event]) -> None:
@@ -141,25 +141,50 @@ def _check_context(context: context_pb2.PageContext) -> None:
     for place, item_id in enumerate(context.cart_item_ids):
         _text(f"context.cart_item_ids[{place}]", item_id, 1, MAX_ID_BYTES)
     if context.HasField("time"):
-        now = datetime.now(UTC)
-        seconds = context.time.seconds
-        if not (now - OLDEST).timestamp() <= seconds <= (now + AHEAD).timestamp():
+        now_s, seconds = time.time(), context.time.seconds
+        if not now_s - OLDEST.total_seconds() <= seconds <= now_s + AHEAD.total_seconds():
             raise InvalidRequest(
                 "context.time", seconds, "at most 30 days before and 60 s after the server's clock"
             )
+        if not 0 <= context.time.nanos < 1_000_000_000:
+            raise InvalidRequest("context.time", context.time.nanos, "0 to 999,999,999 nanoseconds")
 
 
-def _check_module(where: str, module: feature_pb2.ModuleRequest) -> None:
-    _text(f"{where}.module_id", module.module_id, 1, MAX_MODULE_ID_BYTES)
-    if module.source not in _SOURCES:
-        raise InvalidRequest(f"{where}.source", module.source, "a CandidateSource other than 0")
-    if not 0 <= module.limit <= MAX_LIMIT:
-        raise InvalidRequest(f"{where}.limit", module.limit, f"1 to {MAX_LIMIT}, or 0 for {DEFAULT_LIMIT}")
-    _text(f"{where}.category", module.category, 0, MAX_ID_BYTES)
-    if module.item_ids:
-        _size(f"{where}.item_ids", module.item_ids, 0, 200)
-        for place, item_id in enumerate(module.item_ids):
-            _text(f"{where}.item_ids[{place}]", item_id, 1, MAX_ID_BYTES)
+def _modules(modules: Sequence[feature_pb2.ModuleRequest]) -> list[ModuleQuery]:
+    _size("modules", modules, 1, MAX_MODULES)
+    queries = [
+        _module(place, module.module_id, module.source, module.limit, module.category)
+        for place, module in enumerate(modules)
+    ]
+    seen: set[str] = set()
+    for place, query in enumerate(queries):
+        if query.module_id in seen:
+            raise InvalidRequest(f"modules[{place}].module_id", query.module_id, "an id used once")
+        seen.add(query.module_id)
+        if query.source == feature_pb2.CANDIDATE_SOURCE_LIST:
+            queries[place] = query._replace(item_ids=_listed(place, modules[place].item_ids))
+    return queries
+
+
+@lru_cache(maxsize=4096)
+def _module(place: int, module_id: str, source: int, limit: int, category: str) -> ModuleQuery:
+    """A module that keeps the contract; remembered, because most pages ask for the same ones."""
+    where = f"modules[{place}]"
+    _text(f"{where}.module_id", module_id, 1, MAX_MODULE_ID_BYTES)
+    if source not in _SOURCES:
+        raise InvalidRequest(f"{where}.source", source, "a CandidateSource other than 0")
+    if not 0 <= limit <= MAX_LIMIT:
+        raise InvalidRequest(f"{where}.limit", limit, f"1 to {MAX_LIMIT}, or 0 for {DEFAULT_LIMIT}")
+    _text(f"{where}.category", category, 0, MAX_ID_BYTES)
+    return ModuleQuery(module_id, source, limit or DEFAULT_LIMIT, category)
+
+
+def _listed(place: int, item_ids: Sequence[str]) -> tuple[str, ...]:
+    where = f"modules[{place}].item_ids"
+    _size(where, item_ids, 0, 200)
+    for number, item_id in enumerate(item_ids):
+        _text(f"{where}[{number}]", item_id, 1, MAX_ID_BYTES)
+    return tuple(item_ids)
 
 
 def _text(field: str, value: str, low: int, high: int) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planogram.feature.v1 import feature_pb2
 from services.feature import schema
-from services.feature.candidates import ModuleQuery, Visit, candidates
+from services.feature.candidates import ModuleQuery, Visit, candidates, is_common
+from services.feature.facts import describe
 from services.feature.profile import LOOKED, Profile, SessionView, bought_before, view
 from services.feature.schema import Encoding
 from services.feature.snapshot import Generation
@@ -42,12 +44,26 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
+class Common:
+    """What pages of the same modules have in common, whoever looks. C distinct items."""
+
+    place: Mapping[int, int]
+    """Rows of the generation, and their positions on a page: 0 to C - 1, in order."""
+    module_rows: Mapping[str, Sequence[int]]
+    """Positions by module id, best first."""
+    described: bytes
+    """A GatherPageResponse that describes these items, in wire form."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gathered:
     """One page's candidates and features. N distinct items."""
 
+    common: Common
+    """What is known of the first C items."""
     rows: NDArray[np.int64]
     """(N,) rows of the generation."""
-    module_rows: Sequence[NDArray[np.int64]]
+    module_rows: Sequence[Sequence[int]]
     """Per module, positions in `rows`, best first."""
     features: Mapping[str, Features]
     """By fingerprint of the encoding, in the order of the question."""
@@ -62,10 +78,12 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
     recent, bought, cart, item = _rows_of(
         generation, known.recent.item_ids, bought_before(known), query.cart_item_ids, [query.item_id]
     )
-    taste = schema.taste(known, generation.vectors(recent), query.now.timestamp() * 1e6)
+    now_s = query.now.timestamp()
+    taste = schema.taste(known, generation.vectors(recent), now_s * 1e6)
     looked = zip(recent.tolist(), known.recent.events, strict=True)
     visit = Visit(
-        now_s=query.now.timestamp(),
+        now_s=now_s,
+        is_settled=now_s >= generation.newest_s,
         item_row=int(item[0]),
         cart_rows=cart.tolist(),
         query=query.query,
@@ -74,8 +92,15 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         taste=taste if taste.any() else None,
         category_affinities=session.category_affinities,
     )
-    found = [candidates(generation, module, visit) for module in query.modules]
-    rows, positions = _distinct(found)
+    shared = tuple(module for module in query.modules if is_common(module, visit))
+    common = generation.commons.once(shared, lambda: _common(generation, shared, visit))
+    place = dict(common.place)
+    positions = [
+        common.module_rows.get(module.module_id)
+        or _positions(place, candidates(generation, module, visit).tolist())
+        for module in query.modules
+    ]
+    rows = np.array(list(place), np.int64)
     features = {
         encoding.fingerprint: Features(
             generation.item_tensors(encoding, rows, query.now),
@@ -85,7 +110,7 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         )
         for encoding in query.encodings
     }
-    return Gathered(rows, positions, features, session)
+    return Gathered(common, rows, positions, features, session)
 
 
 def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.int32]]:
@@ -95,9 +120,17 @@ def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.
     return [rows[start:end] for start, end in pairwise(ends)]
 
 
-def _distinct(found: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-    """Distinct rows over all modules, and each module's positions among them."""
-    joined = np.concatenate([np.zeros(0, np.int32), *found])
-    rows, inverse = np.unique(joined, return_inverse=True)
-    ends = accumulate((len(part) for part in found), initial=0)
-    return rows.astype(np.int64), [inverse[start:end] for start, end in pairwise(ends)]
+def _common(generation: Generation, modules: Sequence[ModuleQuery], visit: Visit) -> Common:
+    place: dict[int, int] = {}
+    positions = {
+        module.module_id: _positions(place, candidates(generation, module, visit).tolist())
+        for module in modules
+    }
+    response = feature_pb2.GatherPageResponse()
+    describe(response, generation, np.array(list(place), np.int64))
+    return Common(place, positions, response.SerializeToString())
+
+
+def _positions(place: dict[int, int], rows: Sequence[int]) -> list[int]:
+    """Positions of rows on the page; a row that is new to it comes last."""
+    return [place.setdefault(row, len(place)) for row in rows]

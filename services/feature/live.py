@@ -14,6 +14,7 @@ import pyarrow as pa
 from services.common import artifacts, log
 from services.common.errors import ConfigurationError, Incompatible, NotFound
 from services.common.executor import BoundedExecutor
+from services.feature import metrics
 from services.feature.acts import ItemBrief
 from services.feature.journal import Journal, Offer
 from services.feature.snapshot import Generation, load, overlay
@@ -55,6 +56,7 @@ class LiveItems:
         self._log = log.logger("feature")
         self._refused: str | None = None
         self.current = self._open()
+        metrics.serving(self.current)
 
     def brief(self, item_id: str) -> ItemBrief | None:
         """What a profile needs to know of an item now."""
@@ -81,6 +83,8 @@ class LiveItems:
             version = artifacts.current_version(self._root)
             if version not in (None, self.current.snapshot_version, self._refused):
                 self.current = self._load(str(version))
+                metrics.serving(self.current)
+                metrics.SWAPS.inc()
                 self._log.info(SNAPSHOT_LOADED, version=version, item_count=self.current.count)
         except (Incompatible, NotFound) as error:
             # The old one stays; this is said once, not every second.

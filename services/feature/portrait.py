@@ -70,15 +70,15 @@ def portrait(profile: Profile) -> Sequence[Line]:
     return sorted(lines, key=lambda line: (-line.value, line.subject, line.text))
 
 
-def _preferences(subject: str, weights: Mapping[str, Sequence[float]], count: int) -> Sequence[Line]:
+def _preferences(subject: str, weights: Mapping[str, tuple[float, int]], count: int) -> Sequence[Line]:
     return [
         Line(
             subject,
             f"{'Likes' if share >= _LIKED_SHARE else 'Sometimes looks at'} {name}: "
             f"{share:.0%} of the interest by {subject}, "
-            f"from {_count(int(weights[name][1]), 'event')}.",
+            f"from {_count(weights[name][1], 'event')}.",
             share,
-            int(weights[name][1]),
+            weights[name][1],
         )
         for name, share in list(shares(weights).items())[:count]
     ]

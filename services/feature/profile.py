@@ -6,11 +6,11 @@ so that a profile rebuilt from the log equals the one that events built one by o
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from planogram.common.v1 import context_pb2
@@ -75,14 +75,14 @@ class Profile:
     purchase_count: int = 0
     segment: str = ""
     recent: Recent = field(default_factory=Recent)
-    categories: dict[str, list[float]] = field(default_factory=dict)
+    categories: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Decayed weight and number of events by category."""
-    brands: dict[str, list[float]] = field(default_factory=dict)
+    brands: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Decayed weight and number of events by brand."""
     price_sum: float = 0.0
     price_weight: float = 0.0
     price_count: int = 0
-    bought: dict[str, list[int]] = field(default_factory=dict)
+    bought: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Number of purchases and time of the last by item, last bought last."""
     session: Session = field(default_factory=Session)
 
@@ -197,7 +197,7 @@ def view(profile: Profile | None, session_key: str) -> SessionView:
     )
 
 
-def shares(weights: Mapping[str, Sequence[float]]) -> dict[str, float]:
+def shares(weights: Mapping[str, tuple[float, int]]) -> dict[str, float]:
     """Decayed weights as shares that sum to 1, strongest first; the time of reading cancels out."""
     total = sum(weight for weight, _ in weights.values())
     if total <= 0:
@@ -225,12 +225,9 @@ def bought_before(profile: Profile) -> list[str]:
 
 def dumps(profile: Profile) -> bytes:
     """The stored form of a profile."""
-    document: dict[str, Any] = {"format": _FORMAT}
-    for each in fields(Profile):
-        document[each.name] = getattr(profile, each.name)
-    document["recent"] = _as_dict(profile.recent)
-    document["session"] = _as_dict(profile.session)
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return msgspec.json.encode(
+        {"format": _FORMAT} | {each.name: getattr(profile, each.name) for each in fields(Profile)}
+    )
 
 
 def loads(data: bytes) -> Profile:
@@ -239,20 +236,26 @@ def loads(data: bytes) -> Profile:
     Raises:
         ValueError: where it is of another format.
     """
-    document = json.loads(data)
-    found = document.pop("format", None)
-    if found not in _READABLE_FORMATS:
-        raise ValueError(f"profile of format {found!r}, want one of {_READABLE_FORMATS}")
-    recent, session = Recent(**document.pop("recent")), Session(**document.pop("session"))
-    return Profile(**document, recent=recent, session=session)
+    if not data.startswith(_BEGINNING):
+        found = _FORMAT_OF.decode(data).format
+        if found not in _READABLE_FORMATS:
+            raise ValueError(f"profile of format {found!r}, want one of {_READABLE_FORMATS}")
+    return _PROFILE_OF.decode(data)
+
+
+class _Head(msgspec.Struct):
+    """What says how to read the rest of a stored profile."""
+
+    format: int | None = None
+
+
+_BEGINNING = b'{"format":%d,' % _FORMAT
+_FORMAT_OF = msgspec.json.Decoder(_Head)
+_PROFILE_OF = msgspec.json.Decoder(Profile)
 
 
 def _order(event: ShopperEvent) -> tuple[int, int]:
     return event.time_us, event.sequence
-
-
-def _as_dict(data: Recent | Session) -> dict[str, Any]:
-    return {each.name: getattr(data, each.name) for each in fields(data)}
 
 
 def _apply(profile: Profile, event: ShopperEvent, brief: ItemBrief | None) -> None:
@@ -272,8 +275,8 @@ def _apply(profile: Profile, event: ShopperEvent, brief: ItemBrief | None) -> No
 
 def _remember_item(profile: Profile, event: ShopperEvent, brief: ItemBrief | None) -> None:
     if event.type == PURCHASE:
-        bought_count = profile.bought.pop(event.item_id, [0, 0])[0]
-        profile.bought[event.item_id] = [bought_count + 1, event.time_us]
+        bought_count = profile.bought.pop(event.item_id, (0, 0))[0]
+        profile.bought[event.item_id] = bought_count + 1, event.time_us
         if len(profile.bought) > _BOUGHT_COUNT:
             del profile.bought[next(iter(profile.bought))]
     elif event.type == RETURN:
@@ -302,10 +305,10 @@ def _weight(event: ShopperEvent) -> float:
     return POSITIVE_WEIGHTS.get(event.type) or _NEGATIVE_WEIGHTS.get(event.type, 0.0)
 
 
-def _add(weights: dict[str, list[float]], name: str, weight: float) -> None:
+def _add(weights: dict[str, tuple[float, int]], name: str, weight: float) -> None:
     if name:
         old, count = weights.get(name, (0.0, 0))
-        weights[name] = [max(old + weight, 0.0), count + 1]
+        weights[name] = max(old + weight, 0.0), count + 1
 
 
 def _insert_recent(recent: Recent, event: ShopperEvent, brief: ItemBrief | None) -> None:

@@ -7,6 +7,7 @@ here is the one that models are trained for today.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -174,13 +175,16 @@ def encode_shopper(
     ids = np.zeros((RECENT_COUNT, 4), np.int64)
     numbers = np.zeros((RECENT_COUNT, 2), np.float32)
     if count:
-        ids[:count, 0] = [hashed(text, _ITEM) for text in recent.item_ids]
-        ids[:count, 1] = [hashed_category(text) for text in recent.categories]
-        ids[:count, 2] = [_hashed_brand(text) for text in recent.brands]
-        ids[:count, 3] = recent.events
+        columns = (
+            list(map(_hashed_item, recent.item_ids)),
+            list(map(hashed_category, recent.categories)),
+            list(map(_hashed_brand, recent.brands)),
+            recent.events,
+        )
+        ids[:count] = np.array(columns, np.int64).T
         age_hours = np.maximum(now_us - np.array(recent.times_us, np.float64), 0) / _US_PER_HOUR
         numbers[:count, 0] = np.minimum(np.log1p(age_hours) / 3, 3)
-        numbers[:count, 1] = np.clip(recent.relative_prices, -3, 3)
+        numbers[:count, 1] = np.array(recent.relative_prices).clip(-3, 3)
     return {
         "history_ids": ids,
         "history_numbers": numbers,
@@ -212,7 +216,7 @@ def taste(profile: Profile, recent_vectors: NDArray[np.float32], now_us: float) 
     weights = np.array([POSITIVE_WEIGHTS.get(event, 0.0) for event in recent.events])
     age_days = np.maximum(now_us - np.array(recent.times_us, np.float64), 0) / (24 * _US_PER_HOUR)
     mean = (weights * 0.5 ** (age_days / _TASTE_HALF_LIFE_DAYS)) @ recent_vectors
-    length = float(np.linalg.norm(mean))
+    length = math.sqrt(mean @ mean)
     # Far enough from nothing that the direction is no rounding error.
     return (mean / length if length > 1e-12 else np.zeros(VECTOR_WIDTH)).astype(np.float32)
 
@@ -228,27 +232,32 @@ def hashed_category(text: str) -> int:
     return hashed(text, _CATEGORY)
 
 
+@lru_cache(maxsize=65_536)
+def _hashed_item(text: str) -> int:
+    return hashed(text, _ITEM)
+
+
 @lru_cache(maxsize=16_384)
 def _hashed_brand(text: str) -> int:
     return hashed(text, _BRAND)
 
 
 def _shopper_numbers(profile: Profile, session: SessionView) -> NDArray[np.float32]:
-    counts = np.array(
-        [
-            profile.event_count,
-            profile.click_count,
-            profile.purchase_count,
-            session.page_index,
-            session.click_count,
-            session.pages_without_click,
-        ],
-        np.float64,
-    )
-    logs = np.minimum(np.log1p(counts), 9.0)
-    level = 2 * price_level(profile) - 1
+    def log(count: int) -> float:
+        return min(math.log1p(count), 9.0)
+
     return np.array(
-        [logs[0] / 3, logs[1] / 2, logs[2], level, logs[3], logs[4], logs[5], session.is_known], np.float32
+        [
+            log(profile.event_count) / 3,
+            log(profile.click_count) / 2,
+            log(profile.purchase_count),
+            2 * price_level(profile) - 1,
+            log(session.page_index),
+            log(session.click_count),
+            log(session.pages_without_click),
+            session.is_known,
+        ],
+        np.float32,
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from planogram.common.v1 import context_pb2
@@ -19,17 +17,18 @@ from services.common import log
 from services.common.errors import Incompatible, InvalidRequest, NotFound
 from services.common.executor import BoundedExecutor
 from services.common.pseudonyms import Pseudonyms
-from services.common.tensors import to_tensor
+from services.common.tensors import fill
 from services.feature import checks, schema
 from services.feature.acts import ShopperEvent
 from services.feature.candidates import ModuleQuery
 from services.feature.columns import ITEM_FEATURES, SHOPPER_FEATURES, Value, default_like
+from services.feature.facts import describe
 from services.feature.gathering import Features, PageQuery, gather
 from services.feature.live import ItemChange, LiveItems
 from services.feature.portrait import portrait
 from services.feature.profile import Profile, SessionView, recently_viewed, view
+from services.feature.reading import ProfileReader
 from services.feature.schema import Encoding
-from services.feature.snapshot import Generation
 from services.feature.store import PROFILE, Row, Store
 from services.feature.updating import ProfileUpdater, profile_of
 
@@ -52,6 +51,7 @@ class FeatureServicer:
         self._items = items
         self._updater = updater
         self._readers = readers
+        self._profiles = ProfileReader(store, readers)
         self._writer = writer
         self._pseudonyms = pseudonyms
         self._read_timeout_s = read_timeout_s
@@ -59,23 +59,22 @@ class FeatureServicer:
     async def GatherPage(
         self, request: feature_pb2.GatherPageRequest, context: Any
     ) -> feature_pb2.GatherPageResponse:
-        checks.check_page(request)
+        modules = checks.check_page(request)
         encodings = served_encodings(request.schema_fingerprints)
         now = checks.page_time(request.context)
         profile, is_stale = await self._profile_for_page(request.shopper, now, self._patience_s(context))
         generation = self._items.current
-        gathered = gather(generation, profile, self._page_query(request, now, encodings))
+        gathered = gather(generation, profile, self._page_query(request, modules, now, encodings))
         log.annotate(snapshot=generation.version, items=len(gathered.rows), stale_profile=is_stale)
-        response = feature_pb2.GatherPageResponse(
-            session=session_message(gathered.session),
-            item_facts=_facts(generation, gathered.rows),
-            snapshot_version=generation.version,
-            snapshot_age_s=max(time.time() - generation.built_s, 0.0),
-            is_profile_stale=is_stale,
-        )
-        response.item_ids.extend(generation.columns.ids[gathered.rows].tolist())
-        for module, rows in zip(request.modules, gathered.module_rows, strict=True):
-            response.modules.add(module_id=module.module_id, rows=rows.tolist())
+        # What is common to pages was described before; protobuf appends what else there is.
+        response = feature_pb2.GatherPageResponse.FromString(gathered.common.described)
+        describe(response, generation, gathered.rows[len(gathered.common.place) :])
+        response.session.CopyFrom(session_message(gathered.session))
+        response.snapshot_version = generation.version
+        response.snapshot_age_s = max(time.time() - generation.built_s, 0.0)
+        response.is_profile_stale = is_stale
+        for module, rows in zip(modules, gathered.module_rows, strict=True):
+            response.modules.add(module_id=module.module_id, rows=rows)
         for fingerprint, features in gathered.features.items():
             _add_feature_set(response, fingerprint, features)
         return response
@@ -169,23 +168,17 @@ class FeatureServicer:
         """The profile, where consent allows one; and whether reading it failed or took too long."""
         if shopper.consent != context_pb2.CONSENT_GRANTED or not shopper.user_id:
             return None, False
-        key = self._pseudonyms.of("shopper", shopper.user_id)
-        read = self._readers.submit(self._store.read, PROFILE, [key], now)
-        done, _ = await asyncio.wait({read}, timeout=patience_s)
-        if not done:
-            # The read keeps its place in the executor until it ends; its answer is not wanted any more.
-            read.add_done_callback(_ignore)
-            return None, True
-        if read.exception() is not None:
-            log.annotate(profile_problem=type(read.exception()).__name__)
-            return None, True
-        return profile_of(read.result()[0]), False
+        return await self._profiles.read(self._pseudonyms.of("shopper", shopper.user_id), now, patience_s)
 
     async def _read(self, keys: Sequence[str]) -> Sequence[Row | None]:
         return await self._readers.submit(self._store.read, PROFILE, keys, datetime.now(UTC))
 
     def _page_query(
-        self, request: feature_pb2.GatherPageRequest, now: datetime, encodings: Sequence[Encoding]
+        self,
+        request: feature_pb2.GatherPageRequest,
+        modules: Sequence[ModuleQuery],
+        now: datetime,
+        encodings: Sequence[Encoding],
     ) -> PageQuery:
         page = request.context
         return PageQuery(
@@ -193,16 +186,7 @@ class FeatureServicer:
             page_type=page.page_type,
             device=page.device,
             now=now,
-            modules=[
-                ModuleQuery(
-                    module.module_id,
-                    module.source,
-                    module.limit or checks.DEFAULT_LIMIT,
-                    module.category,
-                    module.item_ids,
-                )
-                for module in request.modules
-            ],
+            modules=modules,
             query=page.query,
             item_id=page.item_id,
             cart_item_ids=page.cart_item_ids,
@@ -298,29 +282,6 @@ def _outcome(number: int) -> context_pb2.Outcome:
     return cast(context_pb2.Outcome, number)
 
 
-def _facts(generation: Generation, rows: NDArray[np.int64]) -> feature_pb2.ItemFacts:
-    columns = generation.columns
-    price = columns.price_micros[rows]
-
-    def words(vocabulary: NDArray[np.object_], codes: NDArray[np.int32]) -> list[str]:
-        names: list[str] = vocabulary[codes[rows]].tolist()
-        return names
-
-    return feature_pb2.ItemFacts(
-        brand=words(generation.brands, columns.brand),
-        seller=words(generation.sellers, columns.seller),
-        category=words(generation.categories, columns.category),
-        price_micros=price.tolist(),
-        margin_micros=(price - columns.cost_micros[rows]).tolist(),
-        stock=columns.stock[rows].tolist(),
-        age_rating=columns.age_rating[rows].tolist(),
-        bid_micros=columns.bid_micros[rows].tolist(),
-        first_seen_unix_s=columns.first_seen_unix_s[rows].tolist(),
-        popularity=columns.click_rate[rows].tolist(),
-        discount=generation.discount[rows].tolist(),
-    )
-
-
 def _add_feature_set(response: feature_pb2.GatherPageResponse, fingerprint: str, features: Features) -> None:
     added = response.feature_sets.add(schema_fingerprint=fingerprint)
     tensors: tuple[tuple[Any, Mapping[str, NDArray[Any]]], ...] = (
@@ -329,7 +290,7 @@ def _add_feature_set(response: feature_pb2.GatherPageResponse, fingerprint: str,
     )
     for target, arrays in tensors:
         for name, array in arrays.items():
-            target[name].CopyFrom(to_tensor(array))
+            fill(target[name], array)
 
 
 def _add_row(
@@ -352,8 +313,3 @@ def _feature_value(value: Value, like: Value) -> feature_pb2.FeatureValue:
     if any(isinstance(one, str) for one in (*value, *(like if isinstance(like, list) else ()))):
         return feature_pb2.FeatureValue(texts=feature_pb2.TextList(values=[str(one) for one in value]))
     return feature_pb2.FeatureValue(numbers=feature_pb2.NumberList(values=[float(one) for one in value]))
-
-
-def _ignore(read: asyncio.Future[Any]) -> None:
-    if not read.cancelled():
-        read.exception()

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from services.common import artifacts
 from services.common.errors import Incompatible
-from services.feature import schema
+from services.feature import neighbours, schema
 from services.feature.acts import ItemBrief
 from services.feature.journal import Offer
+from services.feature.memo import Memo
+from services.feature.neighbours import Neighbours
 from services.feature.schema import Encoding, ItemRows
 from services.feature.search import Postings, SearchIndex
 
@@ -33,11 +35,17 @@ _KIND_NAMES = {code: name for name, code in KINDS.items()}
 LAYOUT = 2
 """Version of the folder's layout; a server refuses any other."""
 
+_SEEN_COUNT = 100_000
+_POPULARITY_SHARE = 0.1
+"""What the most popular item gains on a cosine among what is recommended."""
+
 _PUSHED = (
     *("price_micros", "stock", "is_active", "changed_us"),
     *("relative_price", "price_percentile"),
 )
 
+INDEX_FILE = "neighbours.faiss"
+"""Absent from the snapshot of a small shop."""
 RANKED = ("bestsellers", "trending", "new_arrivals", "deals", "sponsored", "articles")
 """Names of the indexes that rank items, in all and by category."""
 
@@ -99,6 +107,8 @@ class Generation:
     sequence: int
     """Number of the last push that is laid over the snapshot."""
     built_s: float
+    build_s: float
+    """How long the build took; 0 where the snapshot does not say."""
     columns: Columns
     categories: NDArray[np.object_]
     """Names by their codes, as are brands and sellers: an array hands out a page's names at once."""
@@ -111,14 +121,24 @@ class Generation:
     discount: NDArray[np.float32]
     is_shown: NDArray[np.bool_]
     """(N,) active and in stock."""
+    is_product_shown: NDArray[np.bool_]
+    """(N,) that, and a product."""
     newest_s: float
     """When the last item entered the catalogue, seconds since 1970."""
     encoded: Mapping[str, Mapping[str, NDArray[Any]]]
     """Item tensors (N, ...) by name, by fingerprint of each encoding that is served, item_vector left out."""
     appeal: NDArray[np.float32]
-    """(N,) popularity, 0 to 1, of products that are shown; minus infinity of all else."""
-    memo: dict[tuple[int, str, str, int], NDArray[np.int32]] = field(init=False, default_factory=dict)
-    """Candidates that depend on nothing but the generation, once they were asked for."""
+    """(N,) what popularity adds to the cosine of products that are shown; minus infinity of all else."""
+    vectors_by_width: NDArray[np.float32]
+    """(D, N) item_vector with its axes changed, which multiplies several times as fast."""
+    neighbours: Neighbours | None
+    """Of products that are shown; None in a shop so small that all are compared."""
+    seen: dict[str, int] = field(default_factory=dict)
+    """Rows of ids that were asked for lately: a search among all ids costs far more."""
+    candidates: Memo = field(init=False, default_factory=lambda: Memo(10_000))
+    """Of modules whose candidates depend on no shopper."""
+    commons: Memo = field(init=False, default_factory=lambda: Memo(256))
+    """What pages have in common, by their modules."""
 
     @property
     def version(self) -> str:
@@ -130,14 +150,23 @@ class Generation:
 
     def rows_of(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
         """Rows of item ids, -1 where unknown."""
+        rows = [self.seen.get(item_id) for item_id in item_ids]
+        if None in rows:
+            rows = self._searched(item_ids).tolist()
+            if len(self.seen) > _SEEN_COUNT:
+                self.seen.clear()
+            self.seen.update(zip(item_ids, rows, strict=True))
+        return np.array(rows, np.int32)
+
+    def _searched(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
         ids = self.columns.ids
-        if not len(item_ids) or not len(ids):
-            return np.full(len(item_ids), -1, np.int32)
+        if not len(ids):
+            return np.full(len(item_ids), -1)
         wanted = np.array([item_id.encode() for item_id in item_ids], np.bytes_)
         # In the width of the ids, or numpy would widen all of them first; a longer id is cut for the search
         # and then differs from what was found.
         places = np.minimum(np.searchsorted(ids, wanted.astype(ids.dtype)), len(ids) - 1)
-        return np.where(ids[places] == wanted, places, -1).astype(np.int32)
+        return np.where(ids[places] == wanted, places, -1)
 
     def row_of(self, item_id: str) -> int:
         return int(self.rows_of((item_id,))[0]) if item_id else -1
@@ -162,7 +191,7 @@ class Generation:
 
     def vectors(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
         """(len(rows), D) vectors, zeros for row -1."""
-        found = self.columns.item_vector[rows]
+        found = self.columns.item_vector.take(rows, axis=0, mode="wrap")
         found[rows < 0] = 0
         return found
 
@@ -170,9 +199,13 @@ class Generation:
         self, encoding: Encoding, rows: NDArray[np.int64], now: datetime
     ) -> dict[str, NDArray[Any]]:
         """The item tensors of rows at a time."""
-        tensors = {name: array[rows] for name, array in self.encoded[encoding.fingerprint].items()}
+        # The rows exist, so that "clip" changes none; it only spares numpy a copy for the case of an error.
+        tensors = {
+            name: array.take(rows, axis=0, mode="clip")
+            for name, array in self.encoded[encoding.fingerprint].items()
+        }
         encoding.at(tensors, self.columns.first_seen_unix_s[rows], now.timestamp())
-        return tensors | {"item_vector": self.columns.item_vector[rows]}
+        return tensors | {"item_vector": self.columns.item_vector.take(rows, axis=0, mode="clip")}
 
 
 def load(root: Path, version: str) -> Generation:
@@ -203,10 +236,12 @@ def load(root: Path, version: str) -> Generation:
         np.array(vocabularies[name], np.object_) for name in ("categories", "brands", "sellers")
     )
     discount = discount_of(columns.price_micros, columns.list_price_micros)
+    index = neighbours.read(artifact.file(INDEX_FILE)) if INDEX_FILE in manifest["files"] else None
     generation = Generation(
         snapshot_version=version,
         sequence=0,
         built_s=float(manifest["built_s"]),
+        build_s=float(manifest.get("build_s", 0.0)),
         columns=columns,
         categories=categories,
         brands=brands,
@@ -218,7 +253,8 @@ def load(root: Path, version: str) -> Generation:
         discount=discount,
         newest_s=float(columns.first_seen_unix_s.max(initial=0)),
         encoded={},
-        **_shown(columns),
+        vectors_by_width=columns.item_vector.T if index else np.ascontiguousarray(columns.item_vector.T),
+        **_shown(columns, index),
     )
     # A snapshot of another release may lack an encoding: what it says of the items is encoded here then.
     stored: Mapping[str, Sequence[str]] = manifest["encodings"]
@@ -275,7 +311,7 @@ def overlay(generation: Generation, offers: Sequence[Offer], sequence: int) -> G
         columns=columns,
         discount=discount,
         ranked=ranked,
-        **_shown(columns),
+        **_shown(columns, generation.neighbours and generation.neighbours.index),
     )
     return replace(result, encoded=_encoded_again(result, changed)) if len(changed) else result
 
@@ -314,12 +350,20 @@ def group_by_category(
     return RankedIndex(offsets.astype(np.int64), np.concatenate((rows, rows[order])).astype(np.int32))
 
 
-def _shown(columns: Columns) -> dict[str, Any]:
+def popularity_of(click_rate: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What an item's popularity adds to a cosine among what is recommended."""
+    return (_POPULARITY_SHARE * click_rate / max(float(click_rate.max(initial=0)), 1e-9)).astype(np.float32)
+
+
+def _shown(columns: Columns, index: Any) -> dict[str, Any]:
     is_shown = columns.is_active & (columns.stock > 0)
-    rate = columns.click_rate
-    share = rate / max(float(rate.max(initial=0)), 1e-9)
-    is_wanted = is_shown & (columns.kind == PRODUCT)
-    return {"is_shown": is_shown, "appeal": np.where(is_wanted, share, -np.inf).astype(np.float32)}
+    is_product_shown = is_shown & (columns.kind == PRODUCT)
+    return {
+        "is_shown": is_shown,
+        "is_product_shown": is_product_shown,
+        "appeal": np.where(is_product_shown, popularity_of(columns.click_rate), -np.inf).astype(np.float32),
+        "neighbours": Neighbours(index, is_product_shown) if index else None,
+    }
 
 
 def _encoded_again(generation: Generation, rows: NDArray[np.int64]) -> dict[str, dict[str, NDArray[Any]]]:

@@ -279,18 +279,25 @@ class Store:
             self._writer.online_write_batch(self._config, view, batch, None)
 
     def read(
-        self, view_name: str, keys: Sequence[str], now: datetime | None = None, *, as_writer: bool = False
+        self,
+        view_name: str,
+        keys: Sequence[str],
+        now: datetime | None = None,
+        *,
+        as_writer: bool = False,
+        features: Sequence[str] = (),
     ) -> list[Row | None]:
         """Online rows in the order of the keys; None where nothing is stored or it is stale.
 
         Args:
             now: time at which the view's ttl is checked; None reads rows of any age.
+            features: the only ones that are wanted; none names all.
             as_writer: on the writer's own connection and thread.
         """
         view = self._views[view_name]
         provider = self._writer if as_writer else self._reader()
         # A list of our own each time, because the Redis store appends to the one it is given.
-        names = [feature.name for feature in view.features]
+        names = list(features) or [feature.name for feature in view.features]
         entity_keys = [self._entity_key(view, key) for key in keys]
         with _answering():
             found = provider.online_read(self._config, view, entity_keys, names)

@@ -230,11 +230,10 @@ def bench_plan(
 
 @bench.command("feature")
 def bench_feature(
-    items: Annotated[int, typer.Option(min=300, help="Items of the shop.")] = 10_000,
+    items: Annotated[int, typer.Option(min=300, help="Items of the shop.")] = 100_000,
     pages: Annotated[int, typer.Option(min=20, help="Calls behind each figure.")] = 2_000,
     redis: Annotated[bool, typer.Option(help="On Redis as well.")] = True,
     swaps: Annotated[int, typer.Option(min=0, help="Snapshots built and taken over under load.")] = 10,
-    swap_items: Annotated[int, typer.Option(min=300, help="Items of those snapshots.")] = 100_000,
     seed: Annotated[int, typer.Option(min=0, help="Which shop and shoppers.")] = 0,
 ) -> None:
     """GatherPage against Feast's read of one shopper, stock Feast and an echo, and its tail during swaps."""
@@ -242,7 +241,20 @@ def bench_feature(
 
     from services.local.bench.feature import run
 
-    run.run(items, swap_items, swaps, pages, redis, seed, " ".join(["planogram", *sys.argv[1:]]))
+    run.run(items, swaps, pages, redis, seed, " ".join(["planogram", *sys.argv[1:]]))
+
+
+@bench.command("nearest")
+def bench_nearest(
+    sizes: Annotated[str, typer.Option(help="Numbers of products.")] = "2000,5000,10000,100000,1000000",
+    seed: Annotated[int, typer.Option(min=0, help="Which products and tastes.")] = 0,
+) -> None:
+    """Inverted lists against comparing a taste with all products: time, and what is found."""
+    import sys
+
+    from services.local.bench.feature import nearest
+
+    nearest.run([int(size) for size in sizes.split(",")], seed, " ".join(["planogram", *sys.argv[1:]]))
 
 
 @bench.command("scoring")

@@ -94,6 +94,23 @@ async def test_tensors_follow_the_schema(service: Any) -> None:
     assert shopper["history_ids"][0].all()
 
 
+async def test_a_page_is_the_same_with_and_without_what_pages_have_in_common(service: Any) -> None:
+    modules: dict[str, Any] = {
+        name: {} for name in ("BESTSELLERS", "FOR_YOU", "DEALS", "SIMILAR", "TRENDING")
+    }
+    request = page(modules=modules, item_id="item-001")
+    first = await service.stub.GatherPage(request)  # describes what is common
+    second = await service.stub.GatherPage(request)  # takes it as described
+    alone = {
+        name: items_of(await service.stub.GatherPage(page(modules={name: {}}, item_id="item-001")))[name]
+        for name in modules
+    }
+    assert items_of(first) == items_of(second) == alone
+    assert first.item_facts == second.item_facts
+    columns = [len(values) for _, values in second.item_facts.ListFields()]
+    assert columns == [len(second.item_ids)] * len(columns) and len(columns) == 11
+
+
 async def test_facts_are_the_catalogues(service: Any, shop: Any) -> None:
     response = await service.stub.GatherPage(page(modules={"BESTSELLERS": {"limit": 200}, "DEALS": {}}))
     rows = {row["item_id"]: row for row in shop.items.to_pylist()}

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import structlog
+from prometheus_client import REGISTRY
 
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
@@ -99,6 +100,7 @@ async def test_a_new_snapshot_is_taken_over_under_load(service: Any, settings: A
         schema_fingerprints=[schema.FINGERPRINT],
     )
     before = (await service.stub.GatherPage(request)).snapshot_version
+    swaps = REGISTRY.get_sample_value("planogram_feature_snapshot_swaps_total") or 0.0
     builder = asyncio.create_task(asyncio.to_thread(run_builder, settings))
     seen = [before]
     while seen[-1] == before and len(seen) < 5_000:
@@ -108,6 +110,13 @@ async def test_a_new_snapshot_is_taken_over_under_load(service: Any, settings: A
         await asyncio.sleep(0.01)
     assert await builder == seen[-1] != before
     assert response.snapshot_age_s < 60
+    told = {
+        name: REGISTRY.get_sample_value(f"planogram_feature_{name}") or 0.0
+        for name in ("snapshot_swaps_total", "items", "snapshot_age_seconds", "snapshot_build_seconds")
+    }
+    assert told["snapshot_swaps_total"] == swaps + 1
+    assert told["items"] == service.servicer._items.current.count
+    assert 0 < told["snapshot_age_seconds"] < 60 and 0 < told["snapshot_build_seconds"] < 60
 
 
 async def test_two_snapshots_are_kept(settings: Any, store: Store) -> None:
@@ -206,7 +215,7 @@ def test_an_overlay_leaves_the_generation_below_alone(settings: Any) -> None:
     assert base.is_shown[row] and not above.is_shown[row]
     assert above.columns.price_micros[older] == base.columns.price_micros[older], "an older offer loses"
     assert above.version == f"{base.version}+5"
-    assert above.memo is not base.memo
+    assert above.candidates is not base.candidates and above.commons is not base.commons
 
 
 def test_another_layout_or_nothing_is_refused(settings: Any, tmp_path: Path) -> None:

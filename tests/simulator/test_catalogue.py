@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
@@ -40,6 +41,19 @@ def test_it_holds_ten_thousand_items_with_five_percent_articles_in_every_categor
 def test_no_title_stands_twice(items: pa.Table) -> None:
     titles = Counter(items["title"].to_pylist())
     assert titles.most_common(1)[0][1] == 1
+
+
+def test_a_shelf_that_uses_up_its_words_goes_on_with_numbers(as_of: datetime) -> None:
+    random = np.random.default_rng(0)
+    subcategory = assortment.SUBCATEGORIES[0]
+    few = replace(
+        subcategory, kinds=subcategory.kinds[:1], sizes=subcategory.sizes[:1], colours=subcategory.colours[:2]
+    )
+    brands = catalogue._brands(subcategory.category, random)[:1]
+    titles: set[str] = set()
+    for number in range(300):
+        catalogue._product(few, number, brands, titles, as_of, random)
+    assert len(titles) == 300 and any(title.endswith(", no. 299") for title in titles)
 
 
 def test_titles_are_finished_sentences_without_leftovers(items: pa.Table) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+from rich.console import Console
 
 from planogram.feature.v1 import feature_pb2_grpc
 from services.common import probe
@@ -33,41 +34,49 @@ from services.local.bench.ports import free_port
 from services.local.supervisor import clean_environment
 
 ITEMS_OF_A_PAGE = 200
+_SHOPPER_COUNT = 500
+_QUIET_COUNT = 3_000
+"""Calls after each swap, which give the tail without one."""
 _START_S = 90.0
 _PAUSE_S = 0.002
 """Between calls while snapshots are swapped: a caller that waits for nothing would be the load itself."""
 
 
 def run(
-    item_count: int,
-    swap_item_count: int,
-    swap_count: int,
-    page_count: int,
-    has_redis: bool,
-    seed: int,
-    command: str,
+    item_count: int, swap_count: int, page_count: int, has_redis: bool, seed: int, command: str
 ) -> list[Row]:
     """Measures and reports.
 
     Args:
-        swap_count: snapshots of `swap_item_count` items that are built and taken over; 0 for none.
+        swap_count: snapshots that are built and taken over; 0 for none.
         page_count: calls behind each figure; stock Feast is asked a tenth as often.
     """
+    progress = _teller()
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
         root = Path(scratch)
-        stores = {"SQLite": ""}
+        empty = shops.build(root / "shop", item_count, seed, progress)
+        stores = {"SQLite": shops.copy(empty, root / "SQLite", "")}
         if has_redis:
-            stores["Redis"] = stack.enter_context(shops.redis_server(root / "redis"))
+            url = stack.enter_context(shops.redis_server(root / "redis"))
+            stores["Redis"] = shops.copy(empty, root / "Redis", url)
         rows: list[Row] = []
-        for name, url in stores.items():
-            shop = asyncio.run(shops.build(root / name, item_count, 500, url, seed))
+        for name, unvisited in stores.items():
+            progress(f"{name}: shoppers do things")
+            shop = asyncio.run(shops.visited(unvisited, _SHOPPER_COUNT, seed))
+            progress(f"{name}: pages in process, by turns with Feast")
             rows += _in_process(name, shop, page_count, seed)
+            progress(f"{name}: pages by RPC, by turns with an echo")
             rows += _over_a_socket(name, shop, root / f"{name}-recording", page_count, seed)
-        if swap_count:
-            shop = asyncio.run(shops.build(root / "swaps", swap_item_count, 200, "", seed))
-            rows.append(_while_swapped(shop, swap_count, seed))
+            if name == "SQLite" and swap_count:
+                rows.append(_while_swapped(shop, swap_count, seed, progress))
     harness.report("feature", rows, command)
     return rows
+
+
+def _teller() -> Callable[[str], None]:
+    """Prints what is done now, and how long after the start."""
+    begun, console = time.monotonic(), Console()
+    return lambda text: console.print(f"{time.monotonic() - begun:6.0f} s  {text}", style="dim")
 
 
 def _in_process(name: str, shop: Shop, page_count: int, seed: int) -> list[Row]:
@@ -169,7 +178,7 @@ async def _by_turns(shop: Shop, echo: str, page_count: int) -> tuple[list[float]
     return own, floor
 
 
-def _while_swapped(shop: Shop, swap_count: int, seed: int) -> Row:
+def _while_swapped(shop: Shop, swap_count: int, seed: int, progress: Callable[[str], None]) -> Row:
     """The tail of GatherPage while snapshots are built and taken over, against the tail before and after."""
     log = shop.settings.state_path.parent / "feature.log"
     with (
@@ -181,20 +190,20 @@ def _while_swapped(shop: Shop, swap_count: int, seed: int) -> Row:
         quiet: list[float] = []
         busy: list[float] = []
         versions = set()
-        for _ in range(swap_count):
+        for number in range(swap_count):
+            progress(f"pages by RPC while snapshot {number + 1} of {swap_count} is built and taken over")
             builder = subprocess.Popen(
                 [sys.executable, "-m", "services.feature.build"],
                 env=clean_environment() | shop.variables,
                 stdout=subprocess.DEVNULL,
             )
-            before = len(busy)
             busy += _calls_until(call, shop, _is_running(builder))
             if builder.wait() != 0:
                 raise ConfigurationError(f"the snapshot builder failed with {builder.returncode}")
             # The swap itself comes within a refresh.
             busy += _calls_until(call, shop, lambda: False, 800)
             versions.add(call(shop.pages[0], timeout=10).snapshot_version)
-            quiet += _calls_until(call, shop, lambda: False, len(busy) - before)
+            quiet += _calls_until(call, shop, lambda: False, _QUIET_COUNT)
     if len(versions) != swap_count:
         raise ConfigurationError(f"{swap_count} snapshots were built, and {len(versions)} served")
     return Row(

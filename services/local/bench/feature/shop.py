@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,17 +47,21 @@ MODULES = (
 _EVENTS_EACH = 40
 _LOOK_UPS_EACH = 3
 
+Progress = Callable[[str], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Shop:
     """A built state, and who comes.
 
     Attributes:
+        words: what is searched for.
         pages: requests of shoppers in an order without a pattern.
     """
 
     settings: FeatureSettings
     item_ids: tuple[str, ...]
+    words: tuple[str, ...]
     pages: tuple[feature_pb2.GatherPageRequest, ...]
 
     def open_store(self) -> Store:
@@ -72,18 +77,9 @@ class Shop:
         }
 
 
-async def build(folder: Path, item_count: int, shopper_count: int, redis_url: str, seed: int) -> Shop:
-    """A shop on disk whose shoppers did things; takes a minute for 100,000 items."""
-    settings = FeatureSettings.model_validate(
-        {
-            "state_path": folder / "feature",
-            "catalogue_path": folder / "items.parquet",
-            "log_path": folder / "log",
-            "shopper_key_path": folder / "shopper.key",
-            "redis_url": redis_url,
-            "listen": f"127.0.0.1:{free_port()}",
-        }
-    )
+def build(folder: Path, item_count: int, seed: int, progress: Progress) -> Shop:
+    """A shop on disk whose items are known and whom nobody visited yet; takes minutes for 100,000 items."""
+    settings = _settings(folder, "")
     table = catalogue.make(seed, datetime.now(UTC), item_count)
     files.write(settings.catalogue_path, table)
     store, journal = _store(settings), Journal(settings.state_path)
@@ -94,23 +90,41 @@ async def build(folder: Path, item_count: int, shopper_count: int, redis_url: st
         log_path=settings.log_path,
         snapshots_path=settings.snapshots_path,
         kept_count=settings.applied_event_count,
-        progress=lambda text: None,
+        progress=progress,
     )
     journal.close()
     store.close()
-    ids = tuple(table["item_id"].to_pylist())
+    words = tuple(title.split()[0] for title in table["title"].to_pylist())
+    return Shop(settings, tuple(table["item_id"].to_pylist()), words, ())
+
+
+def copy(shop: Shop, folder: Path, redis_url: str) -> Shop:
+    """The same items on another online store, which knows no item yet."""
+    settings = _settings(folder, redis_url)
+    shutil.copytree(shop.settings.state_path, settings.state_path)
+    store = _store(settings)
+    store.apply()
+    store.close()
+    return replace(shop, settings=settings)
+
+
+async def visited(shop: Shop, shopper_count: int, seed: int) -> Shop:
+    """The shop after shoppers did things there, and the pages that they ask for next."""
     random = np.random.default_rng(seed)
     names = [f"shopper-{number:05d}" for number in range(shopper_count)]
-    async with SERVICE.open(settings) as servicer:
-        keys = pseudonyms.load(settings.shopper_key_path)
+    async with SERVICE.open(shop.settings) as servicer:
+        keys = pseudonyms.load(shop.settings.shopper_key_path)
         for name in names:
-            await servicer.UpdateProfiles(_past(keys, name, ids, random), None)
-    words = [title.split()[0] for title in table["title"].to_pylist()]
+            await servicer.UpdateProfiles(_past(keys, name, shop.item_ids, random), None)
     pages = tuple(
-        _page(name, ids[random.integers(len(ids))], words[random.integers(len(words))])
+        _page(
+            name,
+            shop.item_ids[random.integers(len(shop.item_ids))],
+            shop.words[random.integers(len(shop.words))],
+        )
         for name in random.permutation(names * _LOOK_UPS_EACH).tolist()
     )
-    return Shop(settings, ids, pages)
+    return replace(shop, pages=pages)
 
 
 def put_items_online(store: Store, count: int) -> None:
@@ -160,6 +174,19 @@ async def opened(shop: Shop) -> AsyncIterator[Any]:
     """The servicer in this process."""
     async with SERVICE.open(shop.settings) as servicer:
         yield servicer
+
+
+def _settings(folder: Path, redis_url: str) -> FeatureSettings:
+    return FeatureSettings.model_validate(
+        {
+            "state_path": folder / "feature",
+            "catalogue_path": folder / "items.parquet",
+            "log_path": folder / "log",
+            "shopper_key_path": folder / "shopper.key",
+            "redis_url": redis_url,
+            "listen": f"127.0.0.1:{free_port()}",
+        }
+    )
 
 
 def _store(settings: FeatureSettings) -> Store:

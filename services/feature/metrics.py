@@ -1,0 +1,21 @@
+"""What does Prometheus learn of the items that serve?"""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client import Counter, Gauge
+
+from services.feature.snapshot import Generation
+
+AGE = Gauge("planogram_feature_snapshot_age_seconds", "Time since the snapshot that serves was built.")
+BUILD = Gauge("planogram_feature_snapshot_build_seconds", "Time that its build took.")
+ITEMS = Gauge("planogram_feature_items", "Items of the snapshot that serves.")
+SWAPS = Counter("planogram_feature_snapshot_swaps_total", "Snapshots taken over from another one.")
+
+
+def serving(generation: Generation) -> None:
+    """Tells of the snapshot that serves from now on."""
+    AGE.set_function(lambda: max(time.time() - generation.built_s, 0.0))
+    BUILD.set(generation.build_s)
+    ITEMS.set(generation.count)

@@ -1,0 +1,61 @@
+"""How is one shopper's profile read for a page, in time and without holding up other pages?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+
+from services.common import log
+from services.common.executor import BoundedExecutor
+from services.feature.profile import Profile
+from services.feature.store import PROFILE, Row, Store
+from services.feature.updating import profile_of
+
+QUICK_S = 0.002
+"""Mean time of reads up to which they run on the event loop: as long as what else a page does there."""
+_FIRST_MEAN_S = 0.01
+_SHARE_OF_LATEST = 0.1
+_WANTED = ("state",)
+
+
+class ProfileReader:
+    """Reads profiles in worker threads; from SQLite on the event loop, for as long as that is quick.
+
+    A hop to a thread and back costs more than SQLite's read from memory, which waits for no writer (WAL)
+    and for no disk but as the mapped snapshot does. Slow reads send the next ones to the threads again.
+    """
+
+    def __init__(self, store: Store, readers: BoundedExecutor) -> None:
+        self._store = store
+        self._readers = readers
+        self._mean_s = _FIRST_MEAN_S
+
+    async def read(self, key: str, now: datetime, patience_s: float) -> tuple[Profile | None, bool]:
+        """The profile, None where there is none; and whether reading it failed or took too long.
+
+        Raises:
+            Overloaded: where too many reads wait.
+        """
+        is_quick = self._mean_s <= QUICK_S and not self._store.is_redis
+        job = None if is_quick else self._readers.submit(self._timed, key, now)
+        try:
+            if job is None:
+                row = self._timed(key, now)
+            else:
+                # A read that takes too long keeps its place in the executor until it ends.
+                async with asyncio.timeout(patience_s):
+                    row = await job
+        except TimeoutError:
+            return None, True
+        except Exception as error:
+            log.annotate(profile_problem=type(error).__name__)
+            return None, True
+        return profile_of(row), False
+
+    def _timed(self, key: str, now: datetime) -> Row | None:
+        begun = time.perf_counter()
+        row = self._store.read(PROFILE, (key,), now, features=_WANTED)[0]
+        took_s = time.perf_counter() - begun
+        self._mean_s += _SHARE_OF_LATEST * (took_s - self._mean_s)
+        return row
