@@ -32,6 +32,11 @@ class UpstreamError(Exception):
         """The status in words, such as "deadline exceeded"."""
         return str(self.code.name).lower().replace("_", " ")
 
+    @property
+    def is_late(self) -> bool:
+        """True where the answer did not come in time."""
+        return self.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
 
 class Upstream(Protocol):
     """One service, as its callers see it."""

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-import grpc
-
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2, ranking_pb2
 from planogram.policy.v1 import policy_pb2
@@ -50,7 +48,7 @@ class Progress:
         self.degraded.append(
             layout_pb2.Degradation(upstream=error.upstream, reason=error.reason, fallback=instead)
         )
-        self.is_cut_short |= error.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        self.is_cut_short |= error.is_late
         metrics.DEGRADED_PAGES.labels(error.upstream, _Fallback.Name(instead)).inc()
 
 

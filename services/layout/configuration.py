@@ -131,9 +131,10 @@ class LiveConfiguration:
             for path in self._folder.glob("*.yaml"):
                 shutil.copyfile(path, staging / path.name)
             if version(staging) == self.current.version:  # else it changed in between, and is read again
-                with contextlib.suppress(FileExistsError):
-                    staging.rename(target)
+                staging.rename(target)
         except OSError as error:
+            if target.is_dir():
+                return  # another worker was faster
             raise ConfigurationError(f"cannot keep the configuration in {self._archive}: {error}") from None
         finally:
             shutil.rmtree(staging, ignore_errors=True)
