@@ -68,6 +68,15 @@ class Gathered:
     features: Mapping[str, Features]
     """By fingerprint of the encoding, in the order of the question."""
     session: SessionView
+    past: Past
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the shopper did with items of the page: their positions, and when, in seconds since 1970."""
+
+    purchased: Mapping[int, int]
+    dismissed: Mapping[int, int]
 
 
 def gather(generation: Generation, profile: Profile | None, query: PageQuery) -> Gathered:
@@ -110,7 +119,22 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         )
         for encoding in query.encodings
     }
-    return Gathered(common, rows, positions, features, session)
+    return Gathered(common, rows, positions, features, session, _past(generation, known, place))
+
+
+def _past(generation: Generation, known: Profile, place: Mapping[int, int]) -> Past:
+    purchased = {item_id: time_us for item_id, (_, time_us) in known.bought.items()}
+    found = []
+    for times in (purchased, known.dismissed):
+        rows = generation.rows_of(list(times)).tolist() if times else []
+        found.append(
+            {
+                place[row]: time_us // 1_000_000
+                for row, time_us in zip(rows, times.values(), strict=True)
+                if row in place
+            }
+        )
+    return Past(*found)
 
 
 def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.int32]]:

@@ -43,6 +43,7 @@ _MIDDLE_RATING = 3.0
 _HALF_LIFE_US = 14 * 86_400 * 1e6
 _BRAND_COUNT = 64
 _BOUGHT_COUNT = 100
+_DISMISSED_COUNT = 64
 _FORMAT = 2
 _READABLE_FORMATS = (1, _FORMAT)
 """Format 1 knew nothing of what was done recently; a session that it holds goes on without."""
@@ -84,6 +85,8 @@ class Profile:
     price_count: int = 0
     bought: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Number of purchases and time of the last by item, last bought last."""
+    dismissed: dict[str, int] = field(default_factory=dict)
+    """Time by item that was waved away and not wanted since, the last one last."""
     session: Session = field(default_factory=Session)
 
 
@@ -281,6 +284,13 @@ def _remember_item(profile: Profile, event: ShopperEvent, brief: ItemBrief | Non
             del profile.bought[next(iter(profile.bought))]
     elif event.type == RETURN:
         profile.bought.pop(event.item_id, None)
+    if event.type == DISMISSAL:
+        profile.dismissed.pop(event.item_id, None)
+        profile.dismissed[event.item_id] = event.time_us
+        if len(profile.dismissed) > _DISMISSED_COUNT:
+            del profile.dismissed[next(iter(profile.dismissed))]
+    elif event.type in LOOKED:
+        profile.dismissed.pop(event.item_id, None)
     _insert_recent(profile.recent, event, brief)
     if brief is None:
         return

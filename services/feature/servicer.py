@@ -70,6 +70,13 @@ class FeatureServicer:
         response = feature_pb2.GatherPageResponse.FromString(gathered.common.described)
         describe(response, generation, gathered.rows[len(gathered.common.place) :])
         response.session.CopyFrom(session_message(gathered.session))
+        past = response.past
+        for done_rows, times, done in (
+            (past.purchased_rows, past.purchased_unix_s, gathered.past.purchased),
+            (past.dismissed_rows, past.dismissed_unix_s, gathered.past.dismissed),
+        ):
+            done_rows.extend(done.keys())
+            times.extend(done.values())
         response.snapshot_version = generation.version
         response.snapshot_age_s = max(time.time() - generation.built_s, 0.0)
         response.is_profile_stale = is_stale

@@ -180,6 +180,7 @@ def _without_shopper(
         },
     )
     trimmed.ClearField("session")
+    trimmed.ClearField("past")
     trimmed.ClearField("feature_sets")
     return trimmed
 

@@ -114,7 +114,7 @@ def rank(
     modules = [module for module in view.modules if module.when.holds(view.context, segment)]
     found = {module.module_id: module.rows for module in gathered.modules}
     holding = Holding(view.configuration.rules, view.context, segment, promise_factors, is_hurried)
-    items = Items(gathered.item_ids, facts, view.context, view.time_s)
+    items = Items(gathered.item_ids, facts, view.context, view.time_s, gathered.past)
     is_new = ~items.shown(view.shown_item_digests)
     candidates = [_rows(found.get(module.module_id, ()), is_new) for module in modules]
     bids = items.column("bid_micros")

@@ -48,6 +48,7 @@ def pack(
         item_facts=gathered.item_facts,
         promise_factors=promise_factors,
         is_hurried=is_hurried,
+        past=gathered.past,
     )
     if expected is not None:
         inputs.click_probability.CopyFrom(to_tensor(expected.click))
@@ -106,6 +107,7 @@ class Replay:
             modules=inputs.modules,
             item_facts=inputs.item_facts,
             session=logged.session,
+            past=inputs.past,
         )
         click = purchase = None
         if inputs.HasField("click_probability"):

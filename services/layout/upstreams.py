@@ -234,6 +234,13 @@ def _check_gathered(response: feature_pb2.GatherPageResponse, request: feature_p
     for module in response.modules:
         if module.rows and not 0 <= min(module.rows) <= max(module.rows) < count:
             raise _wrong("feature", f"modules[{module.module_id}].rows: outside 0 to {count - 1}")
+    past = response.past
+    for name, rows, times in (
+        ("purchased", past.purchased_rows, past.purchased_unix_s),
+        ("dismissed", past.dismissed_rows, past.dismissed_unix_s),
+    ):
+        if len(rows) != len(times) or (rows and not 0 <= min(rows) <= max(rows) < count):
+            raise _wrong("feature", f"past.{name}_rows: outside 0 to {count - 1}, or without a time")
     for features in response.feature_sets:
         for name, tensor in features.item_tensors.items():
             if not tensor.shape or tensor.shape[0] != count:

@@ -152,6 +152,12 @@ def test_recently_viewed_are_distinct_and_looked_at() -> None:
     assert profiles.recently_viewed(after(events)) == ["kettle", "teapot"]
 
 
+def test_what_was_waved_away_is_forgotten_once_it_is_looked_at() -> None:
+    events = [event(DISMISSAL, second, item_id=item) for second, item in ((1, "spade"), (2, "kettle"))]
+    assert list(after(events).dismissed) == ["spade", "kettle"]
+    assert list(after([*events, event(CLICK, 3, item_id="spade")]).dismissed) == ["kettle"]
+
+
 def test_returned_items_are_not_bought() -> None:
     events = [event(PURCHASE, number, item_id=item) for number, item in enumerate(("kettle", "spade"))]
     assert profiles.bought_before(after(events)) == ["spade", "kettle"]

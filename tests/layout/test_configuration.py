@@ -44,7 +44,7 @@ def test_the_shipped_configuration_is_valid():
         ("modules.yaml", "order: bid", "ordr: bid", "ordr"),
         ("blueprints.yaml", "page_type: home", "page_type: house", "page_type"),
         ("blueprints.yaml", "{id: top}", "{id: Top!}", "id"),
-        ("rules.yaml", "least_age_rating: 18", "least_age_rating: teen", "rules.3.hide.least_age_rating"),
+        ("rules.yaml", "least_age_rating: 18", "least_age_rating: teen", "rules.4.hide.least_age_rating"),
         ("rules.yaml", "what: in_cart", "what: in_basket", "rules.1.exclude.what"),
         ("rules.yaml", "{name: in-cart,", "{name: sold-out,", "'sold-out' is rule 1 too"),
         ("rules.yaml", "hide: {least_age_rating: 18}", "hide: {}", "says nothing of items"),

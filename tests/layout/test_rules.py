@@ -118,6 +118,35 @@ async def test_items_are_meant_where_all_that_is_given_holds(ruled, match, is_me
     assert not any(is_meant(row) for row in shown)
 
 
+async def test_what_was_bought_or_waved_away_lately_is_not_shown_but_where_it_is_asked_for(ruled):
+    now_s = int(datetime.now(UTC).timestamp())
+
+    def change(response):
+        past = response.past
+        past.purchased_rows.extend([8, 9, 10])
+        past.purchased_unix_s.extend([now_s - 86_400 * days for days in (1, 20, 200)])
+        past.dismissed_rows.append(11)
+        past.dismissed_unix_s.append(now_s - 60)
+
+    others = ["deals-*", "bestsellers-*", "guides-*", "popular", "new-in", "for-you", "hero"]
+    rules = (
+        {"name": "bought", "exclude": {"what": "purchased", "within_days": 90, "in_modules": others}},
+        {"name": "waved-away", "exclude": {"what": "dismissed"}},
+    )
+    async with ruled(*rules, change=change) as shop:
+        page = await compose(shop)
+    rows = rows_of(shop)
+    shown = {
+        row
+        for name, module in rows.items()
+        for row in module
+        if name not in ("buy-again", "recently-viewed", "sponsored")
+    }
+    assert not {8, 9, 11} & shown
+    assert 10 in shown
+    assert {"bought", "waved-away"} <= set(effects(page))
+
+
 async def test_boosted_items_come_earlier_and_buried_ones_last(ruled):
     rules = (
         {"name": "own-brand", "boost": {"brands": ["b0"], "factor": 1000}},

@@ -27,11 +27,17 @@ class Items:
         facts: feature_pb2.ItemFacts,
         context: context_pb2.PageContext,
         now_s: float,
+        past: feature_pb2.ShopperPast | None = None,
     ) -> None:
+        """
+        Args:
+            past: what the shopper did with them; None is nothing.
+        """
         self.ids = ids
         self.now_s = now_s
         self._facts = facts
         self._context = context
+        self._past = past or feature_pb2.ShopperPast()
         self._numbers: dict[Kind, Array] = {}
 
     def __len__(self) -> int:
@@ -94,9 +100,16 @@ class Items:
             return self._are(self.ids, self._context.cart_item_ids)
         if rule.what == "current_item":
             return self._are(self.ids, (self._context.item_id,))
-        done_s = self.column("purchased_unix_s" if rule.what == "purchased" else "dismissed_unix_s")
+        past = self._past
+        rows, times = (
+            (past.purchased_rows, past.purchased_unix_s)
+            if rule.what == "purchased"
+            else (past.dismissed_rows, past.dismissed_unix_s)
+        )
         since_s = 0.0 if rule.within_days is None else self.now_s - rule.within_days * DAY_S
-        return done_s > since_s
+        found = np.zeros(len(self), bool)
+        found[[row for row, time_s in zip(rows, times, strict=True) if time_s > since_s]] = True
+        return found
 
     def shown(self, digests: Collection[bytes]) -> Array:
         """(N,) true for items of earlier parts of the same page."""

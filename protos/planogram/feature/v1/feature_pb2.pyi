@@ -80,7 +80,7 @@ class ModuleRequest(_message.Message):
     def __init__(self, module_id: _Optional[str] = ..., source: _Optional[_Union[CandidateSource, str]] = ..., limit: _Optional[int] = ..., category: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GatherPageResponse(_message.Message):
-    __slots__ = ("item_ids", "modules", "feature_sets", "item_facts", "session", "snapshot_version", "snapshot_age_s", "is_profile_stale")
+    __slots__ = ("item_ids", "modules", "feature_sets", "item_facts", "session", "snapshot_version", "snapshot_age_s", "is_profile_stale", "past")
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     MODULES_FIELD_NUMBER: _ClassVar[int]
     FEATURE_SETS_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +89,7 @@ class GatherPageResponse(_message.Message):
     SNAPSHOT_VERSION_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_AGE_S_FIELD_NUMBER: _ClassVar[int]
     IS_PROFILE_STALE_FIELD_NUMBER: _ClassVar[int]
+    PAST_FIELD_NUMBER: _ClassVar[int]
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     modules: _containers.RepeatedCompositeFieldContainer[ModuleCandidates]
     feature_sets: _containers.RepeatedCompositeFieldContainer[FeatureSet]
@@ -97,7 +98,20 @@ class GatherPageResponse(_message.Message):
     snapshot_version: str
     snapshot_age_s: float
     is_profile_stale: bool
-    def __init__(self, item_ids: _Optional[_Iterable[str]] = ..., modules: _Optional[_Iterable[_Union[ModuleCandidates, _Mapping]]] = ..., feature_sets: _Optional[_Iterable[_Union[FeatureSet, _Mapping]]] = ..., item_facts: _Optional[_Union[ItemFacts, _Mapping]] = ..., session: _Optional[_Union[_context_pb2.SessionState, _Mapping]] = ..., snapshot_version: _Optional[str] = ..., snapshot_age_s: _Optional[float] = ..., is_profile_stale: _Optional[bool] = ...) -> None: ...
+    past: ShopperPast
+    def __init__(self, item_ids: _Optional[_Iterable[str]] = ..., modules: _Optional[_Iterable[_Union[ModuleCandidates, _Mapping]]] = ..., feature_sets: _Optional[_Iterable[_Union[FeatureSet, _Mapping]]] = ..., item_facts: _Optional[_Union[ItemFacts, _Mapping]] = ..., session: _Optional[_Union[_context_pb2.SessionState, _Mapping]] = ..., snapshot_version: _Optional[str] = ..., snapshot_age_s: _Optional[float] = ..., is_profile_stale: _Optional[bool] = ..., past: _Optional[_Union[ShopperPast, _Mapping]] = ...) -> None: ...
+
+class ShopperPast(_message.Message):
+    __slots__ = ("purchased_rows", "purchased_unix_s", "dismissed_rows", "dismissed_unix_s")
+    PURCHASED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    PURCHASED_UNIX_S_FIELD_NUMBER: _ClassVar[int]
+    DISMISSED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    DISMISSED_UNIX_S_FIELD_NUMBER: _ClassVar[int]
+    purchased_rows: _containers.RepeatedScalarFieldContainer[int]
+    purchased_unix_s: _containers.RepeatedScalarFieldContainer[int]
+    dismissed_rows: _containers.RepeatedScalarFieldContainer[int]
+    dismissed_unix_s: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, purchased_rows: _Optional[_Iterable[int]] = ..., purchased_unix_s: _Optional[_Iterable[int]] = ..., dismissed_rows: _Optional[_Iterable[int]] = ..., dismissed_unix_s: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ModuleCandidates(_message.Message):
     __slots__ = ("module_id", "rows")
