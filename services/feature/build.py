@@ -44,6 +44,8 @@ from services.feature.snapshot import (
     relative_price_of,
 )
 from services.feature.store import ITEM_VIEWS, OFFER, Store, require_items
+from services.feature.wording import PLAIN, Wording
+from services.feature.wording import load as load_wording
 
 NEIGHBOUR_COUNT = 64
 COMPANION_COUNT = 32
@@ -57,8 +59,11 @@ _CLICK_WORTH = 0.05
 _FRESH_HALF_LIFE_DAYS = 30.0
 
 
-def build(store: Store, journal: Journal, root: Path, now: datetime) -> str:
+def build(store: Store, journal: Journal, root: Path, now: datetime, wording: Wording = PLAIN) -> str:
     """Builds a snapshot from Feast's offline sources and pushed items, and makes it current.
+
+    Args:
+        wording: the shop's synonyms and language, which the snapshot keeps.
 
     Returns:
         The version.
@@ -91,7 +96,12 @@ def build(store: Store, journal: Journal, root: Path, now: datetime) -> str:
         for name, array in arrays.items():
             np.save(Path(folder, f"{name}.npy"), array, allow_pickle=False)
         _write_neighbours(Path(folder, INDEX_FILE), arrays)
-        Path(folder, "vocabularies.json").write_text(json.dumps(vocabularies, ensure_ascii=False))
+        words = {**vocabularies, "language": wording.language.value, "synonyms": wording.synonyms}
+        Path(folder, "vocabularies.json").write_text(json.dumps(words, ensure_ascii=False))
+        titles, *rest = ([one or "" for one in values[name]] for name in ("title", "category", "brand"))
+        search.write(
+            Path(folder), titles, [" ".join(pair) for pair in zip(*rest, strict=True)], wording.language
+        )
         artifacts.publish(root, version, Path(folder), manifest, is_current=False)
     artifacts.point(root, version)
     artifacts.prune(root, KEPT_COUNT)
@@ -104,7 +114,8 @@ def main() -> int:
         log.configure(settings.log_level, settings.log_format)
         store = Store(settings.state_path, settings.redis_url, timedelta(days=settings.profile_ttl_days))
         journal = Journal(settings.state_path)
-        version = build(store, journal, settings.snapshots_path, datetime.now(UTC))
+        wording = load_wording(settings.search_path)
+        version = build(store, journal, settings.snapshots_path, datetime.now(UTC), wording)
     except (ConfigurationError, NotFound) as error:
         print(f"planogram feature build: {error}", file=sys.stderr)
         return 2
@@ -205,10 +216,6 @@ def _arrays(values: dict[str, Any], now: datetime) -> tuple[dict[str, NDArray[An
     )
     similar = _neighbours(vectors, kind, codes["category"])
     titles = [text.encode() for text in texts["title"]]
-    postings = search.index(
-        texts["title"],
-        [f"{a} {b}" for a, b in zip(texts["category"], texts["brand"], strict=True)],
-    )
     columns = {
         **numbers,
         **codes,
@@ -229,10 +236,6 @@ def _arrays(values: dict[str, Any], now: datetime) -> tuple[dict[str, NDArray[An
     for name, index in _ranked(numbers, kind, discount, codes["category"], category_count, now).items():
         arrays[f"{name}_offsets"], arrays[f"{name}_rows"] = index.offsets, index.rows
     arrays["category_log_median"] = log_median
-    arrays["search_offsets"] = postings.offsets
-    arrays["search_rows"] = postings.rows
-    arrays["search_weights"] = postings.weights
-    vocabularies["words"] = list(postings.words)
     return arrays, vocabularies
 
 

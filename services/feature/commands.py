@@ -35,8 +35,10 @@ def build_features() -> None:
     from services.common.settings import load
     from services.feature.journal import Journal
     from services.feature.settings import FeatureSettings
+    from services.feature.wording import load as load_wording
 
     settings = load(FeatureSettings)
+    wording = load_wording(settings.search_path)
     console = Console()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -54,6 +56,7 @@ def build_features() -> None:
                 log_path=settings.log_path,
                 snapshots_path=settings.snapshots_path,
                 kept_count=settings.applied_event_count,
+                wording=wording,
                 progress=lambda text: progress.update(task, description=text),
             )
         finally:

@@ -1,7 +1,8 @@
 """Which items were pushed, and which shoppers forgotten, since the pipeline last ran?
 
 A small SQLite file beside Feast's: Feast keeps the values of pushed items but cannot list which were
-pushed, and it has no memory of who was deleted.
+pushed, and it has no memory of who was deleted. Of the forgotten it keeps a digest of their key, from which
+neither the key nor the id can be had.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from planogram.files.log import shopper_digest
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS pushes (
     item_id TEXT PRIMARY KEY,
@@ -23,8 +26,10 @@ CREATE TABLE IF NOT EXISTS pushes (
     changed_us INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS pushes_by_sequence ON pushes (sequence);
-CREATE TABLE IF NOT EXISTS forgotten (shopper_key TEXT PRIMARY KEY, time_us INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS tombstones (shopper_digest TEXT PRIMARY KEY, time_us INTEGER NOT NULL);
 """
+_EARLIER = "SELECT 1 FROM sqlite_master WHERE name = 'forgotten'"
+"""A table of earlier versions, which kept the keys themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class Journal:
         # Items have no other durable source, so each commit waits for the disk.
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.executescript(_TABLES)
+        if self._connection.execute(_EARLIER).fetchone():
+            self._forget_keys()
 
     def close(self) -> None:
         self._connection.close()
@@ -85,19 +92,32 @@ class Journal:
 
     def forget(self, shopper_key: str, time_us: int) -> None:
         """Notes that events of a shopper up to a time are never to be read again."""
-        self._connection.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (shopper_key, time_us))
+        row = (shopper_digest(shopper_key), time_us)
+        self._connection.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?)", row)
 
-    def forgotten(self, shopper_keys: Sequence[str] | None = None) -> dict[str, int]:
-        """Time in microseconds up to which each forgotten shopper's events do not count.
+    def forgotten(self, shopper_keys: Sequence[str]) -> dict[str, int]:
+        """Time in microseconds up to which events do not count, by key of those who were forgotten."""
+        keys = {shopper_digest(key): key for key in shopper_keys}
+        query = (
+            "SELECT shopper_digest, time_us FROM tombstones"
+            " WHERE shopper_digest IN (SELECT value FROM json_each(?))"
+        )
+        rows = self._connection.execute(query, (json.dumps(list(keys)),))
+        return {keys[digest]: time_us for digest, time_us in rows}
 
-        Args:
-            shopper_keys: whom to look for; None is all.
-        """
-        query = "SELECT shopper_key, time_us FROM forgotten"
-        if shopper_keys is None:
-            return dict(self._connection.execute(query).fetchall())
-        query += " WHERE shopper_key IN (SELECT value FROM json_each(?))"
-        return dict(self._connection.execute(query, (json.dumps(list(shopper_keys)),)).fetchall())
+    def tombstones(self) -> dict[str, int]:
+        """The same of everybody, by `planogram.files.log.shopper_digest` of their keys."""
+        return dict(self._connection.execute("SELECT shopper_digest, time_us FROM tombstones").fetchall())
+
+    def _forget_keys(self) -> None:
+        """Puts digests in the place of keys that an earlier version noted."""
+        keys = dict(self._connection.execute("SELECT shopper_key, time_us FROM forgotten").fetchall())
+        with self._transaction():
+            for key, time_us in keys.items():
+                self.forget(key, time_us)
+            self._connection.execute("DROP TABLE forgotten")
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

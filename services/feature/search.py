@@ -1,118 +1,149 @@
-"""Which items match the words of a query, typing errors forgiven?
+"""Which items match the words of a query: other endings, typing errors and synonyms forgiven?
 
-An inverted index over title, category and brand. A query word that the index does not hold stands for the
-words that begin with it, and for those within one or two edits of it.
+A Tantivy index over title, category and brand lies in the snapshot and is mapped with it. A query word that
+no item holds stands for the words that begin with it, and for those within one or two edits of it.
 """
 
 from __future__ import annotations
 
-import bisect
-import re
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+import tantivy
 from numpy.typing import NDArray
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
+from tantivy import Filter, Occur, Query, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
-_WORD = re.compile(r"[^\W_]+")
-_TITLE_WEIGHT, _OTHER_WEIGHT = 1.0, 0.6
-_PREFIX_LENGTH = 3
+from services.feature.wording import MAX_PHRASE_WORDS, Language, Wording
+
+MAX_HIT_COUNT = 1_000
+"""Items that a query finds at most."""
+
+_TITLE, _OTHER, _ROW = "title", "other", "row"
+_WEIGHTS = {_TITLE: 1.6, _OTHER: 0.6}
+_ANALYZER = "words"
 _SHORT, _LONG = 4, 7
 _QUALITY_BY_EDITS = (1.0, 0.7, 0.45)
-_PREFIX_QUALITY = 0.8
+_PREFIX_LENGTH, _PREFIX_QUALITY = 3, 0.8
+_SYNONYM_QUALITY = 0.9
+_WORD_WORTH = 1_000.0
+"""More than the weights of all words come to: who matches more of the words comes first."""
 _MAX_WORDS = 8
-_MAX_MATCHES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Postings:
-    """The index as arrays: the rows of word w are rows[offsets[w]:offsets[w + 1]]."""
-
-    words: tuple[str, ...]
-    """Distinct words in order."""
-    offsets: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    weights: NDArray[np.float32]
+_HEAP_BYTES = 64_000_000
+_SCHEMA = (
+    tantivy.SchemaBuilder()
+    .add_text_field(_TITLE, tokenizer_name=_ANALYZER, index_option="freq")
+    .add_text_field(_OTHER, tokenizer_name=_ANALYZER, index_option="freq")
+    .add_unsigned_field(_ROW, fast=True)
+    .build()
+)
 
 
 class SearchIndex:
-    """Answers queries over postings."""
+    """Answers queries from an index that `write` made; used from one thread."""
 
-    def __init__(self, postings: Postings, item_count: int) -> None:
-        self._postings = postings
-        self._item_count = item_count
-        self._match = lru_cache(maxsize=4096)(self._match_word)
+    def __init__(self, folder: Path, wording: Wording) -> None:
+        self._analyzer = _analyzer(wording.language)
+        index = tantivy.Index.open(str(folder))
+        index.register_tokenizer(_ANALYZER, self._analyzer)
+        # The folder never changes, so nothing watches it.
+        index.config_reader("manual")
+        self._searcher = index.searcher()
+        self._synonyms = self._analyzed(wording.synonyms)
+        self._word = lru_cache(maxsize=4096)(self._query_of_word)
 
     def search(self, query: str) -> NDArray[np.int32]:
         """Rows of matching items, best first; items that match more of the words come first."""
-        scores = np.zeros(self._item_count, np.float32)
-        hits = np.zeros(self._item_count, np.int16)
-        for word in dict.fromkeys(words_of(query)[:_MAX_WORDS]):
-            best: NDArray[np.float32] = np.zeros(self._item_count, np.float32)
-            for place, quality in self._match(word):
-                rows, weights = self._rows(place)
-                # The rarer the word, the more it says (inverse document frequency).
-                rarity = np.log1p(self._item_count / len(rows))
-                best[rows] = np.maximum(best[rows], quality * rarity * weights)
-            scores += best
-            hits += best > 0
-        found = np.flatnonzero(hits)
-        order = np.lexsort((found, -scores[found], -hits[found]))
-        return found[order].astype(np.int32)
+        words = list(dict.fromkeys(self._analyzer.analyze(query)))[:_MAX_WORDS]
+        clauses = [(Occur.Should, clause) for clause in self._clauses(words)]
+        if not clauses:
+            return np.zeros(0, np.int32)
+        found = self._searcher.search(Query.boolean_query(clauses), MAX_HIT_COUNT, count=False)
+        addresses = [address for _, address in found.hits]
+        return np.array(self._searcher.fast_field_values(_ROW, addresses), np.int32)
 
-    def _rows(self, place: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        start, end = self._postings.offsets[place], self._postings.offsets[place + 1]
-        return self._postings.rows[start:end], self._postings.weights[start:end]
+    def _analyzed(
+        self, synonyms: Mapping[str, Sequence[str]]
+    ) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+        found: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+        for phrase, others in synonyms.items():
+            words = tuple(self._analyzer.analyze(phrase))
+            found.setdefault(words, []).extend(tuple(self._analyzer.analyze(other)) for other in others)
+        return found
 
-    def _match_word(self, word: str) -> tuple[tuple[int, float], ...]:
-        words = self._postings.words
-        place = bisect.bisect_left(words, word)
-        if place < len(words) and words[place] == word:
-            return ((place, 1.0),)
-        matches: dict[int, float] = {}
-        if len(word) >= _PREFIX_LENGTH:
-            while place < len(words) and words[place].startswith(word) and len(matches) < _MAX_MATCHES:
-                matches[place] = _PREFIX_QUALITY
-                place += 1
-        edits = 0 if len(word) < _SHORT else 1 if len(word) < _LONG else 2
-        if edits:
-            near = process.extract(
-                word, words, scorer=OSA.distance, score_cutoff=edits, limit=_MAX_MATCHES, processor=None
+    def _clauses(self, words: Sequence[str]) -> Iterator[Query]:
+        """One clause per word, or per phrase that has synonyms."""
+        start = 0
+        while start < len(words):
+            for length in range(min(MAX_PHRASE_WORDS, len(words) - start), 0, -1):
+                phrase = tuple(words[start : start + length])
+                if phrase in self._synonyms:
+                    forms = [_any_of(self._word(word) for word in phrase)]
+                    forms += [self._all_of(other, length) for other in self._synonyms[phrase]]
+                    yield Query.disjunction_max_query(forms)
+                    start += length
+                    break
+            else:
+                yield self._word(words[start])
+                start += 1
+
+    def _all_of(self, phrase: Sequence[str], word_count: int) -> Query:
+        """A synonym of so many words: all of its own."""
+        words = [(Occur.Must, self._word(word)) for word in phrase]
+        return Query.boost_query(Query.boolean_query(words), _SYNONYM_QUALITY * word_count / len(phrase))
+
+    def _query_of_word(self, word: str) -> Query:
+        if any(self._searcher.doc_freq(name, word) for name in _WEIGHTS):
+            # The rarer the word and the shorter the text, the more it says (BM25).
+            terms = Query.disjunction_max_query(
+                [
+                    Query.boost_query(Query.term_query(_SCHEMA, name, word, "freq"), weight)
+                    for name, weight in _WEIGHTS.items()
+                ]
             )
-            for _, distance, found in near:
-                matches[found] = max(matches.get(found, 0.0), _QUALITY_BY_EDITS[int(distance)])
-        return tuple(matches.items())
+            worth = Query.const_score_query(terms, _WORD_WORTH)
+            return Query.boolean_query([(Occur.Must, terms), (Occur.Must, worth)])
+        most = 0 if len(word) < _SHORT else 1 if len(word) < _LONG else 2
+        forms = []
+        for name, weight in _WEIGHTS.items():
+            near = [
+                (Query.fuzzy_term_query(_SCHEMA, name, word, edits), _QUALITY_BY_EDITS[edits])
+                for edits in range(1, most + 1)
+            ]
+            if len(word) >= _PREFIX_LENGTH:
+                near.append((Query.fuzzy_term_query(_SCHEMA, name, word, 0, prefix=True), _PREFIX_QUALITY))
+            # Such a query scores 1 for whatever it matches.
+            forms += [Query.boost_query(one, _WORD_WORTH + weight * quality) for one, quality in near]
+        return Query.disjunction_max_query(forms) if forms else Query.empty_query()
 
 
-def words_of(text: str) -> list[str]:
-    """Words in lower case and without accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return _WORD.findall("".join(sign for sign in plain if not unicodedata.combining(sign)))
+def write(folder: Path, titles: Sequence[str], others: Sequence[str], language: Language) -> None:
+    """Writes the index of items by row: words of the title, and of other texts at less weight."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".indexing-") as work:
+        index = tantivy.Index(_SCHEMA, work, reuse=False)
+        index.register_tokenizer(_ANALYZER, _analyzer(language))
+        writer = index.writer(_HEAP_BYTES, num_threads=1)  # one thread, so that a build can be repeated
+        for row, (title, other) in enumerate(zip(titles, others, strict=True)):
+            document = tantivy.Document(title=title, other=other)
+            document.add_unsigned(_ROW, row)
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
+        for path in Path(work).iterdir():
+            if not path.name.startswith("."):  # locks, and a list for writers to come
+                shutil.copy(path, folder)
 
 
-def index(titles: Sequence[str], others: Sequence[str]) -> Postings:
-    """The postings of items by row: words of the title, and of other texts at less weight."""
-    entries: dict[str, list[tuple[int, float]]] = {}
-    for row, (title, other) in enumerate(zip(titles, others, strict=True)):
-        found: dict[str, float] = {}
-        title_words = words_of(title)
-        for word in words_of(other):
-            found[word] = _OTHER_WEIGHT
-        for word in title_words:
-            # A word weighs more in a short title.
-            found[word] = max(found.get(word, 0.0), _TITLE_WEIGHT + 1 / len(title_words))
-        for word, weight in found.items():
-            entries.setdefault(word, []).append((row, weight))
-    words = tuple(sorted(entries))
-    lengths = [len(entries[word]) for word in words]
-    pairs = [pair for word in words for pair in entries[word]]
-    return Postings(
-        words,
-        np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))),
-        np.array([row for row, _ in pairs], np.int32),
-        np.array([weight for _, weight in pairs], np.float32),
-    )
+def _any_of(queries: Iterable[Query]) -> Query:
+    return Query.boolean_query([(Occur.Should, query) for query in queries])
+
+
+def _analyzer(language: Language) -> TextAnalyzer:
+    """Words in lower case, without accents and endings."""
+    builder = TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.lowercase()).filter(Filter.ascii_fold())
+    if language != Language.NONE:
+        builder = builder.filter(Filter.stemmer(language.value))
+    return builder.build()

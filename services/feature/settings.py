@@ -23,6 +23,8 @@ class FeatureSettings(ServiceSettings):
     """Redis of the online store as Feast writes it, such as "redis:6379,db=0"; empty means SQLite."""
     catalogue_path: Path = Path("var/catalogue/items.parquet")
     """Items of the shop, .parquet or .csv; read by `planogram build-features`."""
+    search_path: Path = Path(__file__).parent / "config" / "search.yaml"
+    """Synonyms and language of the shop's search; read when a snapshot is built."""
     log_path: Path = Path("var/log/export")
     """Folder of exported logs; read by `planogram build-features`, and may be missing."""
     shopper_key_path: Path = Path("var/keys/shopper.key")

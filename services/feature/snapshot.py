@@ -24,7 +24,8 @@ from services.feature.journal import Offer
 from services.feature.memo import Memo
 from services.feature.neighbours import Neighbours
 from services.feature.schema import Encoding, ItemRows
-from services.feature.search import Postings, SearchIndex
+from services.feature.search import SearchIndex
+from services.feature.wording import Language, Wording
 
 KEPT_COUNT = 2
 """Snapshots that stay on disk: the one that serves and the one before."""
@@ -32,7 +33,7 @@ KEPT_COUNT = 2
 PRODUCT, ARTICLE = 1, 2
 KINDS = {"product": PRODUCT, "article": ARTICLE}
 _KIND_NAMES = {code: name for name, code in KINDS.items()}
-LAYOUT = 2
+LAYOUT = 3
 """Version of the folder's layout; a server refuses any other."""
 
 _SEEN_COUNT = 100_000
@@ -226,12 +227,7 @@ def load(root: Path, version: str) -> Generation:
 
     columns = Columns(**{each.name: array(each.name) for each in fields(Columns)})
     vocabularies = json.loads(artifact.file("vocabularies.json").read_text())
-    postings = Postings(
-        tuple(vocabularies["words"]),
-        array("search_offsets"),
-        array("search_rows"),
-        array("search_weights"),
-    )
+    wording = Wording(Language(vocabularies["language"]), vocabularies["synonyms"])
     categories, brands, sellers = (
         np.array(vocabularies[name], np.object_) for name in ("categories", "brands", "sellers")
     )
@@ -249,7 +245,7 @@ def load(root: Path, version: str) -> Generation:
         category_place={name: place for place, name in enumerate(categories.tolist())},
         category_log_median=array("category_log_median"),
         ranked={name: RankedIndex(array(f"{name}_offsets"), array(f"{name}_rows")) for name in RANKED},
-        search=SearchIndex(postings, len(columns.ids)),
+        search=SearchIndex(artifact.path, wording),
         discount=discount,
         newest_s=float(columns.first_seen_unix_s.max(initial=0)),
         encoded={},

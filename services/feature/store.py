@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import redis
 
+from services.common import erasure
 from services.common.errors import Incompatible, NotFound, NotReady, Overloaded
 
 
@@ -352,15 +353,20 @@ class Store:
             raise Incompatible(f"historical join: {entities.num_rows} rows in, {answer.num_rows} rows out")
         return answer.sort_by(row_id).drop_columns([row_id]).combine_chunks()
 
-    def delete(self, view_name: str, key: str) -> bool:
-        """Deletes an entity's rows online and offline, from the writer's thread; false where none was.
+    def delete(self, view_name: str, key: str, *, is_online: bool = True) -> bool:
+        """Deletes an entity's rows offline and online, to the last byte; false where none was.
 
-        Feast has no such call, so this speaks to the store below it.
+        From the writer's thread. Feast has no such call, so this speaks to the store below it.
+
+        Args:
+            is_online: false leaves the online store alone.
         """
         view = self._views[view_name]
+        was_offline = self._delete_offline(view, key)
+        if not is_online:
+            return was_offline
         with _answering():
-            was_online = self._delete_online(view, key)
-        return self._delete_offline(view, key) or was_online
+            return self._delete_online(view, key) or was_offline
 
     @contextlib.contextmanager
     def locked(self, keys: Sequence[str]) -> Iterator[None]:
@@ -428,6 +434,7 @@ class Store:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA busy_timeout=10000")
+            erasure.overwrite_freed_space(connection)
         return provider
 
     def _reader(self) -> Provider:
@@ -451,9 +458,12 @@ class Store:
         connection = self._writer.online_store._get_conn(self._config)
         table = compute_table_id(PROJECT, view, self._config.registry.enable_online_feature_view_versioning)
         blob = serialize_entity_key(entity_key, entity_key_serialization_version=version)
+        connection.execute("PRAGMA secure_delete = ON")
         with connection:
             # The name comes from the definitions above, never from a caller.
             cursor = connection.execute(f'DELETE FROM "{table}" WHERE entity_key = ?', (blob,))  # noqa: S608
+        erasure.overwrite_freed_space(connection)
+        erasure.erase(connection, self.state_path / "online.db", [key])
         return bool(cursor.rowcount)
 
     def _delete_offline(self, view: FeatureView, key: str) -> bool:

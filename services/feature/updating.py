@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from services.common.errors import Overloaded
 from services.common.executor import BoundedExecutor
 from services.feature.acts import ItemBrief, ShopperEvent
+from services.feature.forgetting import forget
 from services.feature.journal import Journal
 from services.feature.profile import Profile, apply_events, dumps, loads
 from services.feature.store import PROFILE, Row, Store
@@ -135,10 +136,7 @@ class ProfileUpdater:
         return counts
 
     def _forget(self, key: str) -> bool:
-        # First noted, so that a crash in between leaves nothing that a build or a late event brings back.
-        self._journal.forget(key, time.time_ns() // 1_000)
-        with self._store.locked([key]):
-            return self._store.delete(PROFILE, key)
+        return forget(self._store, self._journal, key, time.time_ns() // 1_000)
 
 
 def profile_row(key: str, profile: Profile, digests: bytes) -> Row:

@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
+from services.common import yaml_file
 from services.common.errors import ConfigurationError
-from services.layout import yaml_file
+from services.common.yaml_file import Document
 from services.layout.conditions import ALWAYS, DEVICES, PAGE_TYPES, When
-from services.layout.yaml_file import Document
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_{}-]{0,63}$")]
 Names = dict[str, Annotated[str, Field(max_length=128)]]

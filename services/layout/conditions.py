@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from planogram.common.v1 import context_pb2
-from services.layout.yaml_file import Document
+from services.common.yaml_file import Document
 
 PAGE_TYPES = {
     name.removeprefix("PAGE_TYPE_").lower(): getattr(context_pb2, name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import hashlib
 import mmap
 import os
 import queue
@@ -26,6 +25,8 @@ from typing import IO, Any, TypeVar
 from planogram.events.v1 import events_pb2
 from services.common import log
 from services.common.errors import ConfigurationError, NotReady
+from services.layout import forgetting
+from services.layout.segments import connect, connect_read_only, counter, segments, set_counter
 
 R = TypeVar("R")
 
@@ -34,19 +35,6 @@ COMMIT_WINDOW_S = 0.015
 MAX_COMMIT_ROWS = 1_000
 MAX_SEGMENTS = 256
 _NUMBER = struct.Struct("<q")
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS exposures (
-    sequence INTEGER PRIMARY KEY, page_id TEXT NOT NULL, shopper_key TEXT NOT NULL, payload BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS exposures_by_page ON exposures (page_id);
-CREATE INDEX IF NOT EXISTS exposures_by_shopper ON exposures (shopper_key) WHERE shopper_key != '';
-CREATE TABLE IF NOT EXISTS events (
-    sequence INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, shopper_key TEXT NOT NULL,
-    payload BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS events_by_shopper ON events (shopper_key) WHERE shopper_key != '';
-CREATE TABLE IF NOT EXISTS forgotten (shopper_digest TEXT PRIMARY KEY, until_us INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +94,15 @@ class EventLog:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.path, self._lock = _take_segment(folder)
-            connection = _connect(self.path)
+            connection = connect(self.path)
             self._numbers = _Numbers(self.path.with_suffix(".sequence"))
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"LOG_PATH: cannot write the event log in {folder}: {error}") from None
         self.writer = f"{socket.gethostname()}/{self.path.stem}"
         # A crash leaves numbers that were given and never committed; none is given twice.
-        self._sequence = max(_counter(connection, "reserved"), self._numbers.last)
-        _set_counter(connection, "reserved", self._sequence)
-        self.delivered_sequence = _counter(connection, "delivered")
+        self._sequence = max(counter(connection, "reserved"), self._numbers.last)
+        set_counter(connection, "reserved", self._sequence)
+        self.delivered_sequence = counter(connection, "delivered")
         self._thread = threading.Thread(target=self._write, args=(connection,), name="event-log", daemon=True)
         self._thread.start()
 
@@ -137,8 +125,7 @@ class EventLog:
 
         def insert(db: sqlite3.Connection) -> None:
             exposure.ranking_inputs = ranking_inputs()
-            row = (exposure.sequence, exposure.page_id, exposure.shopper_key, exposure.SerializeToString())
-            db.execute("INSERT INTO exposures VALUES (?, ?, ?, ?)", row)
+            _insert_exposure(db, exposure)
 
         self._jobs.put(_Job(insert, None, True))
         return True
@@ -152,22 +139,24 @@ class EventLog:
         rows = []
         for event in events:
             event.writer, event.sequence = self.writer, self.next_sequence()
-            rows.append((event.sequence, event.event_id, event.shopper_key, event.SerializeToString()))
+            row = (event.sequence, event.event_id, event.shopper_key, event.SerializeToString())
+            rows.append((row, event.time.ToMicroseconds()))
 
         def insert(db: sqlite3.Connection) -> Stored:
+            known = [row for row, time_us in rows if not forgetting.is_forgotten(db, row[2], time_us)]
             before = db.total_changes
-            db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", rows)
+            db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", known)
             count = db.total_changes - before
             (last,) = db.execute("SELECT max(sequence) FROM events").fetchone()
-            _set_counter(db, "removed", _counter(db, "removed") + len(rows) - count)
-            return Stored(count, len(rows) - count, last or 0)
+            set_counter(db, "removed", counter(db, "removed") + len(rows) - count)
+            return Stored(count, len(known) - count, last or 0)
 
         return await self._submit(insert)
 
     async def mark_delivered(self, sequence: int) -> None:
         """Remembers, durably, that events up to `sequence` reached the profiles."""
         self.delivered_sequence = sequence
-        await self._submit(lambda db: _set_counter(db, "delivered", sequence))
+        await self._submit(lambda db: set_counter(db, "delivered", sequence))
 
     async def undelivered(self, limit: int) -> list[events_pb2.Event]:
         """Events after the delivered ones, oldest first."""
@@ -182,13 +171,15 @@ class EventLog:
 
         Args:
             shopper_keys: of every epoch.
-            until_us: time up to which copies elsewhere do not count, microseconds since 1970; noted first,
-                so that a crash in between leaves nothing that a later export brings back.
+            until_us: time up to which copies elsewhere, and rows that come late, do not count, microseconds
+                since 1970; noted first, so that a crash in between leaves nothing that comes back.
+
+        Raises:
+            NotReady: where others keep reading what was deleted; call again.
         """
-        tombstones = [(shopper_digest(key), until_us) for key in shopper_keys]
-        statement = "INSERT OR REPLACE INTO forgotten VALUES (?, ?)"
-        await self._submit(lambda db: db.executemany(statement, tombstones))  # behind whatever is queued
-        return await asyncio.to_thread(_forget, self.folder, shopper_keys)
+        until = dict.fromkeys(shopper_keys, until_us)
+        await self._submit(lambda db: forgetting.note(db, until))  # behind whatever is queued
+        return await asyncio.to_thread(forgetting.forget, self.folder, until)
 
     def close(self) -> None:
         """Writes what is queued, then lets go of the segment."""
@@ -247,7 +238,7 @@ class EventLog:
         try:
             connection.execute("BEGIN IMMEDIATE")
             results.extend(job.run(connection) for job in jobs)
-            _set_counter(connection, "reserved", self._sequence)
+            set_counter(connection, "reserved", self._sequence)
             connection.execute("COMMIT")
         except Exception as problem:
             # Whatever it was, the thread lives on: everyone who waits for a commit waits for it.
@@ -273,8 +264,8 @@ class Orphan:
         """Events after the delivered ones, oldest first."""
 
         def read() -> list[events_pb2.Event]:
-            with contextlib.closing(_connect_read_only(self._path)) as db:
-                after = _counter(db, "delivered")
+            with contextlib.closing(connect_read_only(self._path)) as db:
+                after = counter(db, "delivered")
             return _undelivered(self._path, after, limit)
 
         return await asyncio.to_thread(read)
@@ -283,8 +274,8 @@ class Orphan:
         """Remembers, durably, that events up to `sequence` reached the profiles."""
 
         def write() -> None:
-            with contextlib.closing(_connect(self._path)) as db:
-                _set_counter(db, "delivered", sequence)
+            with contextlib.closing(connect(self._path)) as db:
+                set_counter(db, "delivered", sequence)
 
         await asyncio.to_thread(write)
 
@@ -296,18 +287,13 @@ class Orphan:
 def take_orphan(folder: Path) -> Orphan | None:
     """A segment that no process holds and that owes events; None where there is none."""
     for path in segments(folder):
-        with contextlib.closing(_connect_read_only(path)) as db:
-            after = _counter(db, "delivered")
+        with contextlib.closing(connect_read_only(path)) as db:
+            after = counter(db, "delivered")
             (last,) = db.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()
         lock = _lock(path) if last > after else None
         if lock is not None:
             return Orphan(path, lock)
     return None
-
-
-def segments(folder: Path) -> list[Path]:
-    """The segment files of a log."""
-    return sorted(folder.glob("segment-*.sqlite"))
 
 
 def read_events(folder: Path) -> Iterator[events_pb2.Event]:
@@ -333,33 +319,16 @@ def exposures_after(
     """
     statement = "SELECT payload FROM exposures WHERE sequence > ? ORDER BY sequence DESC LIMIT ?"
     for path in segments(folder):
-        with contextlib.closing(_connect_read_only(path)) as db:
+        with contextlib.closing(connect_read_only(path)) as db:
             rows = db.execute(statement, (after.get(path.stem, 0), limit)).fetchall()
         for (payload,) in reversed(rows):
             yield events_pb2.Exposure.FromString(payload), path.stem
 
 
-def forgotten(folder: Path) -> dict[str, int]:
-    """Microseconds up to which a forgotten shopper's rows do not count, by digest of the shopper's key."""
-    until: dict[str, int] = {}
-    for path in segments(folder):
-        with contextlib.closing(_connect_read_only(path)) as db:
-            # A segment that an earlier version wrote, and nobody opened since, has no such table.
-            if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'forgotten'").fetchone()[0]:
-                for digest, until_us in db.execute("SELECT shopper_digest, until_us FROM forgotten"):
-                    until[digest] = max(until_us, until.get(digest, 0))
-    return until
-
-
-def shopper_digest(shopper_key: str) -> str:
-    """What a tombstone holds of a shopper: as in planogram.files.log, which is no part of serving."""
-    return hashlib.sha256(shopper_key.encode()).hexdigest()[:32]
-
-
 def find_exposure(folder: Path, page_id: str) -> events_pb2.Exposure | None:
     """The exposure of a page; None where no segment holds it."""
     for path in segments(folder):
-        with contextlib.closing(_connect_read_only(path)) as db:
+        with contextlib.closing(connect_read_only(path)) as db:
             row = db.execute("SELECT payload FROM exposures WHERE page_id = ?", (page_id,)).fetchone()
         if row is not None:
             return events_pb2.Exposure.FromString(row[0])
@@ -374,36 +343,27 @@ def lost_count(folder: Path) -> int:
     """
     lost = 0
     for path in segments(folder):
-        with contextlib.closing(_connect_read_only(path)) as db:
+        with contextlib.closing(connect_read_only(path)) as db:
             (kept,) = db.execute(
                 "SELECT (SELECT count(*) FROM exposures) + (SELECT count(*) FROM events)"
             ).fetchone()
-            lost += _counter(db, "reserved") - kept - _counter(db, "removed")
+            lost += counter(db, "reserved") - kept - counter(db, "removed")
     return max(0, lost)
 
 
 def _payloads(folder: Path, table: str) -> Iterator[bytes]:
     for path in segments(folder):
-        with contextlib.closing(_connect_read_only(path)) as db:
+        with contextlib.closing(connect_read_only(path)) as db:
             for row in db.execute(f"SELECT payload FROM {table} ORDER BY sequence"):  # noqa: S608 - two literals
                 yield row[0]
 
 
-def _forget(folder: Path, shopper_keys: Sequence[str]) -> int:
-    deleted = 0
-    for path in segments(folder):
-        with contextlib.closing(_connect(path)) as db:
-            db.execute("PRAGMA secure_delete = ON")
-            db.execute("BEGIN IMMEDIATE")
-            count = 0
-            for table in ("exposures", "events"):
-                statement = f"DELETE FROM {table} WHERE shopper_key = ?"  # noqa: S608 - two literals
-                count += sum(db.execute(statement, (key,)).rowcount for key in shopper_keys)
-            _set_counter(db, "removed", _counter(db, "removed") + count)
-            db.execute("COMMIT")
-            deleted += count
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return deleted
+def _insert_exposure(connection: sqlite3.Connection, exposure: events_pb2.Exposure) -> None:
+    if forgetting.is_forgotten(connection, exposure.shopper_key, exposure.time.ToMicroseconds()):
+        set_counter(connection, "removed", counter(connection, "removed") + 1)
+        return
+    row = (exposure.sequence, exposure.page_id, exposure.shopper_key, exposure.SerializeToString())
+    connection.execute("INSERT INTO exposures VALUES (?, ?, ?, ?)", row)
 
 
 def _take_segment(folder: Path) -> tuple[Path, IO[bytes]]:
@@ -430,29 +390,8 @@ def _lock(path: Path) -> IO[bytes] | None:
 
 
 def _undelivered(path: Path, after: int, limit: int) -> list[events_pb2.Event]:
-    with contextlib.closing(_connect_read_only(path)) as db:
+    with contextlib.closing(connect_read_only(path)) as db:
         rows = db.execute(
             "SELECT payload FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
         ).fetchall()
     return [events_pb2.Event.FromString(row[0]) for row in rows]
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(_SCHEMA)
-    return connection
-
-
-def _connect_read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
-
-
-def _counter(connection: sqlite3.Connection, name: str) -> int:
-    row = connection.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
-    return row[0] if row else 0
-
-
-def _set_counter(connection: sqlite3.Connection, name: str, value: int) -> None:
-    connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from services.layout import yaml_file
-from services.layout.yaml_file import Document
+from services.common import yaml_file
+from services.common.yaml_file import Document
 
 
 class Arm(Document):

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from planogram.events.v1 import events_pb2
+from planogram.files import forgetting as file_forgetting
 from planogram.files import log as log_file
 from services.common.errors import NotFound
-from services.layout import event_log
+from services.layout import event_log, forgetting
+from services.layout.segments import segments as segments_of
 
 ROWS_PER_FILE = 10_000
 PREFIX = "served."
@@ -36,13 +38,13 @@ def export(segments: Path, target: Path, progress: Callable[[int], None] = lambd
     Raises:
         NotFound: where there is no segment.
     """
-    if not event_log.segments(segments):
+    if not segments_of(segments):
         raise NotFound(f"{segments}: no event log here; serve a page first")
-    staging = target.with_name(f".{target.name}.exporting")
+    staging = _staging(target)
     shutil.rmtree(staging, ignore_errors=True)
     written = 0
     counts = {}
-    until = event_log.forgotten(segments)
+    until = forgetting.forgotten(segments)
     sources: dict[str, Iterable[Mapping[str, Any]]] = {
         "exposures": (
             log_file.exposure_row(record)
@@ -63,24 +65,38 @@ def export(segments: Path, target: Path, progress: Callable[[int], None] = lambd
             written += len(chunk)
             progress(written)
         counts[kind] = written - before
-    write_forgotten(segments, staging, f"{PREFIX}00000")
+    _write_tombstones(staging, until, f"{PREFIX}00000")
     _replace(staging, target)
+    # Behind the rows: whoever was forgotten while they were written is not left among them.
+    forget_in(segments, target, f"{PREFIX}00000")
     return Exported(counts["exposures"], counts["events"], event_log.lost_count(segments))
 
 
-def write_forgotten(segments: Path, target: Path, part: str) -> None:
-    """Writes the tombstones of all segments beside an export, so that no copy made before is read."""
-    rows = [
-        {"shopper_digest": digest, "time": until_us}
-        for digest, until_us in sorted(event_log.forgotten(segments).items())
-    ]
-    log_file.write(target, "forgotten", rows, part)
+def forget_in(segments: Path, target: Path, part: str) -> None:
+    """Writes the tombstones of all segments beside an export, and takes what they cover out of its files.
+
+    Raises:
+        LogFileError: for a file that cannot be read.
+    """
+    until = forgetting.forgotten(segments)
+    _write_tombstones(target, until, part)
+    for folder in (target, _staging(target)):  # an export that was killed left the second
+        file_forgetting.purge(folder, until)
+
+
+def _staging(target: Path) -> Path:
+    return target.with_name(f".{target.name}.exporting")
+
+
+def _write_tombstones(folder: Path, until: Mapping[str, int], part: str) -> None:
+    rows = [{"shopper_digest": digest, "time": until_us} for digest, until_us in sorted(until.items())]
+    log_file.write(folder, "forgotten", rows, part)
 
 
 def _is_known(record: events_pb2.Exposure | events_pb2.Event, until: Mapping[str, int]) -> bool:
     if not until or not record.shopper_key:
         return True
-    last = until.get(event_log.shopper_digest(record.shopper_key))
+    last = until.get(forgetting.shopper_digest(record.shopper_key))
     return last is None or log_file.micros(record.time) > last
 
 

@@ -41,6 +41,10 @@ class Repeats:
             self._pages.pop(page_id, None)
             raise
 
+    def clear(self) -> None:
+        """Keeps no page any more; who waits for one still gets it."""
+        self._pages.clear()
+
 
 async def _of(make: Callable[[], Awaitable[layout_pb2.Page]]) -> layout_pb2.Page:
     return await make()

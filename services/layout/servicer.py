@@ -20,7 +20,8 @@ from services.layout.relay import Relay
 
 MIN_DEADLINE_S = 0.004
 FIRST_SLOT_COUNT = 2
-FORGET_TIMEOUT_S = 5.0
+FORGET_TIMEOUT_S = 30.0
+"""Feature looks through its whole store for what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,9 @@ class LayoutServicer:
         # What is logged may be ahead of the clock by as much as its caller's clock may be.
         until_us = round((time.time() + admission.MAX_AHEAD_S) * 1e6)
         event_log = self.composer.event_log
+        self.composer.repeats.clear()  # pages name no shopper that could be looked for, but their tokens do
         deleted = await event_log.forget(keys, until_us)
-        try:
-            await asyncio.to_thread(_tell_exports, event_log, self.export_folder)
-        except OSError as error:
-            raise NotReady(f"the log is clean, its exports are not: {error}; call again") from None
+        await asyncio.to_thread(_forget_in_exports, event_log, self.export_folder)
         question = feature_pb2.ForgetShopperRequest(user_id=request.user_id)
         try:
             await self.composer.services.feature.upstream.call("ForgetShopper", question, FORGET_TIMEOUT_S)
@@ -118,7 +117,11 @@ class LayoutServicer:
         )
 
 
-def _tell_exports(event_log: EventLog, folder: Path) -> None:
-    from services.layout.export import write_forgotten  # pyarrow takes a second to import; few calls need it
+def _forget_in_exports(event_log: EventLog, folder: Path) -> None:
+    from planogram.files.log import LogFileError  # pyarrow takes a second to import; few calls need it
+    from services.layout.export import forget_in
 
-    write_forgotten(event_log.folder, folder, f"layout-{event_log.path.stem}")
+    try:
+        forget_in(event_log.folder, folder, f"layout-{event_log.path.stem}")
+    except (OSError, LogFileError) as error:
+        raise NotReady(f"the log is clean, its exports are not: {error}; call again") from None

@@ -75,7 +75,7 @@ def test_every_reason_is_counted_and_set_aside(
             for n in range(9)
         ),
     ]
-    result = cleaned(events, {"f" * 32: round(NOW.timestamp() * 1e6)})
+    result = cleaned(events, {log.shopper_digest("f" * 32): round(NOW.timestamp() * 1e6)})
     assert result.counts == {
         "duplicate_id": 1,
         "duplicate_click": 1,

@@ -190,6 +190,18 @@ async def test_the_whole_service_runs_on_redis(
         assert store.read(OFFER, ["item-001"])[0].values["stock"] == 0  # type: ignore[union-attr]
         forgotten = await service.stub.ForgetShopper(feature_pb2.ForgetShopperRequest(user_id="shared"))
         assert forgotten.was_present and store.read(PROFILE, [key]) == [None]
+    held = list(bytes_held(store._redis()))
+    assert len(held) > 300, "items and other shoppers"
+    assert not any(key.encode() in part or b"shared" in part for part in held)
+    kept = service.shopper_key("user-0").encode()
+    assert any(kept in part for part in held)
+
+
+def bytes_held(client: Any) -> Iterator[bytes]:
+    """Every key of a Redis, with everything that it holds as Redis would write it to disk, uncompressed."""
+    client.config_set("rdbcompression", "no")
+    for name in client.scan_iter(count=1_000):
+        yield name + client.dump(name)
 
 
 @pytest.mark.slow

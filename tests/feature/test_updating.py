@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,16 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from planogram.feature.v1 import feature_pb2, feature_pb2_grpc
+from planogram.files.log import shopper_digest
 from services.common.errors import Overloaded
 from services.common.executor import BoundedExecutor
 from services.feature.acts import CLICK, ShopperEvent
+from services.feature.forgetting import forget, forget_meanwhile
 from services.feature.journal import Journal
-from services.feature.profile import loads
-from services.feature.store import PROFILE
-from services.feature.updating import ProfileUpdater
+from services.feature.profile import Profile, loads
+from services.feature.store import PROFILE, Store
+from services.feature.updating import ProfileUpdater, profile_row
 
 ROOT = Path(__file__).parents[2]
 
@@ -199,3 +204,47 @@ async def _start(settings: Any, log_path: Path) -> tuple[subprocess.Popen[bytes]
                 return process, int(json.loads(line)["port"])
         assert process.poll() is None, log_path.read_text()
     raise AssertionError("the service was not ready within a minute")
+
+
+def test_the_journal_holds_digests_of_who_was_forgotten_and_mends_earlier_ones(tmp_path: Path) -> None:
+    key, other = "a1" * 16, "b2" * 16
+    with sqlite3.connect(tmp_path / "journal.db") as earlier:
+        earlier.execute("CREATE TABLE forgotten (shopper_key TEXT PRIMARY KEY, time_us INTEGER NOT NULL)")
+        earlier.execute("INSERT INTO forgotten VALUES (?, 5)", (key,))
+    earlier.close()
+    journal = Journal(tmp_path)
+    journal.forget(other, 7)
+    assert journal.forgotten([key, other, "c3" * 16]) == {key: 5, other: 7}
+    assert journal.tombstones() == {shopper_digest(key): 5, shopper_digest(other): 7}
+    held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert shopper_digest(key).encode() in held
+    assert key.encode() not in held and other.encode() not in held
+    journal.close()
+
+
+def test_who_is_forgotten_during_a_build_is_not_brought_back_by_it(
+    tmp_path: Path, open_store: Callable[..., Store]
+) -> None:
+    store, journal = open_store(tmp_path), Journal(tmp_path)
+    store.apply()
+    names = {"gone": "a1" * 16, "stays": "b2" * 16}
+    rows = [profile_row(key, Profile(updated_us=1_000_000), b"") for key in names.values()]
+    table = pa.table(
+        {
+            "shopper_key": [row.key for row in rows],
+            "state": [row.values["state"] for row in rows],
+            "applied_event_ids": [b""] * 2,
+            "event_timestamp": [row.time for row in rows],
+        },
+        schema=store.arrow_schema(PROFILE),
+    )
+    before = journal.tombstones()
+    forget(store, journal, names["gone"], 2_000_000)
+    store.write_offline(PROFILE, table)
+    store.write(PROFILE, rows)
+    forget_meanwhile(store, journal, list(names.values()), before, is_online=True)
+    gone, stays = store.read(PROFILE, list(names.values()))
+    assert gone is None and stays is not None
+    offline = pq.read_table(store.offline_path / "shopper_profile.parquet")
+    assert offline.column("shopper_key").to_pylist() == [names["stays"]]
+    journal.close()

@@ -13,6 +13,7 @@ from collections import deque
 
 import grpc
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from planogram.client import LayoutError, home, impression, item_event, person
@@ -336,7 +337,46 @@ async def test_an_export_made_before_does_not_hold_a_forgotten_shopper(open_shop
             export.export(shop.settings.log_path, out)
 
 
-async def test_what_reaches_the_log_after_all_is_not_exported(tmp_path):
+async def test_the_files_of_an_export_lose_a_forgotten_shopper(open_shop):
+    async with open_shop() as shop:
+        kept = await shop.layout.compose(home("bob", "visit-b"), deadline_s=2)
+        page = await shop.layout.compose(home("ada", "visit-a"), deadline_s=2)
+        await shop.layout.record([impression(kept.slots[0]), impression(page.slots[0])])
+        out, names = shop.settings.export_folder, load(shop.settings.shopper_key_path)
+        export.export(shop.settings.log_path, out)
+        sessions = {visit: names.of("session", visit) for visit in ("visit-a", "visit-b")}
+        aside = [{"session_key": key, "event_id": "", "reason": "bot_rate"} for key in sessions.values()]
+        log_file.write(out, "set-aside", aside, "pipeline")
+        await forget(shop, "ada")
+        held = {name: pq.read_table(path) for path in out.glob("*.parquet") if (name := path.name)}
+    key = names.of("shopper", "ada")
+    assert {name for name, table in held.items() if key in str(table.to_pydict())} == set()
+    assert held["events-served.00000.parquet"].column("page_id").to_pylist() == [kept.page_id]
+    assert held["exposures-served.00000.parquet"].column("page_id").to_pylist() == [kept.page_id]
+    assert held["set-aside-pipeline.parquet"].column("session_key").to_pylist() == [sessions["visit-b"]]
+
+
+async def test_what_comes_late_leaves_no_byte_in_any_segment(tmp_path):
+    first, second = EventLog(tmp_path / "log", 10), EventLog(tmp_path / "log", 10)
+    key = "a" * 32
+    await first.forget([key], 2_000_000)
+    for log in (first, second):
+        late, later = (
+            events_pb2.Event(event_id=f"{log.writer}{n}", shopper_key=key, type=CLICK) for n in "23"
+        )
+        late.time.FromSeconds(2)
+        later.time.FromSeconds(2)
+        stored = await log.append([late, later])
+        assert (stored.stored_count, stored.duplicate_count) == (0, 0)
+        exposure = events_pb2.Exposure(page_id=log.writer, shopper_key=key)
+        exposure.time.FromSeconds(1)
+        log.offer(exposure)
+        log.close()
+    assert key.encode() not in b"".join(path.read_bytes() for path in (tmp_path / "log").iterdir())
+    assert event_log.lost_count(tmp_path / "log") == 0
+
+
+async def test_what_comes_after_a_shopper_was_forgotten_counts_again(tmp_path):
     log = EventLog(tmp_path / "log", 10)
     await log.forget(["a" * 32], 2_000_000)
     exposures = [events_pb2.Exposure(page_id=str(second), shopper_key="a" * 32) for second in (1, 2, 3)]

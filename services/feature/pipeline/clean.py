@@ -70,7 +70,7 @@ def clean(folder: Path, item_ids: frozenset[str], forgotten: Mapping[str, int], 
 
     Args:
         item_ids: the catalogue's.
-        forgotten: time in microseconds up to which a shopper's events do not count, by shopper key.
+        forgotten: time in microseconds up to which a shopper's events do not count, by shopper_digest.
         now: end of the log.
     """
     events = log_files.read_events(folder)
@@ -167,8 +167,10 @@ def _forgotten(events: pa.Table, forgotten: Mapping[str, int]) -> NDArray[np.boo
     if not forgotten:
         return result
     times = events.column("time").cast(pa.int64()).fill_null(0).to_numpy()
-    for key, until_us in forgotten.items():
-        result |= _mask(pc.equal(events.column("shopper_key"), key)) & (times <= until_us)
+    for key in events.column("shopper_key").unique().to_pylist():
+        until_us = forgotten.get(log_files.shopper_digest(key)) if key else None
+        if until_us is not None:
+            result |= _mask(pc.equal(events.column("shopper_key"), key)) & (times <= until_us)
     return result
 
 

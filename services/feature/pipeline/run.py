@@ -22,6 +22,7 @@ from planogram.files import log as log_files
 from services.common.errors import ConfigurationError
 from services.feature import build
 from services.feature.acts import ItemBrief, ShopperEvent
+from services.feature.forgetting import forget_meanwhile, rejected_path
 from services.feature.journal import Journal, Offer
 from services.feature.pipeline.clean import Cleaned, clean, log_end, write_set_aside
 from services.feature.pipeline.companions import Companions, companions
@@ -31,6 +32,7 @@ from services.feature.profile import Profile, apply_events, loads
 from services.feature.snapshot import KINDS, relative_price_of
 from services.feature.store import OFFER, PROFILE, Row, Store
 from services.feature.updating import profile_row
+from services.feature.wording import PLAIN, Wording
 
 Progress = Callable[[str], None]
 
@@ -73,6 +75,7 @@ def run(
     log_path: Path,
     snapshots_path: Path,
     kept_count: int,
+    wording: Wording = PLAIN,
     progress: Progress = lambda _: None,
 ) -> Report:
     """Runs the whole pipeline: clean, aggregate, write offline, apply, materialize, snapshot.
@@ -89,10 +92,11 @@ def run(
     ids = items.column("item_id").to_pylist()
     place = {item_id: row for row, item_id in enumerate(ids)}
     found = None
+    tombstones = journal.tombstones()
     if end is not None:
         progress("cleaning the log")
         try:
-            found = _read_log(log_path, place, journal.forgotten(), now)
+            found = _read_log(log_path, place, tombstones, now)
             write_set_aside(log_path, found.cleaned)
         except (log_files.LogFileError, OSError) as error:
             raise ConfigurationError(f"LOG_PATH: {error}") from None
@@ -114,13 +118,15 @@ def run(
     progress("materializing profiles")
     has_place = store.hold_writer_place()
     materialized = _materialize_profiles(store, now) if has_place else 0
+    rejected_path = _write_rejected(store, found.cleaned) if found else None
+    forget_meanwhile(store, journal, [row.key for row in profiles], tombstones, is_online=has_place)
     progress("building the snapshot")
-    version = build.build(store, journal, snapshots_path, datetime.now(UTC))
+    version = build.build(store, journal, snapshots_path, datetime.now(UTC), wording)
     return Report(
         item_count=len(ids),
         event_count=found.cleaned.events.num_rows if found else 0,
         rejected=found.cleaned.counts if found else {},
-        rejected_path=_write_rejected(store, found.cleaned) if found else None,
+        rejected_path=rejected_path,
         profile_count=len(profiles),
         materialized_profile_count=materialized,
         has_writer_place=has_place,
@@ -385,7 +391,9 @@ def _materialize_profiles(store: Store, now: datetime) -> int:
 
 
 def _write_rejected(store: Store, cleaned: Cleaned) -> Path:
-    path = store.state_path / "rejected.parquet"
+    path = rejected_path(store)
     staging = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(cleaned.rejected, staging, compression="zstd")
+    # The forgotten are counted, and named nowhere.
+    known = cleaned.rejected.filter(pc.not_equal(cleaned.rejected.column("reason"), "forgotten_shopper"))
+    pq.write_table(known, staging, compression="zstd")
     return staging.replace(path)

@@ -7,6 +7,8 @@ An item that nobody clicked yet stands where its words put it, so it has neighbo
 
 from __future__ import annotations
 
+import re
+import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.feature.schema import VECTOR_WIDTH
-from services.feature.search import words_of
 
+_WORD = re.compile(r"[^\W_]+")
 _CONTENT_WIDTH, _BEHAVIOUR_WIDTH = 1024, 512
 _BLOCK = 4_096
 _FIELD_WEIGHTS = {"title": 1.0, "category": 1.5, "brand": 0.8, "description": 0.3}
@@ -113,6 +115,12 @@ def _add_behaviour(entry: dict[int, float], others: Mapping[int, float]) -> None
         weight = _BEHAVIOUR_WEIGHT * total / (total + _SUPPORT)
         for column, value in columns.items():
             entry[_CONTENT_WIDTH + column] = weight * value / length
+
+
+def words_of(text: str) -> list[str]:
+    """Words in lower case and without accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return _WORD.findall("".join(sign for sign in plain if not unicodedata.combining(sign)))
 
 
 def _column(text: str, width: int) -> tuple[int, float]:

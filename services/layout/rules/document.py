@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from services.layout import yaml_file
+from services.common import yaml_file
+from services.common.yaml_file import Document
 from services.layout.blueprint import Blueprints, Id
 from services.layout.conditions import ALWAYS, When
-from services.layout.yaml_file import Document
 
 FILE = "rules.yaml"
 MAX_LIMIT_COUNT = 64
