@@ -57,3 +57,29 @@ def test_reliability_by_hand():
     assert last["predicted_to_observed"] == pytest.approx(0.39 / 2)
     assert [(entry["group"], entry["events"]) for entry in found["segment"]] == [(3, 0), (5, 2)]
     assert found["segment"][0]["predicted_to_observed"] == 0
+    (whole,) = found["all"]
+    assert (whole["rows"], whole["events"]) == (20, 2)
+    assert whole["predicted_to_observed"] == pytest.approx(predicted.sum() / 2)
+    # Two events: roots from 1.414 - .98 to 1.414 + .98, so .19 to 5.73 events.
+    assert whole["low"] == pytest.approx(predicted.sum() / 5.732, rel=1e-3)
+    assert whole["high"] == pytest.approx(predicted.sum() / 0.1886, rel=1e-2)
+
+
+def test_the_interval_of_a_ratio_holds_the_truth_nineteen_times_in_twenty():
+    generator, hits = np.random.default_rng(0), 0
+    predicted = np.full(4_000, 0.05)
+    for _ in range(400):
+        observed = (generator.random(4_000) < predicted).astype(float)
+        (whole,) = metrics.reliability(predicted, observed, {})["all"]
+        hits += whole["low"] <= 1 <= whole["high"]
+    assert 370 <= hits <= 395
+
+
+def test_the_worst_ratio_is_the_farthest_of_groups_with_enough_events():
+    entries = [
+        {"events": 200.0, "predicted_to_observed": 1.05},
+        {"events": 150.0, "predicted_to_observed": 0.9},
+        {"events": 3.0, "predicted_to_observed": 4.0},
+    ]
+    assert metrics.worst_ratio(entries) == 0.9
+    assert np.isnan(metrics.worst_ratio(entries[2:]))
