@@ -75,7 +75,7 @@ def compare(graphs: Mapping[str, Path], test: Examined) -> dict[str, Twin]:
 
 def metrics(compared: Mapping[str, Twin]) -> dict[str, float]:
     """As a manifest keeps them, by the graphs' names; differences of all but the first."""
-    found = {}
+    found: dict[str, float] = {}
     for place, (name, twin) in enumerate(compared.items()):
         found |= {
             f"{name}_click_logloss": twin.logloss,
