@@ -11,7 +11,7 @@ Array = np.ndarray[Any, Any]
 
 BIN_COUNT = 10
 ENOUGH_EVENTS = 100.0
-"""From which on a group's ratio of predicted to observed events is known to a fifth or less (95 %)."""
+"""From which on a group's ratio of predicted to observed events says something; fewer scatter by a tenth."""
 
 _FLOOR = 1e-7
 
@@ -110,16 +110,18 @@ def calibration_error(predicted: Array, observed: Array, bin_count: int = BIN_CO
 
 
 def reliability(
-    predicted: Array, observed: Array, groups: Mapping[str, Array]
+    predicted: Array, observed: Array, who: Array, groups: Mapping[str, Array]
 ) -> dict[str, list[dict[str, float]]]:
     """Predicted over observed events: in all, by decile of the prediction and by group of other kinds.
 
     Args:
+        who: (R,) number of the shopper; what one does comes in bunches, and counts as one in intervals.
         groups: (R,) group numbers by kind, such as segment.
 
     Returns:
         By kind, in order of the group: its number, rows, events, predicted to observed, and the low and high
-        end of its 95 % interval for the chance in the events; 0 events say nothing of a ratio, and have 0.
+        end of its 95 % interval for the chance in who came (delta method, in the logarithm); 0 events say
+        nothing of a ratio, and have 0.
     """
     deciles = np.empty(len(predicted), np.int64)
     for number, members in enumerate(np.array_split(np.argsort(predicted, kind="stable"), BIN_COUNT)):
@@ -127,7 +129,7 @@ def reliability(
     kinds = {"all": np.zeros(len(predicted), np.int64), "decile": deciles, **groups}
     return {
         kind: [
-            _entry(number, predicted[group == number], observed[group == number])
+            _entry(number, *(column[group == number] for column in (predicted, observed, who)))
             for number in np.unique(group)
         ]
         for kind, group in kinds.items()
@@ -144,15 +146,18 @@ def worst_ratio(entries: Sequence[Mapping[str, float]], event_count: float = ENO
     return max(ratios, key=lambda ratio: abs(np.log(ratio)), default=float("nan"))
 
 
-def _entry(number: int, predicted: Array, observed: Array) -> dict[str, float]:
-    events, expected = float(observed.sum()), float(predicted.sum())
-    # The root of a count has a deviation of one half, whatever the count (Anscombe 1948).
-    most, least = (max(events**0.5 + side * 0.98, 1e-3) ** 2 for side in (1, -1))
+def _entry(number: int, predicted: Array, observed: Array, who: Array) -> dict[str, float]:
+    events, ratio, factor = float(observed.sum()), 0.0, 1.0
+    if events:
+        ratio = float(predicted.sum()) / events
+        _, shopper = np.unique(who, return_inverse=True)
+        left = np.bincount(shopper, predicted) - ratio * np.bincount(shopper, observed)
+        factor = float(np.exp(1.96 * (left**2).sum() ** 0.5 / (ratio * events)))
     return {
         "group": int(number),
         "rows": len(observed),
         "events": events,
-        "predicted_to_observed": expected / events if events else 0.0,
-        "low": expected / most if events else 0.0,
-        "high": expected / least if events else 0.0,
+        "predicted_to_observed": ratio,
+        "low": ratio / factor,
+        "high": ratio * factor,
     }
