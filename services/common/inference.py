@@ -15,6 +15,8 @@ from services.common.errors import ConfigurationError
 
 Device = Literal["cpu", "cuda"]
 Wanted = Literal["auto", "cpu", "cuda"]
+Launch = Literal["plain", "bound", "captured"]
+"""How a run gets its memory: anew, from buffers that stay in place, or these and a CUDA graph."""
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu")
 
@@ -47,6 +49,7 @@ class TensorRt:
     """Whether it may compute in float16."""
 
 
+_NO_LENGTHS: Mapping[str, int] = {}
 _SILENT = 4
 _WARNINGS = 2
 
@@ -94,19 +97,26 @@ def open_session(
     thread_count: int = 1,
     tensorrt: TensorRt | None = None,
     ranges: Ranges | None = None,
+    lengths: Mapping[str, int] | None = None,
+    is_captured: bool = False,
 ) -> Any:
     """A session whose graph runs on `device`.
 
     Args:
         tensorrt: runs it by TensorRT, on CUDA alone.
         ranges: shapes that TensorRT prepares for; it builds anew, for minutes, at others.
+        lengths: of named axes, which are free otherwise.
+        is_captured: the first run is captured as a CUDA graph, which later ones replay: all lengths are
+            fixed, inputs and outputs stay where they are, and runs come one at a time.
 
     Raises:
         RuntimeError: where it would run elsewhere, or the file is no graph that can run.
     """
     try:
         session = ort.InferenceSession(
-            model.read_bytes(), _options(thread_count), providers=providers(device, tensorrt, ranges or {})
+            model.read_bytes(),
+            _options(thread_count, lengths or {}),
+            providers=providers(device, tensorrt, ranges or {}, is_captured),
         )
     except Exception as error:  # ONNX Runtime's own exceptions share no base below Exception
         raise RuntimeError(f"{model}: {error}") from None
@@ -118,20 +128,26 @@ def open_session(
     return session
 
 
-def providers(device: Device, tensorrt: TensorRt | None, ranges: Ranges) -> list[Any]:
+def providers(
+    device: Device, tensorrt: TensorRt | None, ranges: Ranges, is_captured: bool = False
+) -> list[Any]:
     """What ONNX Runtime is asked to run a graph on, first choice first.
 
-    Source: ONNX Runtime's documentation of the TensorRT execution provider, "Configuration options".
+    Source: ONNX Runtime's documentation of the CUDA and TensorRT execution providers, "Configuration
+    options".
     """
     plain: list[Any] = list(_PROVIDERS[device])
     if tensorrt is None:
+        if is_captured and device == "cuda":
+            plain[0] = (plain[0], {"enable_cuda_graph": "1"})
         return plain
     options: dict[str, Any] = {
         "trt_fp16_enable": tensorrt.is_half,
         "trt_engine_cache_enable": True,
         "trt_engine_cache_path": str(tensorrt.cache_path),
+        "trt_cuda_graph_enable": is_captured,
     }
-    for place, name in enumerate(("min", "opt", "max")):
+    for place, name in enumerate(("min", "opt", "max") if ranges else ()):
         options[f"trt_profile_{name}_shapes"] = ",".join(
             f"{each}:{'x'.join(map(str, shapes[place]))}" for each, shapes in ranges.items()
         )
@@ -143,12 +159,14 @@ def device_of(session: Any) -> Device:
     return "cuda" if session.get_providers()[0] in (TENSORRT, "CUDAExecutionProvider") else "cpu"
 
 
-def _options(thread_count: int) -> Any:
+def _options(thread_count: int, lengths: Mapping[str, int] = _NO_LENGTHS) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = thread_count
     options.inter_op_num_threads = 1
     # Threads that spin between calls take the core from the event loop beside them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for name, length in lengths.items():
+        options.add_free_dimension_override_by_name(name, length)
     return options
 
 

@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -98,42 +97,96 @@ def from_tensor(tensor: tensor_pb2.Tensor, field_name: str = "tensor") -> np.nda
     return np.frombuffer(tensor.data, dtype).reshape(shape)
 
 
-def check(
-    tensors: Mapping[str, tensor_pb2.Tensor],
-    specs: Sequence[TensorSpec],
-    count: int,
-    field_name: str,
-    largest: float = math.inf,
-) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of a tensor map, held against their specs, over the messages' own bytes.
+class Layout:
+    """Specs, ready to hold the tensors of many messages against them."""
 
-    Args:
-        count: what N must be.
-        largest: of a number's size.
+    def __init__(
+        self, specs: Sequence[TensorSpec], field_name: str, most_items: int, largest: float = math.inf
+    ) -> None:
+        """
+        Args:
+            field_name: of the tensor map, for messages.
+            most_items: the largest N there is.
+            largest: of a number's size.
+        """
+        self._field_name, self._largest = field_name, largest
+        self._small = 0.5 * min(largest, _ROOT_OF_FLOAT32) ** 2
+        self._expected = [_expected(spec, most_items) for spec in specs]
 
-    Raises:
-        InvalidRequest: names the tensor, what it is and what it must be.
+    def read(self, tensors: Mapping[str, tensor_pb2.Tensor], count: int) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays of a tensor map, over the messages' own bytes.
+
+        Args:
+            count: what N must be.
+
+        Raises:
+            InvalidRequest: names the tensor, what it is and what it must be.
+        """
+        arrays = {}
+        with np.errstate(over="ignore"):
+            for one in self._expected:
+                tensor = tensors.get(one.spec.name)
+                want = (count, *one.tail) if one.is_per_item else one.tail
+                size = one.row_bytes * count if one.is_per_item else one.row_bytes
+                data = b"" if tensor is None else tensor.data  # each look at it copies it
+                if (
+                    tensor is None
+                    or tensor.dtype != one.code
+                    or len(data) != size
+                    or tuple(tensor.shape) != want
+                ):
+                    raise _mismatch(tensor, one.spec, want, f"{self._field_name}[{one.spec.name}]")
+                flat = np.frombuffer(data, one.dtype)
+                if one.limits is not None:
+                    # Seen without a sign, what is below 0 is far above every limit.
+                    is_within = flat.view(one.limits.dtype) < one.limits[: len(flat)]
+                    if np.count_nonzero(is_within) != len(flat):
+                        raise _beyond(flat, one.spec, self._field_name)
+                # No number is larger than the root of the sum of squares, and a sum with NaN in it is below
+                # nothing: nearly every array is small in one pass. The half keeps clear of rounding.
+                elif one.is_float and not np.dot(flat, flat) < self._small:
+                    _check_numbers(flat, self._largest, f"{self._field_name}[{one.spec.name}]")
+                arrays[one.spec.name] = flat.reshape(want)
+        return arrays
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What follows from a spec, worked out once.
+
+    Attributes:
+        code: of the dtype on the wire; tail, row_bytes: lengths, and bytes, without the item axis.
+        limits: (largest size,) what each id must be below, flat; None where there are no ids.
     """
-    arrays = {}
-    for spec in specs:
-        tensor = tensors.get(spec.name)
-        want = (count, *spec.shape[1:]) if spec.is_per_item else spec.shape
-        dtype = _NAMED[spec.dtype]
-        if (
-            tensor is None
-            or _DTYPES.get(tensor.dtype) is not dtype
-            or tuple(tensor.shape) != want
-            or len(tensor.data) != math.prod(want) * dtype.itemsize
-        ):
-            raise _mismatch(tensor, spec, want, f"{field_name}[{spec.name}]")
-        array = np.frombuffer(tensor.data, dtype)
-        if dtype.kind == "f" and not _is_small(array, largest):
-            _check_numbers(array, largest, f"{field_name}[{spec.name}]")
-        array = array.reshape(want)
-        if spec.cardinality:
-            _check_ids(array, spec, field_name)
-        arrays[spec.name] = array
-    return arrays
+
+    spec: TensorSpec
+    dtype: np.dtype[Any]
+    code: int
+    is_per_item: bool
+    is_float: bool
+    tail: tuple[int, ...]
+    row_bytes: int
+    limits: np.ndarray[Any, Any] | None
+
+
+def _expected(spec: TensorSpec, most_items: int) -> _Expected:
+    dtype = _NAMED[spec.dtype]
+    tail = spec.shape[1:] if spec.is_per_item else spec.shape
+    size = math.prod(tail) * (most_items if spec.is_per_item else 1)
+    limits = None
+    if spec.cardinality:
+        row = np.array([spec.cardinality[column] for column in spec.columns], _UNSIGNED[dtype.itemsize])
+        limits = np.resize(row, size)
+    return _Expected(
+        spec=spec,
+        dtype=dtype,
+        code=_CODES[dtype.str],
+        is_per_item=spec.is_per_item,
+        is_float=dtype.kind == "f",
+        tail=tail,
+        row_bytes=math.prod(tail) * dtype.itemsize,
+        limits=limits,
+    )
 
 
 def _mismatch(
@@ -148,16 +201,6 @@ def _mismatch(
     return InvalidRequest(where, f"{array.dtype} {array.shape}", f"{spec.dtype} {want}")
 
 
-def _is_small(flat: np.ndarray[Any, Any], largest: float) -> bool:
-    """Whether all are surely finite and within the limit; nearly every array is, and this is one pass.
-
-    No number is larger than the root of the sum of squares, and a sum with NaN in it is below nothing. The
-    half keeps clear of rounding.
-    """
-    with np.errstate(over="ignore"):
-        return bool(np.dot(flat, flat) < 0.5 * min(largest, _ROOT_OF_FLOAT32) ** 2)
-
-
 def _check_numbers(flat: np.ndarray[Any, Any], largest: float, where: str) -> None:
     if not np.isfinite(flat).all():
         raise InvalidRequest(where, "NaN or infinity", "finite numbers")
@@ -166,18 +209,8 @@ def _check_numbers(flat: np.ndarray[Any, Any], largest: float, where: str) -> No
         raise InvalidRequest(where, f"a number of size {found:.4g}", f"-{largest:g} to {largest:g}")
 
 
-def _check_ids(array: np.ndarray[Any, Any], spec: TensorSpec, field_name: str) -> None:
-    limits = _limits(tuple(map(spec.cardinality.__getitem__, spec.columns)))
-    # Seen without a sign, what is below 0 is far above every limit.
-    unsigned = array.view(_UNSIGNED[array.dtype.itemsize])
-    if not (unsigned < limits).all():
-        raise InvalidRequest(
-            f"{field_name}[{spec.name}]",
-            f"ids from {array.min()} to {array.max()}",
-            f"0 to below {limits.tolist()}",
-        )
-
-
-@lru_cache(maxsize=64)
-def _limits(cardinalities: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    return np.array(cardinalities, np.uint64)
+def _beyond(flat: np.ndarray[Any, Any], spec: TensorSpec, field_name: str) -> InvalidRequest:
+    limits = [spec.cardinality[column] for column in spec.columns]
+    return InvalidRequest(
+        f"{field_name}[{spec.name}]", f"ids from {flat.min()} to {flat.max()}", f"0 to below {limits}"
+    )

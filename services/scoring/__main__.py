@@ -31,10 +31,14 @@ async def open_servicer(settings: ScoringSettings) -> AsyncIterator[ScoringServi
     device = await asyncio.to_thread(inference.choose_device, settings.device, "PLANOGRAM_SCORING_DEVICE")
     log.logger("scoring").info(DEVICE_CHOSEN, device=device, wanted=settings.device)
     tensorrt = _tensorrt(settings, device)
+    if settings.launch == "captured" and device != "cuda":
+        raise ConfigurationError(
+            f"PLANOGRAM_SCORING_LAUNCH=captured needs a GPU that works, and graphs run on {device} here"
+        )
     batch_size = settings.batch_size or _BATCH_SIZES[device]
     recent = Recent()
     models = await asyncio.to_thread(
-        open_registry, settings.models_path, device, batch_size, recent, tensorrt
+        open_registry, settings.models_path, device, batch_size, recent, tensorrt, settings.launch
     )
     with contextlib.ExitStack() as closing:
         executor = BoundedExecutor("scoring", settings.worker_count, settings.queue_limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `planogram train click`, `tune click` and `quantise click`."""
+    """Adds `planogram train click`, `tune click`, `quantise click`, `prune click` and `compare click`."""
     group(app, "train", "Train models on a log, and publish them.").command("click")(train_click)
     group(app, "tune", "Search for the recipe that suits a log.").command("click")(tune_click)
     group(app, "quantise", "Publish models of 8 bits.").command("click")(quantise_click)
+    group(app, "prune", "Publish models with fewer units.").command("click")(prune_click)
+    group(app, "compare", "Hold published models against each other.").command("click")(compare_click)
 
 
 def train_click(
@@ -75,7 +78,26 @@ def train_click(
         f"({found['popularity_click_gauc']:.3f}), logloss {found['click_logloss']:.4f} "
         f"({found['popularity_click_logloss']:.4f}), ece {found['click_ece']:.4f}"
     )
+    _print_calibration(outcome.artifact.manifest["calibration"])
     typer.echo(f"left out: {left_out}")
+
+
+def _print_calibration(calibration: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Predicted over observed clicks of the latest pages, group by group."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("predicted / observed clicks", "group", "clicks", "ratio", "95 %")
+    table = Table(*columns, title="calibration on the latest tenth of the pages", title_justify="left")
+    for kind, entries in calibration.items():
+        for entry in entries:
+            ratio, spread = "-", "-"
+            if entry["events"]:
+                ratio = f"{entry['predicted_to_observed']:.3f}"
+                spread = f"{entry['low']:.2f} to {entry['high']:.2f}"
+            name = "" if kind == "all" else f"{entry['group']:.0f}"
+            table.add_row(kind, name, f"{entry['events']:.0f}", ratio, spread)
+    Console().print(table)
 
 
 def tune_click(
@@ -148,9 +170,7 @@ def quantise_click(
     from services.common.errors import ConfigurationError
     from services.scoring.training.quantise import QuantisationError, quantise
 
-    named = version or artifacts.current_version(models)
-    if named is None:
-        raise ConfigurationError(f"--models: nothing is published in {models}")
+    named = _named(version, models)
     try:
         artifact = quantise(artifacts.load(models, named), models, log, current)
     except (LogFileError, QuantisationError, ValueError) as error:
@@ -163,3 +183,71 @@ def quantise_click(
         f"{found['int8_click_largest_difference']:.4f}, CPU of a page {found['int8_page_ms']:.3f} ms "
         f"({found['fp32_page_ms']:.3f})"
     )
+
+
+def prune_click(
+    version: str = typer.Argument("", help="A published version; the current one if empty."),
+    log: Path = typer.Option(Path("var/log/export"), help="Folder of the exported log."),  # noqa: B008
+    models: Path = typer.Option(Path("var/models/click"), help="Store it is in, and goes to."),  # noqa: B008
+    share: float = typer.Option(0.5, min=0.0, max=0.95, help="Of the units of each group that leave."),
+    epochs: int = typer.Option(2, min=1, help="Most passes over the data for what is left to learn on."),
+    current: bool = typer.Option(False, help="Make the new version the current one."),
+) -> None:
+    """Publishes a twin of a click model without the units that matter least, which has learned on."""
+    from planogram.files.log import LogFileError
+    from services.common import artifacts
+    from services.common.errors import ConfigurationError
+    from services.scoring.training.prune import PruningError, prune
+    from services.scoring.training.weights import WeightsError
+
+    named = _named(version, models)
+    try:
+        artifact = prune(artifacts.load(models, named), models, log, share, epochs, current)
+    except (LogFileError, PruningError, WeightsError, ValueError) as error:
+        raise ConfigurationError(f"{named} cannot be pruned: {error}") from None
+    found = artifact.manifest["metrics"]
+    typer.echo(
+        f"{artifact.version} {'is current' if current else 'stands beside'} in {models}: held-out click "
+        f"logloss where items stood {found['click_logloss']:.4f} (whole {found['whole_click_logloss']:.4f}), "
+        f"{found['pruned_parameter_count']:,.0f} parameters ({found['whole_parameter_count']:,.0f}), "
+        f"CPU of a page {found['pruned_page_ms']:.3f} ms ({found['fp32_page_ms']:.3f})"
+    )
+
+
+def compare_click(
+    versions: list[str] = typer.Argument(help="Published versions; the first is the yardstick."),  # noqa: B008
+    log: Path = typer.Option(Path("var/log/export"), help="Folder of the exported log."),  # noqa: B008
+    models: Path = typer.Option(Path("var/models/click"), help="Store they are in."),  # noqa: B008
+) -> None:
+    """Prints loss, AUC, distance, time and size of versions, as they serve, on the latest tenth of a log."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from planogram.files.log import LogFileError
+    from services.common import artifacts
+    from services.common.errors import ConfigurationError
+    from services.scoring.registry import MODEL_FILE
+    from services.scoring.training import data, twins
+    from services.scoring.training.train import split
+
+    graphs = {version: artifacts.load(models, version).file(MODEL_FILE) for version in versions}
+    try:
+        _, _, test = split(data.read(log))
+    except LogFileError as error:
+        raise ConfigurationError(f"--log: {error}") from None
+    table = Table("version", "logloss", "AUC", "largest difference", "CPU of a page, ms", "kB")
+    for version, twin in twins.compare(graphs, test).items():
+        cells = (f"{twin.logloss:.5f}", f"{twin.auc:.4f}", f"{twin.largest_difference:.4f}")
+        table.add_row(version, *cells, f"{twin.page_ms:.3f}", f"{twin.size_bytes / 1e3:,.0f}")
+    Console().print(table)
+
+
+def _named(version: str, models: Path) -> str:
+    """A version, or the current one where none is named."""
+    from services.common import artifacts
+    from services.common.errors import ConfigurationError
+
+    named = version or artifacts.current_version(models)
+    if named is None:
+        raise ConfigurationError(f"--models: nothing is published in {models}")
+    return named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,21 @@ import numpy as np
 from services.common import inference, log
 from services.common.artifacts import Artifact
 from services.common.errors import Incompatible
-from services.common.inference import Device, Ranges, TensorRt
+from services.common.inference import Device, Launch, Ranges, TensorRt
 from services.common.tensors import N, TensorSpec
 from services.common.watching import Versions
 from services.scoring import signature
+from services.scoring.binding import BoundBatchRunner, BoundRunner, OpenSession
 from services.scoring.recent import Recent
-from services.scoring.scorer import POPULARITY, Arrays, ClickModel, GraphRunner, PaddedRunner
+from services.scoring.scorer import (
+    POPULARITY,
+    Arrays,
+    BatchRunner,
+    ClickModel,
+    GraphRunner,
+    PaddedRunner,
+    Runner,
+)
 from services.scoring.signature import OUTPUTS, Signature
 
 MODEL_FILE = "model.onnx"
@@ -39,6 +49,7 @@ def open_registry(
     batch_size: int = 1,
     recent: Recent | None = None,
     tensorrt: TensorRt | None = None,
+    launch: Launch = "plain",
 ) -> Versions[ClickModel]:
     """The click models of a store, read for the first time; blocks.
 
@@ -46,10 +57,11 @@ def open_registry(
         batch_size: above 1, loads what runs as many requests at once as well.
         recent: requests that a new version is run on before it serves.
         tensorrt: what runs graphs on CUDA, if it is to be TensorRT.
+        launch: how a run gets its memory; captured on CUDA alone.
     """
     versions = Versions(
         root,
-        lambda artifact: open_model(artifact, device, batch_size, recent, tensorrt),
+        lambda artifact: open_model(artifact, device, batch_size, recent, tensorrt, launch),
         POPULARITY,
         log.logger("scoring"),
     )
@@ -63,6 +75,7 @@ def open_model(
     batch_size: int = 1,
     recent: Recent | None = None,
     tensorrt: TensorRt | None = None,
+    launch: Launch = "plain",
 ) -> ClickModel:
     """A warm model of a verified artifact.
 
@@ -70,6 +83,7 @@ def open_model(
         batch_size: above 1, loads what runs as many requests at once, where the artifact has it.
         recent: requests to run it on beside made-up ones.
         tensorrt: what runs graphs on CUDA, if it is to be TensorRT.
+        launch: how a run gets its memory; captured on CUDA alone.
 
     Raises:
         Incompatible: where manifest, fingerprint and graph disagree, or the graph does not run.
@@ -87,26 +101,61 @@ def open_model(
         raise Incompatible(
             f"{where}: schema_fingerprint is {fingerprint}, its signature has {declared.fingerprint}"
         )
+    graphs = _Graphs(artifact, declared, device, tensorrt, launch)
     try:
-        session = inference.open_session(
-            artifact.file(MODEL_FILE), device, tensorrt=tensorrt, ranges=ranges(declared)
-        )
-        _check_graph(session, declared, where)
-        model = ClickModel(
-            artifact.version, declared, device, GraphRunner(session), metrics, trained, baseline
-        )
+        model = ClickModel(artifact.version, declared, device, graphs.runner(), metrics, trained, baseline)
         if batch_size > 1 and BATCHED_FILE in artifact.manifest["files"]:
-            batched = inference.open_session(
-                artifact.file(BATCHED_FILE), device, tensorrt=tensorrt, ranges=ranges(declared, batch_size)
-            )
-            _check_graph(batched, declared, f"{where}: {BATCHED_FILE}", has_shoppers=True)
-            model = dataclasses.replace(model, batch_runner=PaddedRunner(batched, declared))
+            model = dataclasses.replace(model, batch_runner=graphs.batch_runner(batch_size))
         _warm_up(model, recent.of(fingerprint) if recent is not None else [], batch_size, where)
     except Incompatible:
         raise
     except Exception as error:  # ONNX Runtime's own exceptions share no base below Exception
         raise Incompatible(f"{where}: {error}") from None
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class _Graphs:
+    """How the graphs of an artifact are opened; each is held against the signature."""
+
+    artifact: Artifact
+    declared: Signature
+    device: Device
+    tensorrt: TensorRt | None
+    launch: Launch
+
+    def runner(self) -> Runner:
+        if self.launch == "plain":
+            return GraphRunner(self._free(MODEL_FILE, ranges(self.declared)))
+        self._check(inference.open_session(self.artifact.file(MODEL_FILE), "cpu"), MODEL_FILE)
+        return BoundRunner(self._fixed(MODEL_FILE), self.declared, self.device)
+
+    def batch_runner(self, size: int) -> BatchRunner:
+        if self.launch == "plain":
+            return PaddedRunner(self._free(BATCHED_FILE, ranges(self.declared, size)), self.declared)
+        self._check(inference.open_session(self.artifact.file(BATCHED_FILE), "cpu"), BATCHED_FILE)
+        return BoundBatchRunner(self._fixed(BATCHED_FILE), self.declared, self.device, size)
+
+    def _free(self, name: str, shapes: Ranges) -> Any:
+        session = inference.open_session(
+            self.artifact.file(name), self.device, tensorrt=self.tensorrt, ranges=shapes
+        )
+        self._check(session, name)
+        return session
+
+    def _fixed(self, name: str) -> OpenSession:
+        return lambda lengths: inference.open_session(
+            self.artifact.file(name),
+            self.device,
+            tensorrt=self.tensorrt,
+            lengths=lengths,
+            is_captured=self.launch == "captured",
+        )
+
+    def _check(self, session: Any, name: str) -> None:
+        has_shoppers = name == BATCHED_FILE
+        where = f"{self.artifact.path}: {name}" if has_shoppers else f"{self.artifact.path}"
+        _check_graph(session, self.declared, where, has_shoppers)
 
 
 def ranges(declared: Signature, batch_size: int = 1) -> Ranges:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.inference import Wanted
+from services.common.inference import Launch, Wanted
 from services.common.settings import ServiceSettings
 
 
@@ -27,6 +27,9 @@ class ScoringSettings(ServiceSettings):
     """What runs graphs on a GPU; tensorrt builds each version's engines before it serves, for minutes."""
     is_half_precision: bool = False
     """Lets tensorrt compute in float16."""
+    launch: Launch = "plain"
+    """bound: inputs and outputs stay in place on the device, for a few sizes. captured: each size is a CUDA
+    graph as well, launched at once; needs a GPU."""
     engine_cache_path: Path = Path("var/cache/tensorrt")
     """Folder of the engines that tensorrt built."""
     worker_count: int = Field(2, ge=1, le=64)

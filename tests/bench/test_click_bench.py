@@ -110,6 +110,16 @@ def test_figures_of_several_seeds_have_intervals_by_student():
     np.testing.assert_allclose(own.intervals["logloss"], (0.2 - half, 0.2 + half), rtol=1e-4)
 
 
+def test_a_ratio_of_too_few_clicks_is_left_out():
+    (own,) = table.standings([judged("own", [0.1, 0.2], [0.5, 0.5])], "own")
+    silent, known = (
+        dataclasses.replace(own, figures={**own.figures, "worst_decile": ratio, "worst_segment": 1.04})
+        for ratio in (float("nan"), 0.93)
+    )
+    assert " | - | 1.04 | " in table.markdown([silent], "own")
+    assert " | 0.93 | 1.04 | " in table.markdown([known], "own")
+
+
 def test_flat_rows_are_the_tensors_of_the_log(case):
     rows, test = flat.make(case.test), case.test
     assert len(rows.click) == len(test.click) == len(rows.numbers)
@@ -146,5 +156,6 @@ def test_popularity_answers_for_every_item(case):
     found = run.fit(popular, case, 0, "a setting")
     assert dataclasses.asdict(found)["figures"]["auc"] > 0
     assert found.rows_of_who.sum() == len(case.test.click)
+    assert {"worst_decile", "worst_segment"} < set(found.figures)
     mean = (found.loss_of_who * found.rows_of_who).sum() / found.rows_of_who.sum()
     assert mean == pytest.approx(found.figures["logloss"])

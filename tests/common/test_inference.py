@@ -68,3 +68,29 @@ def test_tensorrt_is_asked_for_the_shapes_that_will_come():
     assert (
         others == ["CUDAExecutionProvider", "CPUExecutionProvider"] == inference.providers("cuda", None, {})
     )
+
+
+def test_cuda_graphs_are_asked_of_whatever_runs_on_the_gpu():
+    (name, options), *_ = inference.providers("cuda", None, {}, is_captured=True)
+    assert (name, options) == ("CUDAExecutionProvider", {"enable_cuda_graph": "1"})
+    (name, options), *_ = inference.providers("cuda", inference.TensorRt(Path("c")), {}, is_captured=True)
+    assert name == "TensorrtExecutionProvider" and options["trt_cuda_graph_enable"] is True
+    assert not any("shapes" in option for option in options)  # lengths that are fixed need no ranges
+    _, cuda, cpu = inference.providers("cuda", inference.TensorRt(Path("c")), {})
+    assert (cuda, cpu) == ("CUDAExecutionProvider", "CPUExecutionProvider")
+    assert inference.providers("cpu", None, {}, is_captured=True) == ["CPUExecutionProvider"]
+
+
+def test_named_axes_are_held_at_lengths(tmp_path):
+    value = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 2]) for name in ("x", "y")
+    ]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["x"], ["y"])], "g", value[:1], value[1:]
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "free.onnx")
+    free, held = (
+        inference.open_session(tmp_path / "free.onnx", "cpu", lengths=lengths) for lengths in ({}, {"N": 5})
+    )
+    assert (free.get_inputs()[0].shape, held.get_inputs()[0].shape) == (["N", 2], [5, 2])

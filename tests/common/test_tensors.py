@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from planogram.common.v1 import tensor_pb2
 from services.common.errors import InvalidRequest
-from services.common.tensors import N, TensorSpec, check, fingerprint, from_tensor, to_tensor
+from services.common.tensors import Layout, N, TensorSpec, fingerprint, from_tensor, to_tensor
 
 DTYPES = [np.dtype(name) for name in ("float32", "int64", "int32", "bool")]
 IDS = TensorSpec("ids", "int64", (N, 2), ("item", "brand"), {"item": 10, "brand": 5})
@@ -53,7 +53,7 @@ def good():
 
 
 def test_tensors_that_fit_their_specs_are_returned():
-    found = check(good(), (IDS, NUMBERS), 2, "item_tensors")
+    found = Layout((IDS, NUMBERS), "item_tensors", 4).read(good(), 2)
     assert found["ids"].tolist() == [[1, 2], [9, 4]]
 
 
@@ -71,13 +71,13 @@ def test_tensors_that_fit_their_specs_are_returned():
 )
 def test_a_tensor_that_does_not_fit_is_refused_by_name(name, array):
     with pytest.raises(InvalidRequest) as caught:
-        check({**good(), name: to_tensor(array)}, (IDS, NUMBERS), 2, "item_tensors")
+        Layout((IDS, NUMBERS), "item_tensors", 4).read({**good(), name: to_tensor(array)}, 2)
     assert caught.value.field == f"item_tensors[{name}]"
 
 
 def test_a_missing_tensor_is_refused_by_name():
     with pytest.raises(InvalidRequest, match=r"item_tensors\[ids\]"):
-        check({}, (IDS,), 2, "item_tensors")
+        Layout((IDS,), "item_tensors", 4).read({}, 2)
 
 
 def test_the_fingerprint_changes_with_every_part_of_the_encoding():

@@ -85,8 +85,8 @@ async def test_tensors_follow_the_schema(service: Any) -> None:
     per_shopper = [spec for spec in schema.SPECS if not spec.is_per_item]
     assert set(features.item_tensors) == {spec.name for spec in per_item}
     assert set(features.shopper_tensors) == {spec.name for spec in per_shopper}
-    items = tensors.check(features.item_tensors, per_item, count, "items")
-    shopper = tensors.check(features.shopper_tensors, per_shopper, count, "shopper")
+    items = tensors.Layout(per_item, "items", count).read(features.item_tensors, count)
+    shopper = tensors.Layout(per_shopper, "shopper", count).read(features.shopper_tensors, count)
     assert np.abs(items["item_numbers"]).max() <= 4
     assert np.allclose(np.linalg.norm(items["item_vector"], axis=1), 1, atol=1e-5)
     assert np.isclose(np.linalg.norm(shopper["shopper_vector"]), 1, atol=1e-5)

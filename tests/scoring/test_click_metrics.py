@@ -51,9 +51,40 @@ def test_reliability_by_hand():
     predicted = np.linspace(0.01, 0.2, 20)
     observed = np.zeros(20)
     observed[[18, 19]] = 1  # the last decile predicts .19 + .20 of 2
-    found = metrics.reliability(predicted, observed, {"segment": np.array([3] * 10 + [5] * 10)})
+    found = metrics.reliability(
+        predicted, observed, np.arange(20), {"segment": np.array([3] * 10 + [5] * 10)}
+    )
     last = found["decile"][-1]
     assert (last["group"], last["rows"], last["events"]) == (9, 2, 2)
     assert last["predicted_to_observed"] == pytest.approx(0.39 / 2)
     assert [(entry["group"], entry["events"]) for entry in found["segment"]] == [(3, 0), (5, 2)]
     assert found["segment"][0]["predicted_to_observed"] == 0
+    (whole,) = found["all"]
+    assert (whole["rows"], whole["events"]) == (20, 2)
+    assert whole["predicted_to_observed"] == pytest.approx(predicted.sum() / 2)
+    # Everybody is a shopper: what is left is predicted, less the ratio where there was an event.
+    left = predicted - whole["predicted_to_observed"] * observed
+    factor = np.exp(1.96 * np.sqrt((left**2).sum()) / predicted.sum())
+    assert whole["low"] == pytest.approx(whole["predicted_to_observed"] / factor)
+    assert whole["high"] == pytest.approx(whole["predicted_to_observed"] * factor)
+
+
+def test_the_interval_of_a_ratio_holds_the_truth_nineteen_times_in_twenty():
+    """Shoppers of twenty rows who click all of them or none: 200 bunches, not 4,000 events."""
+    generator, hits = np.random.default_rng(0), 0
+    predicted, who = np.full(4_000, 0.3), np.repeat(np.arange(200), 20)
+    for _ in range(400):
+        observed = (generator.random(200) < 0.3)[who].astype(float)
+        (whole,) = metrics.reliability(predicted, observed, who, {})["all"]
+        hits += whole["low"] <= 1 <= whole["high"]
+    assert 366 <= hits <= 394
+
+
+def test_the_worst_ratio_is_the_farthest_of_groups_with_enough_events():
+    entries = [
+        {"events": 200.0, "predicted_to_observed": 1.05},
+        {"events": 150.0, "predicted_to_observed": 0.9},
+        {"events": 3.0, "predicted_to_observed": 4.0},
+    ]
+    assert metrics.worst_ratio(entries) == 0.9
+    assert np.isnan(metrics.worst_ratio(entries[2:]))

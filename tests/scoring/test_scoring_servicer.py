@@ -245,6 +245,7 @@ async def test_cuda_without_a_gpu_is_refused_at_start(tmp_path):
     ("changes", "said"),
     [
         ({"engine": "tensorrt"}, "PLANOGRAM_SCORING_ENGINE=tensorrt needs a GPU"),
+        ({"launch": "captured"}, "PLANOGRAM_SCORING_LAUNCH=captured needs a GPU"),
         ({"is_half_precision": True}, "IS_HALF_PRECISION=true needs PLANOGRAM_SCORING_ENGINE=tensorrt"),
     ],
 )

@@ -70,4 +70,4 @@ def calibration(predicted: Predicted, test: Examined) -> dict[str, Any]:
     lengths = np.diff(test.offsets)
     context = test.shopper["context_ids"]
     groups = {name: np.repeat(context[:, _CONTEXT.index(name)], lengths) for name in ("segment", "page_type")}
-    return reliability(predicted.click, test.click, groups)
+    return reliability(predicted.click, test.click, np.repeat(test.who, lengths), groups)

@@ -89,17 +89,29 @@ class Record:
 
 
 def learn(
-    train: Examined, valid: Examined, recipe: Recipe, watch: Watch = UNWATCHED, team: Team = ALONE
+    train: Examined,
+    valid: Examined,
+    recipe: Recipe,
+    watch: Watch = UNWATCHED,
+    team: Team = ALONE,
+    begun: Objective | None = None,
 ) -> Trained:
     """Trains until the loss on `valid`, which is later in time, stops falling.
+
+    Args:
+        begun: a network and its tower that learn on, in place; None begins with new ones.
 
     Raises:
         CheckpointError: where the checkpoint is of another recipe.
     """
     torch.manual_seed(recipe.seed)
     device = team.device
-    objective = Objective(recipe.architecture, _is_mixed(recipe, device))
-    _start(objective, train, recipe)
+    if begun is None:
+        objective = Objective(recipe.architecture, _is_mixed(recipe, device))
+        _start(objective, train, recipe)
+    else:
+        objective = begun
+        _forget_rare(objective, train, recipe)
     objective.to(device)
     steps_per_epoch = -(-train.page_count // recipe.batch_size)
     step_count = recipe.epoch_count * steps_per_epoch
@@ -149,8 +161,7 @@ def learn(
 
 def _start(objective: Objective, train: Examined, recipe: Recipe) -> None:
     """Scales inputs and starts both heads at the base rates, with the mean shelf's pull at 1."""
-    if recipe.min_count:
-        objective.network.forget_rare(_counts(train), recipe.min_count)
+    _forget_rare(objective, train, recipe)
     clicks, purchases = float(train.click.sum()), float(train.purchase.sum())
     # One imagined click in a hundred and one purchase in ten keep the rates of small logs off 0.
     objective.network.fit_scaling(
@@ -161,6 +172,11 @@ def _start(objective: Objective, train: Examined, recipe: Recipe) -> None:
     columns = (train.place, train.device, train.template, train.click)
     objective.tower.start(*(torch.from_numpy(column) for column in columns))
     _centre(objective, train, is_moved=False)
+
+
+def _forget_rare(objective: Objective, train: Examined, recipe: Recipe) -> None:
+    if recipe.min_count:
+        objective.network.forget_rare(_counts(train), recipe.min_count)
 
 
 def _counts(train: Examined) -> dict[str, torch.Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 BIN_COUNT = 10
+ENOUGH_EVENTS = 100.0
+"""From which on a group's ratio of predicted to observed events says something; fewer scatter by a tenth."""
 
 _FLOOR = 1e-7
 
@@ -108,34 +110,54 @@ def calibration_error(predicted: Array, observed: Array, bin_count: int = BIN_CO
 
 
 def reliability(
-    predicted: Array, observed: Array, groups: Mapping[str, Array]
+    predicted: Array, observed: Array, who: Array, groups: Mapping[str, Array]
 ) -> dict[str, list[dict[str, float]]]:
-    """Predicted over observed events, in each decile of the prediction and in each group of other kinds.
+    """Predicted over observed events: in all, by decile of the prediction and by group of other kinds.
 
     Args:
+        who: (R,) number of the shopper; what one does comes in bunches, and counts as one in intervals.
         groups: (R,) group numbers by kind, such as segment.
 
     Returns:
-        By kind, in order of the group: its number, rows, events, and predicted to observed; 0 events say
+        By kind, in order of the group: its number, rows, events, predicted to observed, and the low and high
+        end of its 95 % interval for the chance in who came (delta method, in the logarithm); 0 events say
         nothing of a ratio, and have 0.
     """
     deciles = np.empty(len(predicted), np.int64)
     for number, members in enumerate(np.array_split(np.argsort(predicted, kind="stable"), BIN_COUNT)):
         deciles[members] = number
+    kinds = {"all": np.zeros(len(predicted), np.int64), "decile": deciles, **groups}
     return {
         kind: [
-            _entry(number, predicted[group == number], observed[group == number])
+            _entry(number, *(column[group == number] for column in (predicted, observed, who)))
             for number in np.unique(group)
         ]
-        for kind, group in {"decile": deciles, **groups}.items()
+        for kind, group in kinds.items()
     }
 
 
-def _entry(number: int, predicted: Array, observed: Array) -> dict[str, float]:
-    events = float(observed.sum())
+def worst_ratio(entries: Sequence[Mapping[str, float]], event_count: float = ENOUGH_EVENTS) -> float:
+    """The ratio farthest from 1, up or down, of the groups of a kind with enough events; nan without any.
+
+    Args:
+        entries: of `reliability`.
+    """
+    ratios = [entry["predicted_to_observed"] for entry in entries if entry["events"] >= event_count]
+    return max(ratios, key=lambda ratio: abs(np.log(ratio)), default=float("nan"))
+
+
+def _entry(number: int, predicted: Array, observed: Array, who: Array) -> dict[str, float]:
+    events, ratio, factor = float(observed.sum()), 0.0, 1.0
+    if events:
+        ratio = float(predicted.sum()) / events
+        _, shopper = np.unique(who, return_inverse=True)
+        left = np.bincount(shopper, predicted) - ratio * np.bincount(shopper, observed)
+        factor = float(np.exp(1.96 * (left**2).sum() ** 0.5 / (ratio * events)))
     return {
         "group": int(number),
         "rows": len(observed),
         "events": events,
-        "predicted_to_observed": float(predicted.sum() / events) if events else 0.0,
+        "predicted_to_observed": ratio,
+        "low": ratio / factor,
+        "high": ratio * factor,
     }

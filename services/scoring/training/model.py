@@ -70,6 +70,9 @@ class ClickNetwork(nn.Module):
         else:
             shopper_width += ATTENTION_WIDTH
         width = met_width + shopper_width
+        # What of item and shopper is read from here on; pruning leaves some columns.
+        self.item_columns: nn.Module = nn.Identity()
+        self.shopper_columns: nn.Module = nn.Identity()
         self.first_cross = SplitLinear(met_width, shopper_width, width) if shape.cross_count else None
         self.crosses = nn.ModuleList(nn.Linear(width, width) for _ in range(shape.cross_count - 1))
         self.heads = HEADS[shape.heads](met_width, shopper_width, shape)
@@ -125,6 +128,7 @@ class ClickNetwork(nn.Module):
 
     def _answer(self, item: Tensor, shopper: Tensor) -> Logits:
         """Logits of (P, I, D) items and their (P, 1, D) shoppers."""
+        item, shopper = self.item_columns(item), self.shopper_columns(shopper)
         start = torch.cat([item, shopper.expand(-1, item.shape[1], -1)], -1)
         crossed = start
         if self.first_cross is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,21 +20,18 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from services.common import artifacts, inference
+from services.common import artifacts
 from services.common.artifacts import Artifact
 from services.scoring.registry import BATCHED_FILE, MODEL_FILE
-from services.scoring.scorer import GraphRunner
-from services.scoring.training import data
-from services.scoring.training.data import Array, Examined
+from services.scoring.training import data, twins
+from services.scoring.training.data import Array
 from services.scoring.training.export import page_arrays
-from services.scoring.training.metrics import auc, logloss
 from services.scoring.training.train import split
+from services.scoring.training.twins import LARGEST_LOSS
 
 SUFFIX = "-int8"
-LARGEST_LOSS = 0.01
-"""Of log loss, relative; a version that loses more is not published."""
-MOST_PAGES = 2_000
-"""To compare on, and tenth of it to take ranges from."""
+RANGE_PAGES = 200
+"""To take ranges from."""
 
 _OPERATORS = ["MatMul", "Gemm"]
 
@@ -47,8 +43,7 @@ class QuantisationError(Exception):
 def quantise(source: Artifact, models: Path, log: Path, is_current: bool = False) -> Artifact:
     """Publishes a version's int8 twin, with what it loses and saves in its manifest.
 
-    Both are run on the latest tenth of the log's pages, as they are served: without the notice tower, so
-    that their losses tell of the difference and not of the model.
+    Both are run on the latest tenth of the log's pages.
 
     Args:
         models: store to publish to.
@@ -59,23 +54,20 @@ def quantise(source: Artifact, models: Path, log: Path, is_current: bool = False
         QuantisationError: where it loses more than `LARGEST_LOSS`; nothing is published then.
     """
     learned, _, test = split(data.read(log))
-    count = min(learned.page_count, MOST_PAGES // 10)
+    count = min(learned.page_count, RANGE_PAGES)
     pages = [page_arrays(learned, page * learned.page_count // count) for page in range(count)]
     with tempfile.TemporaryDirectory() as folder:
         for name in (MODEL_FILE, BATCHED_FILE):
             if source.file(name).is_file():
                 to_int8(source.file(name), Path(folder) / name, pages)
-        metrics = compare(source.file(MODEL_FILE), Path(folder) / MODEL_FILE, test)
+        graphs = {"fp32": source.file(MODEL_FILE), "int8": Path(folder) / MODEL_FILE}
+        metrics = twins.metrics(twins.compare(graphs, test))
         loss = metrics["int8_click_logloss"] / metrics["fp32_click_logloss"] - 1
         if not loss <= LARGEST_LOSS:
             raise QuantisationError(
                 f"{source.version}: log loss grows by {loss:.2%} with int8, limit {LARGEST_LOSS:.0%}"
             )
-        kept = {
-            name: value
-            for name, value in source.manifest.items()
-            if name not in ("files", "published", "version")
-        }
+        kept = twins.manifest_of(source)
         manifest = {**kept, "metrics": {**kept["metrics"], **metrics}, "quantised_from": source.version}
         return artifacts.publish(models, source.version + SUFFIX, Path(folder), manifest, is_current)
 
@@ -118,34 +110,6 @@ class _Pages(CalibrationDataReader):
             name: array if array.ndim == self._axes[name] else array[np.newaxis]
             for name, array in page.items()
         }
-
-
-def compare(plain: Path, rounded: Path, test: Examined) -> dict[str, float]:
-    """How far two graphs are apart on the same pages, in probability, log loss, AUC and time."""
-    count = min(test.page_count, MOST_PAGES)
-    runs = {
-        name: GraphRunner(inference.open_session(path, "cpu"))
-        for name, path in (("fp32", plain), ("int8", rounded))
-    }
-    clicks: dict[str, list[Array]] = {name: [] for name in runs}
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for page in range(count):
-        arrays = page_arrays(test, page)
-        for name, run in runs.items():
-            began_s = time.thread_time()
-            click, _ = run(arrays)
-            seconds[name].append(time.thread_time() - began_s)
-            clicks[name].append(click)
-    seen = {name: np.concatenate(found) for name, found in clicks.items()}
-    clicked = test.click[: int(test.offsets[count])]
-    distance = np.abs(seen["int8"] - seen["fp32"])
-    return {
-        "int8_click_largest_difference": float(distance.max()),
-        "int8_click_mean_difference": float(distance.mean()),
-        **{f"{name}_click_logloss": logloss(each, clicked) for name, each in seen.items()},
-        **{f"{name}_click_auc": auc(each, clicked) for name, each in seen.items()},
-        **{f"{name}_page_ms": 1e3 * float(np.median(each)) for name, each in seconds.items()},
-    }
 
 
 @contextmanager

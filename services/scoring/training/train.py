@@ -19,7 +19,7 @@ from services.common.training_output import Report
 from services.scoring import signature
 from services.scoring.registry import MODEL_FILE
 from services.scoring.signature import CURRENT
-from services.scoring.training import data, judging
+from services.scoring.training import data, judging, weights
 from services.scoring.training.calibrate import calibrate
 from services.scoring.training.data import Examined
 from services.scoring.training.export import compare, export
@@ -93,6 +93,7 @@ def _publish(trained: Trained, examined: Examined, recipe: Recipe, models: Path)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL_FILE
         export(trained.network, path)
+        weights.keep(trained.network, trained.tower, Path(folder))
         metrics["export_difference"] = compare(trained.network, path, examined)
         manifest = _manifest(examined, learned, recipe, metrics)
         manifest["calibration"] = judging.calibration(predicted, test)

@@ -22,7 +22,7 @@ from services.local.bench.click import entrants as taking_part
 from services.local.bench.click import table
 from services.local.bench.click.case import PAGE_ITEM_COUNT, Answer, Array, Case
 from services.local.bench.click.entrants import OWN, Entrant
-from services.scoring.training import data, metrics, train
+from services.scoring.training import data, judging, metrics, train
 from services.scoring.training.recipe import Recipe
 
 FOLDER = Path("reports/bench-click/runs")
@@ -114,7 +114,10 @@ def judge(answer: Answer, case: Case) -> dict[str, float]:
     who = np.repeat(test.who, np.diff(test.offsets))
     threshold = metrics.best_threshold(answer.valid, case.valid.click)
     found = metrics.evaluate(answer.test, test.click)
+    calibration = judging.calibration(judging.Predicted(answer.test, answer.test), test)
     found |= {
+        "worst_decile": metrics.worst_ratio(calibration["decile"]),
+        "worst_segment": metrics.worst_ratio(calibration["segment"]),
         "gauc": metrics.grouped_auc(answer.test, test.click, who),
         "f1": metrics.f1(answer.test, test.click, threshold),
         "parameters": float(answer.parameter_count),

@@ -8,6 +8,7 @@ draws, percentiles). Symbols: K seeds, U shoppers, R draws.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +36,18 @@ COLUMNS = {
     "f1": ("F1", 4),
     "ece": ("ECE", 5),
     "predicted_to_observed": ("predicted / observed", 3),
+    "worst_decile": ("worst decile", 2),
+    "worst_segment": ("worst segment", 2),
     "purchase_auc": ("purchase AUC", 3),
     "parameters": ("parameters", 0),
     "page_ms": ("ms a page", 2),
     "fit_cpu_s": ("learning, CPU s", 0),
 }
-"""Figures in the order of the table: their headings, and how many digits they are given."""
+"""Figures in the order of the table: their headings, and how many digits they are given.
+
+The worst decile and segment are the ratios of predicted to observed clicks farthest from 1, of those with
+clicks enough to say.
+"""
 
 
 class Judged(Protocol):
@@ -181,8 +188,8 @@ def markdown(table: Sequence[Standing], own: str) -> str:
 
 
 def _figure(standing: Standing, column: str, digits: int) -> str:
-    if column not in standing.figures:
-        return "-"
+    if column not in standing.figures or math.isnan(standing.figures[column]):
+        return "-"  # it says nothing of purchases, or no group has clicks enough
     value, spread = standing.figures[column], standing.intervals.get(column)
     if spread is None or column in ("parameters", "page_ms", "fit_cpu_s"):
         return f"{value:,.{digits}f}"

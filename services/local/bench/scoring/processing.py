@@ -16,9 +16,10 @@ from services.common.artifacts import Artifact
 from services.common.executor import BoundedExecutor
 from services.common.watching import Versions
 from services.local.bench.scoring import models
+from services.scoring import signature
 from services.scoring.registry import open_model
 from services.scoring.servicer import ScoringServicer
-from services.scoring.signature import OUTPUTS
+from services.scoring.signature import CURRENT, OUTPUTS
 
 Measure = Callable[[], float]
 """Mean CPU milliseconds of one call, over a window."""
@@ -48,6 +49,17 @@ def score_items(artifact: Artifact, arrays: models.Arrays, count: int) -> Measur
         return 1e3 * (time.process_time() - began_s) / count
 
     return lambda: asyncio.run(calls())
+
+
+def reading(arrays: models.Arrays, count: int) -> Measure:
+    """What a request's bytes take to become arrays that are held against the signature."""
+    wire = models.request(arrays).SerializeToString()
+
+    def read() -> None:
+        request = scoring_pb2.ScoreItemsRequest.FromString(wire)
+        signature.decode(CURRENT, request.shopper_tensors, request.item_tensors)
+
+    return lambda: _cpu_ms(read, count)
 
 
 def batch(artifact: Artifact, arrays: models.Arrays, size: int, count: int) -> Measure:

@@ -56,6 +56,13 @@ def run(windows: int, window_s: float, calls: int, peer: Path | None, seed: int,
         rows = [
             _cpu("ScoreItems in process", processing.score_items(artifact, arrays, calls), graph, windows),
             _cpu(
+                "reading and checking a request, over the graph",
+                processing.reading(arrays, calls),
+                graph,
+                windows,
+                None,
+            ),
+            _cpu(
                 "graph, shopper once over tiled",
                 graph,
                 processing.graph(folder / models.TILED_FILE, arrays, max(1, calls // 2)),
