@@ -180,7 +180,7 @@ def _expected(spec: TensorSpec, most_items: int) -> _Expected:
     return _Expected(
         spec=spec,
         dtype=dtype,
-        code=_CODES[dtype.str],
+        code=_CODES[dtype],
         is_per_item=spec.is_per_item,
         is_float=dtype.kind == "f",
         tail=tail,
