@@ -92,11 +92,13 @@ def raise_if_make_was_interrupted() -> None:
     """
     if "MAKELEVEL" not in os.environ:
         return
-    with contextlib.suppress(OSError, StopIteration, ValueError):
+    with contextlib.suppress(OSError, KeyError, ValueError):
         parent = Path(f"/proc/{os.getppid()}")
         if parent.joinpath("comm").read_text().strip() not in ("make", "gmake"):
             return
         lines = parent.joinpath("status").read_text().splitlines()
-        caught = int(next(line for line in lines if line.startswith("SigCgt:")).split()[1], 16)
-        if not caught >> (signal.SIGINT - 1) & 1:
+        masks = dict(line.split(":", 1) for line in lines if line.startswith("Sig"))
+        # One that ignores it was started in the background (nohup, setsid) and never caught it.
+        handled = int(masks["SigCgt"], 16) | int(masks["SigIgn"], 16)
+        if not handled >> (signal.SIGINT - 1) & 1:
             raise Interrupted(signal.SIGINT)
