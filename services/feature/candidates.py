@@ -26,7 +26,8 @@ class ModuleQuery(NamedTuple):
     source: int
     limit: int
     category: str = ""
-    item_ids: Sequence[str] = ()
+    item_ids: tuple[str, ...] = ()
+    """Of a list, all there is; of other sources, what comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def candidates(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows
     """
     words = visit.query if query.source == feature_pb2.CANDIDATE_SOURCE_SEARCH else ""
     if is_common(query, visit) or (words and visit.is_settled):
-        key = (query.source, words, query.category, query.limit)
+        key = (query.source, words, query.category, query.limit, query.item_ids)
         return generation.candidates.once(key, lambda: _found(generation, query, visit))
     return _found(generation, query, visit)
 
@@ -68,7 +69,11 @@ def is_common(query: ModuleQuery, visit: Visit) -> bool:
 
 
 def _found(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
-    return _select(generation, _SOURCES[query.source](generation, query, visit), query, visit)
+    rows = _SOURCES[query.source](generation, query, visit)
+    if query.item_ids and query.source != feature_pb2.CANDIDATE_SOURCE_LIST:
+        first = _list(generation, query, visit)
+        rows = np.concatenate((first, rows[~np.isin(rows, first)]))
+    return _select(generation, rows, query, visit)
 
 
 def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit) -> Rows:

@@ -161,7 +161,7 @@ def _modules(modules: Sequence[feature_pb2.ModuleRequest]) -> list[ModuleQuery]:
         if query.module_id in seen:
             raise InvalidRequest(f"modules[{place}].module_id", query.module_id, "an id used once")
         seen.add(query.module_id)
-        if query.source == feature_pb2.CANDIDATE_SOURCE_LIST:
+        if modules[place].item_ids:
             queries[place] = query._replace(item_ids=_listed(place, modules[place].item_ids))
     return queries
 

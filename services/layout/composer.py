@@ -119,6 +119,7 @@ class Composer:
 
     async def _gather(self, request: PageRequest, progress: Progress) -> feature_pb2.GatherPageResponse:
         """Candidates, features and session; an earlier page's candidates where there is no answer."""
+        leading = request.configuration.rules.leading(request.context)
         question = feature_pb2.GatherPageRequest(
             shopper=request.shopper,
             context=request.context,
@@ -128,7 +129,7 @@ class Composer:
                     source=module.source,
                     limit=self.quality.candidate_count(module.candidate_count, module.largest_count),
                     category=module.category,
-                    item_ids=module.item_ids,
+                    item_ids=module.item_ids or leading.get(module.module_id, ()),
                 )
                 for module in request.modules
             ],

@@ -166,6 +166,16 @@ async def test_category_and_limit_restrict_every_source(service: Any, shop: Any)
     assert not nowhere.item_ids
 
 
+async def test_items_that_are_named_come_first_in_any_source(service: Any) -> None:
+    plain = items_of(await service.stub.GatherPage(page(modules={"BESTSELLERS": {}})))["BESTSELLERS"]
+    named = [plain[5], "unknown", plain[3]]
+    response = await service.stub.GatherPage(page(modules={"BESTSELLERS": {"item_ids": named}}))
+    expected = [plain[5], plain[3], *plain[:3], plain[4], *plain[6:]]
+    assert items_of(response)["BESTSELLERS"] == expected
+    again = await service.stub.GatherPage(page(modules={"BESTSELLERS": {}}))
+    assert items_of(again)["BESTSELLERS"] == plain
+
+
 async def test_a_new_shopper_gets_popular_items_and_no_history(service: Any) -> None:
     modules: dict[str, Any] = {"RECENTLY_VIEWED": {}, "BUY_AGAIN": {}, "FOR_YOU": {}}
     response = await service.stub.GatherPage(page("nobody", modules))

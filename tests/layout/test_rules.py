@@ -206,6 +206,9 @@ async def test_items_lead_a_module_unless_they_may_not_be_shown(ruled):
     async with ruled(*rules, change=change) as shop:
         page = await compose(shop)
     assert rows_of(shop)["popular"][:3] == [109, 107, 115]
+    asked = {module.module_id: list(module.item_ids) for module in shop.gather.requests[-1].modules}
+    assert asked["popular"] == ["i110", "i109", "i107"]
+    assert not asked["new-in"]
     assert effects(page)["launch"] == ("lead", 2)
     (conflict,) = page.rule_conflicts
     assert list(conflict.rules) == ["launch", "gone"]

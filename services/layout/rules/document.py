@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from planogram.common.v1 import context_pb2
 from services.common import yaml_file
 from services.common.yaml_file import Document
 from services.layout.blueprint import Blueprints, Id
@@ -217,6 +218,14 @@ class Rules:
     def promised(self) -> tuple[Rule, ...]:
         """The rules that promise shares."""
         return tuple(rule for rule in self.rules if rule.promise is not None)
+
+    def leading(self, context: context_pb2.PageContext) -> dict[str, tuple[str, ...]]:
+        """Items that rules put first on a page view, by module, whoever the shopper is."""
+        found: dict[str, tuple[str, ...]] = {}
+        for rule in self.rules:
+            if rule.lead is not None and rule.when.holds(context, None):
+                found[rule.lead.module] = (*found.get(rule.lead.module, ()), *rule.lead.items)
+        return found
 
     def without(self, name: str) -> Rules:
         """The same without the rule of a name."""
