@@ -117,7 +117,8 @@ class Shelving:
         for place, module in enumerate(self.modules):
             key[place] = worth[module.order][rows[place]] if module.order in worth else by_place
         for action, factor, rule in self._factors():
-            key *= np.where(self._reached(action)[:, None], factor[rows], 1.0)
+            weight = np.where(self._reached(action)[:, None], factor[rows], 1.0)
+            key = np.where(key > 0, key * weight, key / weight)  # what loses money loses less
             self.holding.effects.note(rule.name, rule.action, int((factor != 1.0).sum()))
         rank = np.where(places < count[:, None], -key, np.inf)
         sorting = np.argsort(rank, axis=1, kind="stable")
@@ -160,11 +161,8 @@ class Shelving:
             fresh = rule.fresh
             assert fresh is not None
             is_fresh = self.items.age_days < fresh.newer_than_days
-            note(
-                rule.name,
-                "fresh",
-                order.freshened(shelves, self._reached(fresh), is_fresh, fresh.share),
-            )
+            changed = order.freshened(shelves, self._reached(fresh), is_fresh, fresh.share)
+            note(rule.name, "fresh", changed)
         for rule in self.holding.of("cap"):
             cap = rule.cap
             assert cap is not None
@@ -179,11 +177,12 @@ class Shelving:
 
     def _led(self, rows: list[Array], admitted: Sequence[Array]) -> list[Array]:
         """With the items that rules put first, as far as they may be shown."""
+        leading = self.holding.of("lead")
+        if not leading:
+            return rows
         places = {module.module_id: place for place, module in enumerate(self.modules)}
-        row_of = (
-            {item_id: row for row, item_id in enumerate(self.items.ids)} if self.holding.of("lead") else {}
-        )
-        for rule in self.holding.of("lead"):
+        row_of = {item_id: row for row, item_id in enumerate(self.items.ids)}
+        for rule in leading:
             lead = rule.lead
             if lead is None or lead.module not in places:
                 continue
