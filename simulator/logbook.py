@@ -384,6 +384,7 @@ class _Logbook:
                 "quantity": pa.array(integer("quantity", 0)).cast(pa.int32()),
                 "price_micros": pa.array(integer("price_micros", 0)),
                 "margin_micros": pa.array(integer("margin_micros", 0)),
+                "charge_micros": pa.repeat(pa.scalar(0, pa.int64()), count),
                 "query": pa.array(self._queries).take(pa.array(integer("query", 0))),
                 "rating": pa.array(column("rating", 0.0).astype(np.float32)),
                 "writer": pa.repeat(self._label, count),
