@@ -16,7 +16,7 @@ def open_store(settings: FeatureSettings) -> Store:
     Raises:
         ConfigurationError: where Ray is wanted and not installed.
     """
-    offline = {"type": settings.offline_store}
+    offline: dict[str, str] = {"type": settings.offline_store}
     if settings.offline_store == "ray":
         if importlib.util.find_spec("ray") is None:
             raise ConfigurationError("OFFLINE_STORE: ray is not installed: pip install ray")

@@ -166,7 +166,7 @@ def _clicks_of(clicks: pa.Table, held: set[str]) -> Mapping[str, Sequence[Shoppe
     found: dict[str, list[ShopperEvent]] = defaultdict(list)
     for time_us, shopper, event_id, *rest in zip(times, *columns, strict=True):
         if shopper in held:
-            found[shopper].append(ShopperEvent(event_id, time_us, CLICK, *rest, rating=0, sequence=0))
+            found[shopper].append(ShopperEvent._make((event_id, time_us, CLICK, *rest, 0.0, 0)))
     return found
 
 
