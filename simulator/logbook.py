@@ -116,11 +116,11 @@ class _Logbook:
         self._queries: list[str] = [""]
         numbers = range(self.session_count, self.session_count + len(start_s))
         self.session_count += len(start_s)
-        self._session_keys = [_key("session", f"{self._label}-{number}") for number in numbers]
+        self._session_keys = [key("session", f"{self._label}-{number}") for number in numbers]
         # Those whom the shop does not know come back as somebody new.
         is_cold = traits.is_cold[visitors.shopper]
         self._shopper_keys = [
-            _key("shopper", f"guest-{self._label}-{number}" if cold else traits.user_ids[shopper])
+            key("shopper", f"guest-{self._label}-{number}" if cold else traits.user_ids[shopper])
             for number, cold, shopper in zip(numbers, is_cold, visitors.shopper, strict=True)
         ]
         self._seen = [
@@ -384,6 +384,7 @@ class _Logbook:
                 "quantity": pa.array(integer("quantity", 0)).cast(pa.int32()),
                 "price_micros": pa.array(integer("price_micros", 0)),
                 "margin_micros": pa.array(integer("margin_micros", 0)),
+                "charge_micros": pa.repeat(pa.scalar(0, pa.int64()), count),
                 "query": pa.array(self._queries).take(pa.array(integer("query", 0))),
                 "rating": pa.array(column("rating", 0.0).astype(np.float32)),
                 "writer": pa.repeat(self._label, count),
@@ -410,6 +411,6 @@ class _Words:
         self.item_ids = pa.array(["", *item_ids])
 
 
-def _key(kind: str, identifier: str) -> str:
+def key(kind: str, identifier: str) -> str:
     """What stands in for an id in the log: 32 hex digits."""
     return hashlib.sha256(f"{kind}\0{identifier}".encode()).hexdigest()[:32]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from planogram.feature.v1 import feature_pb2_grpc
 from services.common import pseudonyms
@@ -13,6 +13,7 @@ from services.common.callers import Role
 from services.common.errors import ConfigurationError, NotReady
 from services.common.executor import BoundedExecutor
 from services.common.server import Service, main
+from services.feature.engines import open_store
 from services.feature.journal import Journal
 from services.feature.live import LiveItems, rebuild
 from services.feature.servicer import FeatureServicer
@@ -27,7 +28,7 @@ async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServic
     if settings.workers > 1 and not settings.redis_url:
         raise ConfigurationError("WORKERS: SQLite has one writer: set REDIS_URL, or WORKERS=1")
     async with contextlib.AsyncExitStack() as stack:
-        store = Store(settings.state_path, settings.redis_url, timedelta(days=settings.profile_ttl_days))
+        store = open_store(settings)
         stack.callback(store.close)
         if not store.hold_writer_place():
             raise ConfigurationError(

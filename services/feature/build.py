@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from services.common import artifacts, log
 from services.common.errors import ConfigurationError, NotFound
 from services.common.settings import load
 from services.feature import neighbours, schema, search
+from services.feature.engines import open_store
 from services.feature.journal import Journal
 from services.feature.settings import FeatureSettings
 from services.feature.snapshot import (
@@ -112,7 +113,7 @@ def main() -> int:
     try:
         settings = load(FeatureSettings)
         log.configure(settings.log_level, settings.log_format)
-        store = Store(settings.state_path, settings.redis_url, timedelta(days=settings.profile_ttl_days))
+        store = open_store(settings)
         journal = Journal(settings.state_path)
         wording = load_wording(settings.search_path)
         version = build(store, journal, settings.snapshots_path, datetime.now(UTC), wording)

@@ -27,8 +27,6 @@ def build_features() -> None:
 
     Reads PLANOGRAM_FEATURE_CATALOGUE_PATH and PLANOGRAM_FEATURE_LOG_PATH; a log may be missing.
     """
-    from datetime import timedelta
-
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -43,10 +41,10 @@ def build_features() -> None:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("loading Feast")
+        from services.feature.engines import open_store
         from services.feature.pipeline.run import run
-        from services.feature.store import Store
 
-        store = Store(settings.state_path, settings.redis_url, timedelta(days=settings.profile_ttl_days))
+        store = open_store(settings)
         journal = Journal(settings.state_path)
         try:
             report = run(
@@ -73,16 +71,14 @@ def join_features(
     features: Annotated[list[str], typer.Option("--feature", help='Such as "item_statistics:click_rate".')],
 ) -> None:
     """Joins features as they were at each row's time, row for row, for analysis outside the service."""
-    from datetime import timedelta
-
     import pyarrow.parquet as pq
 
     from services.common.settings import load
+    from services.feature.engines import open_store
     from services.feature.settings import FeatureSettings
-    from services.feature.store import Store
 
     settings = load(FeatureSettings)
-    store = Store(settings.state_path, settings.redis_url, timedelta(days=settings.profile_ttl_days))
+    store = open_store(settings)
     joined = store.historical(pq.read_table(entities), features)
     pq.write_table(joined, output)
     typer.echo(f"{joined.num_rows:,} rows in {output}")

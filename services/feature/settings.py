@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -21,6 +22,10 @@ class FeatureSettings(ServiceSettings):
     """Folder of all state: Feast's registry, sources and SQLite store, and the snapshots."""
     redis_url: str = ""
     """Redis of the online store as Feast writes it, such as "redis:6379,db=0"; empty means SQLite."""
+    offline_store: Literal["duckdb", "ray"] = "duckdb"
+    """Feast's engine for what is read from files: DuckDB in this process, or Ray (`pip install ray`)."""
+    ray_address: str = ""
+    """Ray cluster of the offline store, such as "ray://head:10001"; empty starts Ray on this machine."""
     catalogue_path: Path = Path("var/catalogue/items.parquet")
     """Items of the shop, .parquet or .csv; read by `planogram build-features`."""
     search_path: Path = Path(__file__).parent / "config" / "search.yaml"

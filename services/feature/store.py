@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
+import json
 import os
 import sqlite3
 import sys
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import prometheus_client  # noqa: F401 - before feast, which would switch it to multiprocess files
@@ -115,7 +117,18 @@ class Store:
     Reads may come from several threads, each of which gets a connection of its own; writes come from one.
     """
 
-    def __init__(self, state_path: Path, redis_url: str, profile_ttl: timedelta) -> None:
+    def __init__(
+        self,
+        state_path: Path,
+        redis_url: str,
+        profile_ttl: timedelta,
+        offline: Mapping[str, str] = MappingProxyType({"type": "duckdb"}),
+    ) -> None:
+        """
+        Args:
+            redis_url: empty for SQLite.
+            offline: Feast's configuration of the offline store.
+        """
         self.state_path = state_path.resolve()
         self.offline_path = self.state_path / "offline"
         self.is_redis = bool(redis_url)
@@ -123,7 +136,7 @@ class Store:
         self._definitions: Definitions = define(self.offline_path, profile_ttl)
         self._views = {view.name: view for view in self._definitions.views}
         self._config_path = self.state_path / "feature_store.yaml"
-        self._config = self._write_config(redis_url)
+        self._config = self._write_config(redis_url, offline)
         self._writer = self._provider()
         self._readers = threading.local()
         self._feast: FeatureStore | None = None
@@ -208,7 +221,9 @@ class Store:
         """
         view = self._views[view_name]
         schema = self.arrow_schema(view_name)
-        if not self._offline_file(view_name).is_file():
+        path = self._offline_file(view_name)
+        # Ray's offline store fails on a file without rows: its first block knows no columns.
+        if not path.is_file() or not pq.read_metadata(path).num_rows:
             return schema.empty_table()
         key = _join_key(view)
         with _quiet_ibis():
@@ -400,7 +415,7 @@ class Store:
         fields += [(feature.name, _ARROW_TYPES[str(feature.dtype)]) for feature in view.features]
         return pa.schema([*fields, (TIMESTAMP, _US)])
 
-    def _write_config(self, redis_url: str) -> RepoConfig:
+    def _write_config(self, redis_url: str, offline: Mapping[str, str]) -> RepoConfig:
         online = (
             f"{{type: redis, connection_string: {redis_url!r}}}"
             if redis_url
@@ -412,7 +427,7 @@ class Store:
             "provider: local\n"
             f"registry: {{path: {str(self.state_path / 'registry.db')!r}, cache_ttl_seconds: 0}}\n"
             f"online_store: {online}\n"
-            "offline_store: {type: duckdb}\n"
+            f"offline_store: {json.dumps(dict(offline))}\n"
             "entity_key_serialization_version: 3\n"
         )
         staging = self._config_path.with_name(f".{self._config_path.name}.{os.getpid()}")

@@ -257,6 +257,20 @@ def bench_nearest(
     nearest.run([int(size) for size in sizes.split(",")], seed, " ".join(["planogram", *sys.argv[1:]]))
 
 
+@bench.command("cold-start")
+def bench_cold_start(
+    items: Annotated[int, typer.Option(min=300, help="Items of the shop.")] = 1_500,
+    pages: Annotated[int, typer.Option(min=1_000, help="Page views of the log.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Which shop, shoppers and items.")] = 0,
+) -> None:
+    """What "for you" finds for shoppers with 0 to 10 clicks, and who new items stand beside."""
+    import sys
+
+    from services.local.bench import cold_start
+
+    cold_start.run(items, pages, seed, " ".join(["planogram", *sys.argv[1:]]), say=typer.echo)
+
+
 @bench.command("scoring")
 def bench_scoring(
     windows: Annotated[int, typer.Option(min=1, help="Turns of each figure.")] = 7,

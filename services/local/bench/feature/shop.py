@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from services.common import pseudonyms
 from services.common.errors import ConfigurationError
 from services.feature import schema
 from services.feature.__main__ import SERVICE
+from services.feature.engines import open_store
 from services.feature.journal import Journal
 from services.feature.pipeline.run import run as run_pipeline
 from services.feature.settings import FeatureSettings
@@ -66,7 +67,7 @@ class Shop:
 
     def open_store(self) -> Store:
         """Its Feast store; close it before a service opens it."""
-        return _store(self.settings)
+        return open_store(self.settings)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -82,7 +83,7 @@ def build(folder: Path, item_count: int, seed: int, progress: Progress) -> Shop:
     settings = _settings(folder, "")
     table = catalogue.make(seed, datetime.now(UTC), item_count)
     files.write(settings.catalogue_path, table)
-    store, journal = _store(settings), Journal(settings.state_path)
+    store, journal = open_store(settings), Journal(settings.state_path)
     run_pipeline(
         store=store,
         journal=journal,
@@ -102,7 +103,7 @@ def copy(shop: Shop, folder: Path, redis_url: str) -> Shop:
     """The same items on another online store, which knows no item yet."""
     settings = _settings(folder, redis_url)
     shutil.copytree(shop.settings.state_path, settings.state_path)
-    store = _store(settings)
+    store = open_store(settings)
     store.apply()
     store.close()
     return replace(shop, settings=settings)
@@ -187,10 +188,6 @@ def _settings(folder: Path, redis_url: str) -> FeatureSettings:
             "listen": f"127.0.0.1:{free_port()}",
         }
     )
-
-
-def _store(settings: FeatureSettings) -> Store:
-    return Store(settings.state_path, settings.redis_url, timedelta(days=settings.profile_ttl_days))
 
 
 def _past(
