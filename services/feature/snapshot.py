@@ -86,7 +86,7 @@ class Columns:
     similar: NDArray[np.int32]
     """(N, K) rows of the nearest products, nearest first; -1 fills up."""
     companions: NDArray[np.int32]
-    """(N, K) rows of products that go with the item, best first; -1 fills up. Substitutes only where bought with it."""
+    """(N, K) rows of what goes with the item, best first; substitutes only if bought with it; -1 fills up."""
     title_offsets: NDArray[np.int64]
     title_bytes: NDArray[np.uint8]
 
