@@ -17,7 +17,7 @@ Rows = NDArray[np.int32]
 
 _NONE: Rows = np.zeros(0, np.int32)
 _LOWEST = np.finfo(np.float32).min
-_SPARE = 4
+_SPARE = 16
 """Companions looked at for each that is wanted: some are substitutes, some are sold out."""
 
 

@@ -58,7 +58,7 @@ def test_a_cart_gets_complements_and_no_substitutes(generation: Generation, size
     for _ in range(CART_COUNT):
         cart = random.choice(products, size, replace=False).tolist()
         complements = found(generation, "BOUGHT_TOGETHER", cart_rows=cart)
-        assert len(complements) >= LIMIT // 2 and not set(complements.tolist()) & set(cart)
+        assert len(complements) >= LIMIT // 4 and not set(complements.tolist()) & set(cart)
         shares["BOUGHT_TOGETHER"].append(np.isin(kinds[complements], kinds[cart]).mean())
         alike = found(generation, "SIMILAR", item_row=cart[0])
         shares["SIMILAR"].append(np.isin(kinds[alike], kinds[cart]).mean())

@@ -186,7 +186,7 @@ async def test_an_item_can_be_taken_out_of_the_cart_again(shop):
 
 
 async def test_the_search_field_tells_how_much_there_is(shop):
-    assert "Search 4 things" in (await shop.get("/")).text
+    assert "Search 5 things" in (await shop.get("/")).text
 
 
 async def test_slots_in_view_are_reported_once_for_each_token(shop):
