@@ -108,6 +108,7 @@ def create(settings: StorefrontSettings) -> Starlette:
             Route("/p/{item_id:path}", product),
             Route("/search", search),
             Route("/cart", cart),
+            Route("/checkout", checkout),
             Route("/go", go),
             Route("/cart/add", add_to_cart, methods=["POST"]),
             Route("/cart/remove", remove_from_cart, methods=["POST"]),
@@ -145,9 +146,8 @@ async def product(request: Request) -> Response:
     item = shop.items.get(request.path_params["item_id"])
     if item is None:
         return await _not_found(request)
-    asked = client.product(
-        visit.user_id, visit.visit_id, item.item_id, item.category, **_options(request, visit)
-    )
+    page_of = client.article if item.is_article else client.product
+    asked = page_of(visit.user_id, visit.visit_id, item.item_id, item.category, **_options(request, visit))
     return await _page(request, visit, asked, item=item, token=request.query_params.get("token", ""))
 
 
@@ -169,6 +169,17 @@ async def cart(request: Request) -> Response:
     options = _options(request, visit)
     asked = client.cart(visit.user_id, visit.visit_id, options.pop("cart_item_ids"), **options)
     return await _page(request, visit, asked, heading="Your cart", inside=inside)
+
+
+async def checkout(request: Request) -> Response:
+    """What is about to be bought, and little beside it; without anything in the cart, the cart."""
+    visit, shop = _visit(request), _shop(request)
+    inside = [shop.items[item_id] for item_id in visit.cart if item_id in shop.items]
+    if not inside:
+        return RedirectResponse("/cart", 303)
+    options = _options(request, visit)
+    asked = client.checkout(visit.user_id, visit.visit_id, options.pop("cart_item_ids"), **options)
+    return await _page(request, visit, asked, heading="Checkout", inside=inside, is_checkout=True)
 
 
 async def go(request: Request) -> Response:

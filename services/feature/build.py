@@ -35,6 +35,7 @@ from services.feature.snapshot import (
     KINDS,
     LAYOUT,
     PRODUCT,
+    SUBSTITUTE_COSINE,
     Columns,
     RankedIndex,
     discount_of,
@@ -53,8 +54,6 @@ COMPANION_COUNT = 32
 
 _BLOCK = 1_024
 _LOWEST = np.finfo(np.float32).min
-_SUBSTITUTE_COSINE = 0.5
-"""Items of one kind are nearer than this; things that go with each other lie below it."""
 _EXHAUSTIVE_COUNT = 30_000
 _CLICK_WORTH = 0.05
 _FRESH_HALF_LIFE_DAYS = 30.0
@@ -215,7 +214,6 @@ def _arrays(values: dict[str, Any], now: datetime) -> tuple[dict[str, NDArray[An
             )
         },
     )
-    similar = _neighbours(vectors, kind, codes["category"])
     titles = [text.encode() for text in texts["title"]]
     columns = {
         **numbers,
@@ -225,8 +223,8 @@ def _arrays(values: dict[str, Any], now: datetime) -> tuple[dict[str, NDArray[An
         "kind": kind,
         "relative_price": relative,
         "price_percentile": percentile,
-        "similar": similar,
-        "companions": _companions(values, vectors, kind, codes["category"], similar),
+        "similar": _neighbours(vectors, kind, codes["category"]),
+        "companions": _companions(values, vectors, kind, codes["category"]),
         "title_offsets": np.concatenate(([0], np.cumsum([len(title) for title in titles], dtype=np.int64))),
         "title_bytes": np.frombuffer(b"".join(titles), np.uint8),
     }
@@ -356,9 +354,8 @@ def _companions(
     vectors: NDArray[np.float32],
     kind: NDArray[np.int8],
     category: NDArray[np.int32],
-    similar: NDArray[np.int32],
 ) -> NDArray[np.int32]:
-    """(N, K) what is bought together, then what goes with it by content, then what is similar.
+    """(N, K) what is bought together, then what goes with it by content; -1 fills up.
 
     By content an item goes with what is nearest in its category without being a substitute for it.
     """
@@ -373,13 +370,11 @@ def _companions(
             vectors,
             np.flatnonzero(category == code),
             products[category[products] == code],
-            below=_SUBSTITUTE_COSINE,
+            below=SUBSTITUTE_COSINE,
         )
     for row, bought in enumerate(values["companions"]):
         rows = [place[item_id] for item_id in bought or () if item_id in place]
         rows += complements[row].tolist()
-        if len(rows) < COMPANION_COUNT or -1 in rows:
-            rows += similar[row].tolist()
         ordered = list(dict.fromkeys(other for other in rows if other >= 0 and other != row))
         result[row, : min(len(ordered), COMPANION_COUNT)] = ordered[:COMPANION_COUNT]
     return result

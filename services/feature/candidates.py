@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planogram.feature.v1 import feature_pb2
-from services.feature.snapshot import Generation
+from services.feature.snapshot import ARTICLE, SUBSTITUTE_COSINE, Generation
 
 Rows = NDArray[np.int32]
 
 _NONE: Rows = np.zeros(0, np.int32)
 _LOWEST = np.finfo(np.float32).min
+_SPARE = 16
+"""Companions looked at for each that is wanted: some are substitutes, some are sold out."""
 
 
 class ModuleQuery(NamedTuple):
@@ -57,14 +59,16 @@ def candidates(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows
     except for the sources of articles and of the caller's list.
     """
     words = visit.query if query.source == feature_pb2.CANDIDATE_SOURCE_SEARCH else ""
-    if is_common(query, visit) or (words and visit.is_settled):
+    if is_common(generation, query, visit) or (words and visit.is_settled):
         key = (query.source, words, query.category, query.limit, query.item_ids)
         return generation.candidates.once(key, lambda: _found(generation, query, visit))
     return _found(generation, query, visit)
 
 
-def is_common(query: ModuleQuery, visit: Visit) -> bool:
+def is_common(generation: Generation, query: ModuleQuery, visit: Visit) -> bool:
     """Whether a module's candidates are the same on every page: most modules of most pages."""
+    if query.source == feature_pb2.CANDIDATE_SOURCE_ARTICLES and _is_about_article(generation, visit):
+        return False
     return visit.is_settled and query.source in _COMMON
 
 
@@ -177,11 +181,33 @@ def _similar(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
     return rows[rows >= 0]
 
 
-def _bought_together(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
+def _bought_together(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+    """Companions of the page's item and of the cart, without substitutes for any of them."""
     anchors = list(dict.fromkeys(row for row in (visit.item_row, *visit.cart_rows) if row >= 0))
+    companions = generation.columns.companions[anchors]
     # The best of each anchor first, then the second of each, and so on.
-    in_turns = generation.columns.companions[anchors].T.ravel().tolist()
-    return _distinct(in_turns, but=(-1, *anchors))
+    found = _distinct(companions.T.ravel().tolist(), but=(-1, *anchors))[: _SPARE * query.limit]
+    if len(anchors) < 2:
+        return found  # the snapshot holds no substitutes for the item itself, but those bought with it
+    vectors = generation.vectors(np.array(anchors, np.int32))
+    is_near = generation.vectors(found) @ vectors.T >= SUBSTITUTE_COSINE
+    at, anchor = np.nonzero(is_near)
+    is_companion = (companions[anchor] == found[at, None]).any(axis=1)
+    return np.delete(found, at[~is_companion])
+
+
+def _articles(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+    """Articles by rank; on the page of one, those nearest to it."""
+    ranked = _ranked("articles")(generation, query, visit)
+    if not _is_about_article(generation, visit):
+        return ranked
+    others = ranked[ranked != visit.item_row]
+    nearness = generation.vectors(others) @ generation.columns.item_vector[visit.item_row]
+    return others[np.argsort(-nearness, kind="stable")]
+
+
+def _is_about_article(generation: Generation, visit: Visit) -> bool:
+    return visit.item_row >= 0 and bool(generation.columns.kind[visit.item_row] == ARTICLE)
 
 
 def _search(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
@@ -230,6 +256,6 @@ _SOURCES: Mapping[int, Callable[[Generation, ModuleQuery, Visit], Rows]] = {
     feature_pb2.CANDIDATE_SOURCE_BUY_AGAIN: _buy_again,
     feature_pb2.CANDIDATE_SOURCE_SEARCH: _search,
     feature_pb2.CANDIDATE_SOURCE_SPONSORED: _ranked("sponsored"),
-    feature_pb2.CANDIDATE_SOURCE_ARTICLES: _ranked("articles"),
+    feature_pb2.CANDIDATE_SOURCE_ARTICLES: _articles,
     feature_pb2.CANDIDATE_SOURCE_LIST: _list,
 }

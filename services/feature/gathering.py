@@ -101,7 +101,7 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         taste=taste if taste.any() else None,
         category_affinities=session.category_affinities,
     )
-    shared = tuple(module for module in query.modules if is_common(module, visit))
+    shared = tuple(module for module in query.modules if is_common(generation, module, visit))
     common = generation.commons.once(shared, lambda: _common(generation, shared, visit))
     place = dict(common.place)
     positions = [

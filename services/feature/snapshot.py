@@ -32,6 +32,8 @@ KEPT_COUNT = 2
 
 PRODUCT, ARTICLE = 1, 2
 KINDS = {"product": PRODUCT, "article": ARTICLE}
+SUBSTITUTE_COSINE = 0.5
+"""Items of one kind are nearer than this; things that go with each other lie below it."""
 _KIND_NAMES = {code: name for name, code in KINDS.items()}
 LAYOUT = 3
 """Version of the folder's layout; a server refuses any other."""
@@ -84,7 +86,7 @@ class Columns:
     similar: NDArray[np.int32]
     """(N, K) rows of the nearest products, nearest first; -1 fills up."""
     companions: NDArray[np.int32]
-    """(N, K) rows of products that go with the item, best first; -1 fills up."""
+    """(N, K) rows of what goes with the item, best first; substitutes only if bought with it; -1 fills up."""
     title_offsets: NDArray[np.int64]
     title_bytes: NDArray[np.uint8]
 

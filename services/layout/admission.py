@@ -173,9 +173,12 @@ class Admission:
         check_text(
             "context.category", given.category, int(given.page_type == context_pb2.PAGE_TYPE_CATEGORY), 128
         )
-        check_text(
-            "context.item_id", given.item_id, int(given.page_type == context_pb2.PAGE_TYPE_PRODUCT), 128
-        )
+        has_item = given.page_type in (context_pb2.PAGE_TYPE_PRODUCT, context_pb2.PAGE_TYPE_ARTICLE)
+        check_text("context.item_id", given.item_id, int(has_item), 128)
+        if given.page_type == context_pb2.PAGE_TYPE_CHECKOUT and not given.cart_item_ids:
+            raise InvalidRequest(
+                "context.cart_item_ids", "0 ids", f"1 to {MAX_CART_ITEMS} ids at the checkout"
+            )
         if len(given.cart_item_ids) > MAX_CART_ITEMS:
             raise InvalidRequest(
                 "context.cart_item_ids", f"{len(given.cart_item_ids)} ids", f"at most {MAX_CART_ITEMS} ids"

@@ -23,7 +23,7 @@ from services.common import artifacts
 from services.common.errors import ConfigurationError, Incompatible, NotFound
 from services.feature import build, live, schema
 from services.feature.journal import Journal, Offer
-from services.feature.snapshot import Generation, load, overlay
+from services.feature.snapshot import SUBSTITUTE_COSINE, Generation, load, overlay
 from services.feature.store import ITEM_VIEWS, Store
 
 ROOT = Path(__file__).parents[2]
@@ -194,12 +194,19 @@ def test_bought_together_comes_before_complements(settings: Any, store: Store) -
     generation = generation_of(settings)
     pulled = store.pull_latest("item_companions", datetime.now(UTC)).to_pylist()
     with_pairs = [row for row in pulled if row["companions"]]
+    vectors = generation.columns.item_vector
     assert with_pairs, "the shop's log has pairs"
     for row in pulled:
         found = generation.columns.companions[generation.row_of(row["item_id"])]
         names = [generation.columns.ids[place].decode() for place in found if place >= 0]
         assert names[: len(row["companions"])] == row["companions"]
-        assert len(names) == len(set(names)) == len(found), "complements fill up"
+        assert len(names) == len(set(names))
+        complements = found[len(row["companions"]) :]
+        complements = complements[complements >= 0]
+        nearness = vectors[complements] @ vectors[generation.row_of(row["item_id"])]
+        assert (nearness < SUBSTITUTE_COSINE).all(), (
+            "substitutes stand there only where they are bought together"
+        )
 
 
 def test_an_overlay_leaves_the_generation_below_alone(settings: Any) -> None:

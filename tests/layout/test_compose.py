@@ -10,7 +10,7 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from planogram.client import LayoutError, cart, category, home, product, search
+from planogram.client import LayoutError, article, cart, category, checkout, home, product, search
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2, layout_pb2_grpc, token_pb2
@@ -27,6 +27,7 @@ PAGES = (
     product("ada", "visit", "i3", "kitchen"),
     search("ada", "visit", "red pan"),
     cart("ada", "visit", ["i4", "i5"]),
+    article("ada", "visit", "i6", "kitchen"),
 )
 
 
@@ -55,6 +56,27 @@ async def test_every_page_type_brings_a_full_page_from_its_blueprint(open_shop, 
     assert all(slot.title and "{" not in slot.title for slot in page.slots)
     assert all(slot.reason and slot.tracking_token for slot in page.slots)
     assert all(item.tracking_token for slot in page.slots for item in slot.items)
+
+
+async def test_a_checkout_has_few_slots_and_nothing_that_leads_away(open_shop):
+    async with open_shop() as shop:
+        page = await shop.layout.compose(checkout("ada", "visit", ["i4", "i5"]), deadline_s=2)
+        (asked,) = shop.gather.requests
+    assert [slot.module_id for slot in page.slots] == ["complements", "buy-again"]
+    assert not page.degraded and not {"i4", "i5"} & set(shown(page))
+    assert {module.source for module in asked.modules} == {
+        feature_pb2.CANDIDATE_SOURCE_BOUGHT_TOGETHER,
+        feature_pb2.CANDIDATE_SOURCE_BUY_AGAIN,
+        feature_pb2.CANDIDATE_SOURCE_LIST,
+    }
+
+
+async def test_a_checkout_that_nothing_goes_with_leads_back_to_the_cart(open_shop):
+    async with open_shop() as shop:
+        shop.gather.default = feature_pb2.GatherPageResponse(snapshot_version="snap-1")
+        page = await shop.layout.compose(checkout("ada", "visit", ["i4"]), deadline_s=2)
+    assert [(slot.module_id, slot.template_id) for slot in page.slots] == [("to-cart", "tile")]
+    assert page.slots[0].title == "Change something in your cart"
 
 
 async def test_no_item_stands_in_two_slots_except_in_the_filler(open_shop):
@@ -359,6 +381,8 @@ def too_old():
         (home("ada", "visit", slot_count=-1), "slot_count"),
         (category("ada", "visit", ""), "context.category"),
         (product("ada", "visit", ""), "context.item_id"),
+        (article("ada", "visit", ""), "context.item_id"),
+        (checkout("ada", "visit", []), "context.cart_item_ids"),
         (search("ada", "visit", ""), "context.query"),
         (search("ada", "visit", "x" * 257), "context.query"),
         (cart("ada", "visit", ["i"] * 201), "context.cart_item_ids"),

@@ -30,7 +30,15 @@ def change(folder, name, old, new):
 
 def test_the_shipped_configuration_is_valid():
     loaded = configuration.load(CONFIG)
-    assert set(loaded.blueprints.by_name) == {"home", "category", "product", "search", "cart"}
+    assert set(loaded.blueprints.by_name) == {
+        "home",
+        "category",
+        "product",
+        "search",
+        "cart",
+        "checkout",
+        "article",
+    }
     assert len(loaded.blueprints.by_name["home"].modules) == 25
     assert loaded.blueprints.by_name["product"].slots[0].pinned_module_id == "similar"
 

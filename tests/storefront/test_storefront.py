@@ -8,6 +8,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2, feature_pb2_grpc
 from planogram.files import catalogue
@@ -56,6 +57,8 @@ def catalogue_path(tmp_path):
         }
         for name in ITEMS
     ]
+    rows = [{**row, "kind": "product"} for row in rows]
+    rows.append({**rows[0], "item_id": "guide", "title": "A guide", "kind": "article"})
     source = tmp_path / "source.parquet"
     pa.parquet.write_table(pa.Table.from_pylist(rows), source)
     return catalogue.write(path, catalogue.read(source))
@@ -152,6 +155,22 @@ async def test_cart_and_purchase_are_reported(shop):
     assert bought.tracking_token == "token-pot"
 
 
+async def test_the_checkout_shows_the_cart_and_is_no_page_without_one(shop):
+    assert (await shop.get("/checkout")).headers["location"] == "/cart"
+    await shop.post("/cart/add", data={"item": "pot", "token": "token-pot"})
+    assert 'action="/checkout"' in (await shop.get("/cart")).text
+    text = (await shop.get("/checkout")).text
+    assert 'action="/cart/buy"' in text and "A pot &amp; more" in text
+    asked = shop.compose.requests[-1].context
+    assert asked.page_type == context_pb2.PAGE_TYPE_CHECKOUT and list(asked.cart_item_ids) == ["pot"]
+
+
+async def test_an_article_asks_for_a_page_of_its_own(shop):
+    await shop.get("/p/guide")
+    asked = shop.compose.requests[-1].context
+    assert (asked.page_type, asked.item_id) == (context_pb2.PAGE_TYPE_ARTICLE, "guide")
+
+
 async def test_an_item_can_be_taken_out_of_the_cart_again(shop):
     await shop.get("/")
     for item in ("pot", "pan"):
@@ -167,7 +186,7 @@ async def test_an_item_can_be_taken_out_of_the_cart_again(shop):
 
 
 async def test_the_search_field_tells_how_much_there_is(shop):
-    assert "Search 4 things" in (await shop.get("/")).text
+    assert "Search 5 things" in (await shop.get("/")).text
 
 
 async def test_slots_in_view_are_reported_once_for_each_token(shop):

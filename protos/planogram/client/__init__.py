@@ -18,14 +18,16 @@ from planogram.client.client import (
     item_event,
     person,
 )
-from planogram.client.requests import cart, category, home, product, search
+from planogram.client.requests import article, cart, category, checkout, home, product, search
 
 __all__ = [
     "AsyncLayoutClient",
     "LayoutClient",
     "LayoutError",
+    "article",
     "cart",
     "category",
+    "checkout",
     "default_page",
     "home",
     "impression",

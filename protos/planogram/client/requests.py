@@ -40,6 +40,22 @@ def cart(
     return _request(context_pb2.PAGE_TYPE_CART, user_id, session_id, cart_item_ids=item_ids, **options)
 
 
+def checkout(
+    user_id: str, session_id: str, item_ids: Iterable[str], **options: Any
+) -> layout_pb2.ComposePageRequest:
+    """The page where a cart that holds the items, one at least, is paid for."""
+    return _request(context_pb2.PAGE_TYPE_CHECKOUT, user_id, session_id, cart_item_ids=item_ids, **options)
+
+
+def article(
+    user_id: str, session_id: str, item_id: str, category: str = "", **options: Any
+) -> layout_pb2.ComposePageRequest:
+    """The page of one article; modules about its category need the category's id."""
+    return _request(
+        context_pb2.PAGE_TYPE_ARTICLE, user_id, session_id, item_id=item_id, category=category, **options
+    )
+
+
 def _request(
     page_type: context_pb2.PageType,
     user_id: str,

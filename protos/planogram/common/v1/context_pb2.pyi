@@ -18,6 +18,8 @@ class PageType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PAGE_TYPE_PRODUCT: _ClassVar[PageType]
     PAGE_TYPE_SEARCH: _ClassVar[PageType]
     PAGE_TYPE_CART: _ClassVar[PageType]
+    PAGE_TYPE_CHECKOUT: _ClassVar[PageType]
+    PAGE_TYPE_ARTICLE: _ClassVar[PageType]
 
 class Device(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -44,6 +46,8 @@ PAGE_TYPE_CATEGORY: PageType
 PAGE_TYPE_PRODUCT: PageType
 PAGE_TYPE_SEARCH: PageType
 PAGE_TYPE_CART: PageType
+PAGE_TYPE_CHECKOUT: PageType
+PAGE_TYPE_ARTICLE: PageType
 DEVICE_UNSPECIFIED: Device
 DEVICE_DESKTOP: Device
 DEVICE_PHONE: Device
