@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common import yaml_file
-from services.common.errors import ConfigurationError
+from services.common.errors import ConfigurationError, NotFound
 from services.common.yaml_file import Document
 from services.layout.conditions import ALWAYS, DEVICES, PAGE_TYPES, When
 
@@ -127,8 +127,17 @@ class Blueprints:
     templates: Mapping[str, Template]
 
     def of(self, context: context_pb2.PageContext) -> Blueprint:
-        """The first blueprint of the page type that holds for the page view."""
-        return next(each for each in self.by_page_type[context.page_type] if each.when.holds(context, None))
+        """The first blueprint of the page type that holds for the page view.
+
+        Raises:
+            NotFound: where the shop has no pages of this type.
+        """
+        those = self.by_page_type.get(context.page_type, ())
+        for blueprint in those:
+            if blueprint.when.holds(context, None):
+                return blueprint
+        name = context_pb2.PageType.Name(context.page_type)
+        raise NotFound(f"no blueprint is of page_type {name}; there are {sorted(self.by_name)}")
 
     def module(self, module_id: str) -> Module | None:
         """The module of a name, from whichever blueprint has it."""
@@ -164,7 +173,8 @@ def load(folder: Path) -> Blueprints:
         by_page_type.setdefault(blueprint.page_type, []).append(blueprint)
     for name, page_type in PAGE_TYPES.items():
         those = by_page_type.get(page_type, [])
-        if not those or those[-1].when != ALWAYS:
+        # A shop need not have all kinds of pages, but those that it has must be there for everybody.
+        if (those and those[-1].when != ALWAYS) or (not those and name == "home"):
             raise yaml_file.mistake(
                 folder / "blueprints.yaml",
                 ("blueprints", *(each.name for each in those[-1:])),

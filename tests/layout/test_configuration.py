@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import ConfigurationError
+from planogram.common.v1 import context_pb2
+from services.common.errors import ConfigurationError, NotFound
 from services.layout import blueprint, configuration
 from services.layout.configuration import LiveConfiguration
 from services.layout.experiments import Arm, Experiment, Experiments
@@ -102,7 +103,7 @@ def test_broken_yaml_names_file_and_line(folder):
         ("blueprints.yaml", 'static: ["shop-*"]', "static: [popular]", "min_items 0"),
         ("blueprints.yaml", "{id: second}", "{id: top}", "'top' is taken by another slot"),
         ("blueprints.yaml", "{id: top}", "{id: top, when: {segments: [vip]}}", "before the shopper is known"),
-        ("blueprints.yaml", "page_type: cart", "page_type: home", "page_type cart"),
+        ("blueprints.yaml", "page_type: home", "page_type: cart", "page_type home"),
     ],
 )
 def test_names_that_lead_nowhere_are_mistakes(folder, name, old, new, said):
@@ -130,6 +131,14 @@ def test_a_page_type_needs_a_blueprint_that_always_holds(folder):
     )
     with pytest.raises(ConfigurationError, match=r"blueprints\.yaml:\d+: .*page_type cart holds always"):
         configuration.load(folder)
+
+
+def test_a_shop_need_not_have_all_kinds_of_pages(folder):
+    change(folder, "blueprints.yaml", "page_type: checkout", "page_type: cart")
+    blueprints = configuration.load(folder).blueprints
+    assert blueprints.of(context_pb2.PageContext(page_type=context_pb2.PAGE_TYPE_CART)).name == "cart"
+    with pytest.raises(NotFound, match="no blueprint is of page_type PAGE_TYPE_CHECKOUT"):
+        blueprints.of(context_pb2.PageContext(page_type=context_pb2.PAGE_TYPE_CHECKOUT))
 
 
 def test_a_change_is_followed_and_a_mistake_leaves_what_serves(folder, tmp_path):
