@@ -193,7 +193,8 @@ def _bought_together(generation: Generation, query: ModuleQuery, visit: Visit) -
     is_near = generation.vectors(found) @ vectors.T >= SUBSTITUTE_COSINE
     at, anchor = np.nonzero(is_near)
     is_companion = (companions[anchor] == found[at, None]).any(axis=1)
-    return np.delete(found, at[~is_companion])
+    kept: Rows = np.delete(found, at[~is_companion])
+    return kept
 
 
 def _articles(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
