@@ -72,9 +72,9 @@ class LayoutServiceServicer:
         """ComposePage answers the page for one view. The same request id, inputs and versions give the same
         page, but for when its tokens were issued. Role: public; overrides need admin.
         INVALID_ARGUMENT: names the field, the value and the limit; do not retry. NOT_FOUND: no blueprint
-        of that name, or of the page type. DEADLINE_EXCEEDED: less than 4 ms were left, or the answer was too late; show a page
-        of your own. From 25 ms up the page is in time; below, it is a static one at best effort.
-        RESOURCE_EXHAUSTED: load was shed; show a page of your own. Other services that fail never make
+        of that name, or of the page type. DEADLINE_EXCEEDED: less than 4 ms were left, or the answer was too
+        late; show a page of your own. From 25 ms up the page is in time; below, it is a static one at best
+        effort. RESOURCE_EXHAUSTED: load was shed; show a page of your own. Other services that fail never make
         this call fail: the page says what is degraded.
         UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: overrides without the admin role.
         """
