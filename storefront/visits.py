@@ -21,6 +21,8 @@ class Visit:
     """Tracking token of the page that an item was put into the cart from, by item id."""
     noticed: str = ""
     """What the shopper did last, for the next page to tell."""
+    portrait: dict[str, float] | None = None
+    """What the latest page knew of the shopper: strength by sentence; None before the first page."""
 
     @property
     def user_id(self) -> str:

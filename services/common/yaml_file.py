@@ -13,6 +13,9 @@ from services.common.errors import ConfigurationError
 
 M = TypeVar("M", bound="Document")
 
+MAX_CHARACTERS = 10_000_000
+"""With what aliases stand for: a few lines can name gigabytes."""
+
 
 class Document(BaseModel):
     """Base of everything that is read from YAML: unknown keys are mistakes."""
@@ -46,6 +49,10 @@ def read(path: Path, kind: type[M]) -> M:
     except RecursionError:
         raise ConfigurationError(f"{path}: an alias stands within itself, or it is nested too deep") from None
     try:
+        if _weight(node, {}) > MAX_CHARACTERS:
+            raise ConfigurationError(
+                f"{path}:1: file: its aliases stand for more than {MAX_CHARACTERS:,} characters"
+            )
         _refuse_twice(path, node)
         return kind.model_validate(data)
     except RecursionError:
@@ -84,6 +91,20 @@ def _line(root: yaml.Node | None, keys: Sequence[str | int]) -> int:
             node = node.value[part]
             line = node.start_mark.line + 1
     return line
+
+
+def _weight(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """Characters and nodes of a tree whose aliases are written out."""
+    if node is None:
+        return 0
+    if isinstance(node, yaml.ScalarNode):
+        return 1 + len(node.value)
+    if id(node) not in known:
+        children = (
+            node.value if isinstance(node, yaml.SequenceNode) else [n for pair in node.value for n in pair]
+        )
+        known[id(node)] = 1 + sum(_weight(child, known) for child in children)
+    return known[id(node)]
 
 
 def _refuse_twice(path: Path, node: yaml.Node | None) -> None:

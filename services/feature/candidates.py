@@ -204,8 +204,8 @@ def _articles(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
         return ranked
     others = ranked[ranked != visit.item_row]
     nearness = generation.vectors(others) @ generation.columns.item_vector[visit.item_row]
-    kept: Rows = np.delete(found, at[~is_companion])
-    return kept
+    nearest: Rows = others[np.argsort(-nearness, kind="stable")]
+    return nearest
 
 
 def _is_about_article(generation: Generation, visit: Visit) -> bool:

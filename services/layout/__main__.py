@@ -76,7 +76,7 @@ SERVICE = Service(
     name="layout",
     full_name="planogram.layout.v1.LayoutService",
     add_to_server=layout_pb2_grpc.add_LayoutServiceServicer_to_server,
-    methods=("ComposePage", "StreamPage", "RecordEvents", "ForgetShopper", "ExplainPage"),
+    methods=("ComposePage", "StreamPage", "RecordEvents", "ForgetShopper", "ExplainPage", "GetConfiguration"),
     open=open_servicer,
     roles={
         "ComposePage": Role.PUBLIC,
@@ -84,6 +84,7 @@ SERVICE = Service(
         "RecordEvents": Role.PUBLIC,
         "ForgetShopper": Role.ADMIN,
         "ExplainPage": Role.ADMIN,
+        "GetConfiguration": Role.ADMIN,
     },
     settings=LayoutSettings,
 )

@@ -67,6 +67,8 @@ class PageRequest(PageView):
     shopper_key: str
     session_key: str
     is_greedy: bool
+    is_preview: bool
+    """True where no shopper sees the page: nothing is logged or remembered of it."""
     seed: int
     assignment: Assignment
     scoring_version: str
@@ -143,6 +145,7 @@ class Admission:
             shopper_key=shopper_key,
             session_key=self.pseudonyms.of("session", known.session_id),
             is_greedy=not has_consent or assignment.is_greedy or request.overrides.is_greedy,
+            is_preview=request.overrides.is_preview or bool(request.overrides.configuration),
             seed=int.from_bytes(self.signer.derive("seed", *parts)[:8], "big") >> 1,
             assignment=assignment,
             scoring_version=request.overrides.scoring_version or assignment.scoring_version,

@@ -12,7 +12,7 @@ from planogram.policy.v1 import policy_pb2
 from services.common import log
 from services.common.callers import Caller
 from services.common.client import UpstreamError
-from services.layout import fallback, metrics, page, planning, ranking, replay, upstreams
+from services.layout import fallback, metrics, page, planning, previews, ranking, replay, upstreams
 from services.layout.admission import Admission, PageRequest
 from services.layout.configuration import LiveConfiguration
 from services.layout.deadline import Deadline
@@ -90,14 +90,19 @@ class Composer:
         Raises:
             ServiceError: for what is the caller's mistake; failures of other services never raise.
         """
-        configuration = self.configuration.current
+        deadline = Deadline.after(remaining_s)
+        configuration = await previews.configuration_for(
+            message.overrides.configuration, caller, self.configuration
+        )
         progress = Progress(
-            Deadline.after(remaining_s),
+            deadline,
             layout_pb2.Versions(blueprint=configuration.version),
             quality=self.quality.factor,
             is_hurried=self.quality.is_hurried,
         )
         request = self.admission.admit(message, request_id, caller, configuration)
+        if request.is_preview:
+            return await self._compose(request, progress, screen)
         return await self.repeats.page(request.page_id, lambda: self._compose(request, progress, screen))
 
     async def _compose(
@@ -110,6 +115,9 @@ class Composer:
         ranked = ranking.rank(request, gathered, expected, promise_factors, progress.is_hurried)
         decided = await self._plan(request, gathered, ranked, progress)
         answered = await self._answer(decided, progress, screen)
+        if request.is_preview:
+            answered.is_exposure_unlogged = True
+            return answered
         # The click model's own predictions; what stood in for them follows from the candidates.
         scored = expected if progress.versions.scoring else None
         inputs = replay.pack(request, gathered, scored, promise_factors, progress.is_hurried)
@@ -145,7 +153,8 @@ class Composer:
             progress.degrade(error, instead)
             response = kept or feature_pb2.GatherPageResponse()
         else:
-            self.last_good.keep(request, response)
+            if not request.is_preview:
+                self.last_good.keep(request, response)
         progress.versions.snapshot = response.snapshot_version
         return response
 

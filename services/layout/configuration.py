@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.common import log
-from services.common.errors import ConfigurationError
+from services.common.errors import ConfigurationError, NotReady
 from services.layout import blueprint, experiments, metrics
 from services.layout.blueprint import Blueprints
 from services.layout.experiments import Experiments
@@ -95,6 +95,18 @@ class LiveConfiguration:
             with contextlib.suppress(ConfigurationError):
                 self._earlier[wanted] = load(folder)
         return self._earlier.get(wanted)
+
+    def files(self, wanted: str) -> dict[str, str]:
+        """The text of a version's files, by name.
+
+        Raises:
+            NotReady: where they are not kept.
+        """
+        try:
+            paths = [path for path in (self._archive / wanted).iterdir() if path.suffix == ".yaml"]
+            return {path.name: path.read_text("utf-8") for path in sorted(paths)}
+        except OSError as error:
+            raise NotReady(f"configuration {wanted} cannot be read: {error.strerror}") from None
 
     def reload(self) -> None:
         """Takes what the folder holds, if it is new and without mistakes."""

@@ -247,6 +247,7 @@ def _slot_receipt(
                 purchase_probability=item.purchase_probability,
                 attributions=attributions.get(item.scoring_row, []) if item.scoring_row >= 0 else [],
                 displaced=displaced.get((slot.slot_id, place), ""),
+                charge_micros=item.charge_micros,
             )
             for place, item in enumerate(slot.items)
         ],

@@ -116,6 +116,14 @@ class LayoutServicer:
             request, self.composer.event_log, self.composer.services, self.composer.configuration
         )
 
+    async def GetConfiguration(
+        self, request: layout_pb2.GetConfigurationRequest, context: Any
+    ) -> layout_pb2.GetConfigurationResponse:
+        live = self.composer.configuration
+        version = live.current.version
+        files = await asyncio.to_thread(live.files, version)
+        return layout_pb2.GetConfigurationResponse(version=version, files=files)
+
 
 def _forget_in_exports(event_log: EventLog, folder: Path) -> None:
     from planogram.files.log import LogFileError  # pyarrow takes a second to import; few calls need it

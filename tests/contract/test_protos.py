@@ -163,6 +163,7 @@ CODES = {
         "RecordEvents": {"UNAVAILABLE", "DEADLINE_EXCEEDED"},
         "ForgetShopper": {"UNAVAILABLE", "DEADLINE_EXCEEDED"},
         "ExplainPage": {"NOT_FOUND", "DEADLINE_EXCEEDED"},
+        "GetConfiguration": {"UNAVAILABLE"},
     },
     "feature": {
         "GatherPage": {"FAILED_PRECONDITION", "UNAVAILABLE", "DEADLINE_EXCEEDED"},

@@ -148,6 +148,16 @@ class LayoutClient:
         except grpc.RpcError as error:
             raise _error(error) from None
 
+    def configuration(self) -> layout_pb2.GetConfigurationResponse:
+        """The files in force, and their version; needs the admin role."""
+        request = layout_pb2.GetConfigurationRequest()
+        try:
+            return self._stub.GetConfiguration(  # type: ignore[no-any-return]
+                request, timeout=RECORD_DEADLINE_S, metadata=_metadata(self._token, "")
+            )
+        except grpc.RpcError as error:
+            raise _error(error) from None
+
     def close(self) -> None:
         self._channel.close()
 
@@ -235,6 +245,16 @@ class AsyncLayoutClient:
         )
         try:
             return await self._stub.ExplainPage(  # type: ignore[no-any-return]
+                request, timeout=RECORD_DEADLINE_S, metadata=_metadata(self._token, "")
+            )
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from None
+
+    async def configuration(self) -> layout_pb2.GetConfigurationResponse:
+        """As LayoutClient.configuration."""
+        request = layout_pb2.GetConfigurationRequest()
+        try:
+            return await self._stub.GetConfiguration(  # type: ignore[no-any-return]
                 request, timeout=RECORD_DEADLINE_S, metadata=_metadata(self._token, "")
             )
         except grpc.aio.AioRpcError as error:

@@ -70,14 +70,25 @@ class CallerModule(_message.Message):
     def __init__(self, module_id: _Optional[str] = ..., title: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Overrides(_message.Message):
-    __slots__ = ("scoring_version", "policy_version", "is_greedy")
+    __slots__ = ("scoring_version", "policy_version", "is_greedy", "is_preview", "configuration")
+    class ConfigurationEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     SCORING_VERSION_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     IS_GREEDY_FIELD_NUMBER: _ClassVar[int]
+    IS_PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
     scoring_version: str
     policy_version: str
     is_greedy: bool
-    def __init__(self, scoring_version: _Optional[str] = ..., policy_version: _Optional[str] = ..., is_greedy: _Optional[bool] = ...) -> None: ...
+    is_preview: bool
+    configuration: _containers.ScalarMap[str, str]
+    def __init__(self, scoring_version: _Optional[str] = ..., policy_version: _Optional[str] = ..., is_greedy: _Optional[bool] = ..., is_preview: _Optional[bool] = ..., configuration: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class ComposePageResponse(_message.Message):
     __slots__ = ("page",)
@@ -339,18 +350,20 @@ class MaskedModule(_message.Message):
     def __init__(self, module_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ItemReceipt(_message.Message):
-    __slots__ = ("item_id", "click_probability", "purchase_probability", "attributions", "displaced")
+    __slots__ = ("item_id", "click_probability", "purchase_probability", "attributions", "displaced", "charge_micros")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     CLICK_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     PURCHASE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
     DISPLACED_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_MICROS_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     click_probability: float
     purchase_probability: float
     attributions: _containers.RepeatedCompositeFieldContainer[Attribution]
     displaced: str
-    def __init__(self, item_id: _Optional[str] = ..., click_probability: _Optional[float] = ..., purchase_probability: _Optional[float] = ..., attributions: _Optional[_Iterable[_Union[Attribution, _Mapping]]] = ..., displaced: _Optional[str] = ...) -> None: ...
+    charge_micros: int
+    def __init__(self, item_id: _Optional[str] = ..., click_probability: _Optional[float] = ..., purchase_probability: _Optional[float] = ..., attributions: _Optional[_Iterable[_Union[Attribution, _Mapping]]] = ..., displaced: _Optional[str] = ..., charge_micros: _Optional[int] = ...) -> None: ...
 
 class Attribution(_message.Message):
     __slots__ = ("feature", "value")
@@ -359,3 +372,22 @@ class Attribution(_message.Message):
     feature: str
     value: float
     def __init__(self, feature: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+
+class GetConfigurationRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetConfigurationResponse(_message.Message):
+    __slots__ = ("version", "files")
+    class FilesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    files: _containers.ScalarMap[str, str]
+    def __init__(self, version: _Optional[str] = ..., files: _Optional[_Mapping[str, str]] = ...) -> None: ...

@@ -61,6 +61,11 @@ class LayoutServiceStub:
                 request_serializer=planogram_dot_layout_dot_v1_dot_layout__pb2.ExplainPageRequest.SerializeToString,
                 response_deserializer=planogram_dot_layout_dot_v1_dot_layout__pb2.ExplainPageResponse.FromString,
                 _registered_method=True)
+        self.GetConfiguration = channel.unary_unary(
+                '/planogram.layout.v1.LayoutService/GetConfiguration',
+                request_serializer=planogram_dot_layout_dot_v1_dot_layout__pb2.GetConfigurationRequest.SerializeToString,
+                response_deserializer=planogram_dot_layout_dot_v1_dot_layout__pb2.GetConfigurationResponse.FromString,
+                _registered_method=True)
 
 
 class LayoutServiceServicer:
@@ -127,6 +132,16 @@ class LayoutServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetConfiguration(self, request, context):
+        """GetConfiguration answers the files that are in force, for an edited copy to be previewed. Role: admin.
+        INVALID_ARGUMENT: the request id of the call is no printable text. UNAVAILABLE: the files changed this
+        moment; call again. RESOURCE_EXHAUSTED: load was shed; call again later.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LayoutServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -154,6 +169,11 @@ def add_LayoutServiceServicer_to_server(servicer, server):
                     servicer.ExplainPage,
                     request_deserializer=planogram_dot_layout_dot_v1_dot_layout__pb2.ExplainPageRequest.FromString,
                     response_serializer=planogram_dot_layout_dot_v1_dot_layout__pb2.ExplainPageResponse.SerializeToString,
+            ),
+            'GetConfiguration': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConfiguration,
+                    request_deserializer=planogram_dot_layout_dot_v1_dot_layout__pb2.GetConfigurationRequest.FromString,
+                    response_serializer=planogram_dot_layout_dot_v1_dot_layout__pb2.GetConfigurationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -293,6 +313,33 @@ class LayoutService:
             '/planogram.layout.v1.LayoutService/ExplainPage',
             planogram_dot_layout_dot_v1_dot_layout__pb2.ExplainPageRequest.SerializeToString,
             planogram_dot_layout_dot_v1_dot_layout__pb2.ExplainPageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConfiguration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/planogram.layout.v1.LayoutService/GetConfiguration',
+            planogram_dot_layout_dot_v1_dot_layout__pb2.GetConfigurationRequest.SerializeToString,
+            planogram_dot_layout_dot_v1_dot_layout__pb2.GetConfigurationResponse.FromString,
             options,
             channel_credentials,
             insecure,
