@@ -66,8 +66,10 @@ class ModuleLimits:
     """(L,) least number of slots between two of them."""
     first_slot: Array
     """(L,) the highest place where one may stand."""
+    pinned: Array
+    """(S,) module that each slot is pinned to, -1 for none."""
     is_pinned: Array
-    """(L, S) true for slots that one of them is pinned to."""
+    """(L, S) true for slots that one of a limit's modules is pinned to."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,7 +197,7 @@ class Progress:
         is_taken = np.concatenate((self.stands[:, :index], limits.is_pinned[:, index:]), axis=1)
         modules: Array = crowded(
             is_taken,
-            limits.is_pinned,
+            limits.pinned,
             limits.is_member,
             limits.most,
             limits.gap,
@@ -429,23 +431,22 @@ def _limits(request: policy_pb2.PlanPageRequest) -> ModuleLimits:
                 raise InvalidRequest(
                     f"module_limits[{index}].{name}", getattr(limit, name), f"0 to {MAX_SLOT_COUNT}"
                 )
-    members = [set(limit.module_ids) for limit in request.module_limits]
-
-    def are_members(names: Sequence[str]) -> Array:
-        return np.array([[name in known for name in names] for known in members], bool).reshape(
-            len(members), len(names)
-        )
-
+    place_of = {module.module_id: place for place, module in enumerate(request.modules)}
+    is_member = np.zeros((len(request.module_limits), len(place_of)), bool)
+    for row, limit in zip(is_member, request.module_limits, strict=True):
+        row[[place_of[name] for name in limit.module_ids if name in place_of]] = True
+    pinned = np.array([place_of.get(slot.pinned_module_id, _NONE) for slot in request.slots], np.int64)
     most, gap, first_slot = (
         np.array([getattr(limit, name) for limit in request.module_limits], np.int64)
         for name in ("max_module_count", "min_gap", "first_slot")
     )
     return ModuleLimits(
-        is_member=are_members([module.module_id for module in request.modules]),
+        is_member=is_member,
         most=most,
         gap=gap,
         first_slot=first_slot,
-        is_pinned=are_members([slot.pinned_module_id for slot in request.slots]),
+        pinned=pinned,
+        is_pinned=is_member[:, pinned] & (pinned != _NONE),
     )
 
 

@@ -87,7 +87,7 @@ def first_repeating(rows: Array, lengths: Array, item_count: int) -> int:
 @compiled
 def crowded(
     is_taken: Array,
-    is_pinned: Array,
+    pinned: Array,
     is_member: Array,
     most: Array,
     gap: Array,
@@ -98,7 +98,7 @@ def crowded(
 
     Args:
         is_taken: (L, S) slots that hold, or are pinned to, a module of a limit.
-        is_pinned: (L, S) slots where the limit is not held against what stands there.
+        pinned: (S,) module that each slot is pinned to, against which no limit is held there; -1 for none.
         is_member: (L, M) modules that a limit is about.
         most, gap, first_slot: (L,)
     """
@@ -107,11 +107,12 @@ def crowded(
     for limit in range(limit_count):
         total = is_taken[limit].sum()
         for slot in range(index, slot_count):
-            if is_pinned[limit, slot]:
-                continue
-            is_out = total >= most[limit] or slot < first_slot[limit]
+            is_out = total - is_taken[limit, slot] >= most[limit] or slot < first_slot[limit]
             for other in range(max(slot - gap[limit], 0), min(slot + gap[limit] + 1, slot_count)):
-                is_out = is_out or is_taken[limit, other]
+                is_out = is_out or (other != slot and is_taken[limit, other])
             if is_out:
                 result[slot - index] |= is_member[limit]
+    for slot in range(index, slot_count):
+        if pinned[slot] >= 0:
+            result[slot - index, pinned[slot]] = False
     return result

@@ -252,15 +252,12 @@ def requests(draw, build, with_fillers):
             allowed = list({*allowed, "fill"})
         templates = draw(st.sampled_from([(), ("g",), ("l",)]))
         slots.append(slot(f"s{index}", sorted(allowed), templates, draw(st.sampled_from(["", "", *ids]))))
-    width = draw(st.integers(1, 2))
+    # Of one item, numbers of the first column are never those of the second: groups are distinct.
+    columns = [st.integers(-1, 2), st.integers(-1, 1).map(lambda group: group + 3 * (group >= 0))]
     groups = draw(
-        st.lists(
-            st.lists(st.integers(-1, 2), min_size=width, max_size=width),
-            min_size=item_count,
-            max_size=item_count,
-        )
+        st.lists(st.tuples(*columns[: draw(st.integers(1, 2))]), min_size=item_count, max_size=item_count)
     )
-    limits = draw(st.dictionaries(st.integers(0, 2), st.integers(0, 3)))
+    limits = draw(st.dictionaries(st.integers(0, 4), st.integers(0, 3)))
     few = draw(
         st.lists(
             st.tuples(
