@@ -122,12 +122,22 @@ def test_sessions_of_another_version_than_the_incumbent_are_left_out(log_folder,
 def test_the_way_with_the_larger_supported_step_is_taken(evaluation, shop, outcome, tmp_path):
     """The log was served uniformly: of a long step, a mixture stays the closer. Ties are geometric."""
     assert evaluation.blending is Blending.GEOMETRIC
-    limits = gate.Limits(first_page_share=0.194, session_count=20, session_tail=0.6)
     folder = shop.write(tmp_path, 900, seed=9)
     candidate, exploration = registry.open_policy(outcome.artifact), Exploration(Mode.SOFTMAX, 0.05, 0.3)
-    found = evaluate.evaluate(folder, candidate, exploration, limits=limits, recipe=QUICK)
+
+    def evaluated(share, way=None):
+        limits = gate.Limits(first_page_share=share, session_share=0.001, session_count=1, session_tail=0.999)
+        return evaluate.evaluate(folder, candidate, exploration, limits=limits, blending=way, recipe=QUICK)
+
+    def shares(way):
+        by_blend = evaluated(0.001, way).by_blend
+        return np.array([gate.support_of(by_blend[blend]).first_page_share for blend in gate.BLENDS])
+
+    geometric, mixture = shares(Blending.GEOMETRIC), shares(Blending.MIXTURE)
+    longest = int(np.argmax(mixture - geometric))
+    assert mixture[longest] > geometric[longest]
+    between = (mixture[longest] + geometric[longest]) / 2  # what a mixture alone reaches with that step
+    found, forced = evaluated(between), evaluated(between, Blending.GEOMETRIC)
     assert found.blending is Blending.MIXTURE and found.decision.facts["blending"] == "mixture"
-    forced = evaluate.evaluate(
-        folder, candidate, exploration, limits=limits, blending=Blending.GEOMETRIC, recipe=QUICK
-    )
-    assert forced.decision.blend < found.decision.blend
+    assert found.decision.blend == gate.BLENDS[longest]
+    assert forced.decision.blend is None or forced.decision.blend < found.decision.blend
