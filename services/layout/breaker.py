@@ -1,4 +1,4 @@
-"""When is a service not asked at all? After failures in a row, or many of late, for a while that grows."""
+"""When is a service not asked at all? After failures in a row, or many of late, for a while."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from services.layout import metrics
 FAILURES_IN_A_ROW = 5
 WINDOW = 20
 FAILURES_IN_WINDOW = 10
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 1.0
+"""Short: one call a second costs nothing, and what comes back should be found soon."""
 FAIR_TIMEOUT_S = 0.02
 """A call that had less time says nothing about the service when it runs out."""
 
