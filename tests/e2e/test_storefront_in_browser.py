@@ -108,6 +108,8 @@ def test_a_shopper_walks_from_home_to_the_till(page, shop):
 
     page.get_by_role("button", name="Put into the cart").click()
     assert page.locator(".inside").inner_text().count(title) == 1
+    page.get_by_role("button", name="To checkout").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Checkout"
     page.get_by_role("button", name="Buy").click()
     assert "you bought 1 item" in page.get_by_role("status").inner_text()
     page.locator("details.about summary").click()

@@ -204,6 +204,16 @@ def bytes_held(client: Any) -> Iterator[bytes]:
         yield name + client.dump(name)
 
 
+async def answers(stub: Any, page: feature_pb2.GatherPageRequest) -> bool:
+    """Whether the worker behind a connection has loaded."""
+    try:
+        await stub.GatherPage(page)
+    except grpc.aio.AioRpcError as error:
+        assert error.code() is grpc.StatusCode.UNAVAILABLE, error
+        return False
+    return True
+
+
 @pytest.mark.slow
 async def test_every_worker_shows_pushed_items_in_time_and_events_at_once(
     shop: Any, store: Store, redis_url: str, make_event: Callable[..., Any]
@@ -253,6 +263,10 @@ async def test_every_worker_shows_pushed_items_in_time_and_events_at_once(
                     feature_pb2.ModuleRequest(module_id="recent", source=1),
                 ],
             )
+            # One worker that serves is enough for the probe; here all have to.
+            while not all([await answers(stub, page) for stub in stubs]):
+                assert time.monotonic() < end_s
+                await asyncio.sleep(0.1)
             assert {len((await stub.GatherPage(page)).modules[1].rows) for stub in stubs} == {0}
             click = make_event(
                 "CLICK",
