@@ -102,11 +102,11 @@ class Shelving:
                 effects.note(rule.name, rule.action, int((is_out & is_offered).sum()))
         if everywhere.any():
             order.without(shelves, everything, everywhere)
-        for rule in self.holding.of("ads")[:1]:
-            if rule.ads is not None and rule.ads.floor > 0:
-                is_ad = np.array([module.is_ad for module in self.modules])
-                is_low = self.items.column("bid_micros") < rule.ads.floor * 1e6
-                effects.note(rule.name, "ads", order.without(shelves, is_ad, is_low))
+        floor = self.holding.floor_micros
+        if floor > 0:
+            is_ad = np.array([module.is_ad for module in self.modules])
+            is_low = self.items.column("bid_micros") < floor
+            effects.note(self.holding.of("ads")[0].name, "ads", order.without(shelves, is_ad, is_low))
 
     def _sort(self, shelves: Shelves, worth: Mapping[str, Array]) -> Array:
         """Sorts by worth, weighed by rules; (M, R) what each row is worth."""
