@@ -178,13 +178,13 @@ def note_plan(ranked: Ranked, decisions: Sequence[policy_pb2.SlotDecision]) -> N
                 for name, limit in ranked.limits.items():
                     if module_id in limit.module_ids:
                         rule, _, _ = name.partition(":")
-                        ranked.effects.note(rule, "kinds", 1)
+                        ranked.effects.note(rule, 1)
         if decision.rows and ranked.groups is not None and decision.module_id in shelves:
             shelf = shelves[decision.module_id]
             left_out = set(_passed_over(shelf, decision)) - seen
             for rule, groups in zip(ranked.groups.rules, ranked.groups.group_id.T, strict=True):
                 capped = sum(int(groups[row]) in ranked.groups.limits for row in left_out)
-                ranked.effects.note(rule, "cap", capped)
+                ranked.effects.note(rule, capped)
         seen.update(decision.rows)
 
 

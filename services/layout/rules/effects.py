@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
 from planogram.layout.v1 import layout_pb2
 
 
-@dataclass(slots=True)
 class Effects:
-    """What rules did, by rule: how many items or modules it concerned."""
+    """What rules did: how many items or modules each concerned."""
 
-    counts: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """By name: action and count."""
-    conflicts: list[layout_pb2.RuleConflict] = field(default_factory=list)
+    def __init__(self, actions: Iterable[tuple[str, str]] = ()) -> None:
+        """
+        Args:
+            actions: name of each rule, and what it does, such as "hide".
+        """
+        self._actions = dict(actions)
+        self._counts: dict[str, int] = {}
+        self.conflicts: list[layout_pb2.RuleConflict] = []
 
-    def note(self, rule: str, action: str, count: int) -> None:
+    def note(self, rule: str, count: int) -> None:
         """Adds to what a rule did; nothing where it did not bind."""
         if count:
-            self.counts[rule] = action, self.counts.get(rule, (action, 0))[1] + count
+            self._counts[rule] = self._counts.get(rule, 0) + count
 
     def conflict(self, rules: Sequence[str], problem: str) -> None:
         """Notes what these rules made impossible, and what was done about it."""
@@ -28,6 +31,6 @@ class Effects:
     def messages(self) -> list[layout_pb2.RuleEffect]:
         """As a page states them."""
         return [
-            layout_pb2.RuleEffect(rule=rule, action=action, count=count)
-            for rule, (action, count) in self.counts.items()
+            layout_pb2.RuleEffect(rule=rule, action=self._actions[rule], count=count)
+            for rule, count in self._counts.items()
         ]

@@ -48,7 +48,7 @@ class Holding:
             is_hurried: True leaves out variety.
         """
         self.value = rules.value
-        self.effects = Effects()
+        self.effects = Effects((rule.name, rule.action) for rule in rules.rules)
         self.promise_factors = promise_factors
         self._by_action: dict[str, list[Rule]] = {}
         for rule in rules.rules:
@@ -123,7 +123,7 @@ class Holding:
                     [rule.name, other], f"both pin slot {pin.slot}; {other} comes first and holds"
                 )
         for name, _ in pins.values():
-            self.effects.note(name, "pin", 1)
+            self.effects.note(name, 1)
         return [slot.pinned_to(pins[slot.slot_id][1]) if slot.slot_id in pins else slot for slot in slots]
 
 

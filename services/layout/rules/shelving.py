@@ -96,17 +96,17 @@ class Shelving:
             is_out = self._taken_out(rule)
             if action.in_modules:
                 is_about = np.array([action.is_about(module.module_id) for module in self.modules])
-                effects.note(rule.name, rule.action, order.without(shelves, is_about, is_out))
+                effects.note(rule.name, order.without(shelves, is_about, is_out))
             else:
                 everywhere |= is_out
-                effects.note(rule.name, rule.action, int((is_out & is_offered).sum()))
+                effects.note(rule.name, int((is_out & is_offered).sum()))
         if everywhere.any():
             order.without(shelves, everything, everywhere)
         floor = self.holding.floor_micros
         if floor > 0:
             is_ad = np.array([module.is_ad for module in self.modules])
             is_low = self.items.column("bid_micros") < floor
-            effects.note(self.holding.of("ads")[0].name, "ads", order.without(shelves, is_ad, is_low))
+            effects.note(self.holding.of("ads")[0].name, order.without(shelves, is_ad, is_low))
 
     def _sort(self, shelves: Shelves, worth: Mapping[str, Array]) -> Array:
         """Sorts by worth, weighed by rules; (M, R) what each row is worth."""
@@ -119,13 +119,13 @@ class Shelving:
         for action, factor, rule in self._factors():
             weight = np.where(self._reached(action)[:, None], factor[rows], 1.0)
             key = np.where(key > 0, key * weight, key / weight)  # what loses money loses less
-            self.holding.effects.note(rule.name, rule.action, int((factor != 1.0).sum()))
+            self.holding.effects.note(rule.name, int((factor != 1.0).sum()))
         rank = np.where(places < count[:, None], -key, np.inf)
         sorting = np.argsort(rank, axis=1, kind="stable")
         for rule in self.holding.of("bury"):
             if rule.bury is not None:
                 is_meant = self.items.matching(rule.bury)
-                self.holding.effects.note(rule.name, "bury", int(is_meant.sum()))
+                self.holding.effects.note(rule.name, int(is_meant.sum()))
                 is_last = self._reached(rule.bury)[:, None] & is_meant[rows] & (places < count[:, None])
                 order_of = np.where(places < count[:, None], is_last, 2)
                 moved = np.argsort(np.take_along_axis(order_of, sorting, 1), axis=1, kind="stable")
@@ -152,7 +152,7 @@ class Shelving:
             is_left &= ~is_reached
             mixed = order.VARIETY[action.method]
             changed = mixed(shelves, is_reached, key, _traits(self.items), action.strength)
-            self.holding.effects.note(rule.name, "diversify", changed)
+            self.holding.effects.note(rule.name, changed)
 
     def _reorder(self, shelves: Shelves) -> None:
         """Moves new items up, then keeps caps."""
@@ -162,7 +162,7 @@ class Shelving:
             assert fresh is not None
             is_fresh = self.items.age_days < fresh.newer_than_days
             changed = order.freshened(shelves, self._reached(fresh), is_fresh, fresh.share)
-            note(rule.name, "fresh", changed)
+            note(rule.name, changed)
         for rule in self.holding.of("cap"):
             cap = rule.cap
             assert cap is not None
@@ -173,7 +173,7 @@ class Shelving:
                 changed = order.spread(shelves, is_reached, numbers, cap.most, cap.within)
             else:
                 changed = order.capped(shelves, is_reached, numbers, cap.most)
-            note(rule.name, "cap", changed)
+            note(rule.name, changed)
 
     def _led(self, rows: list[Array], admitted: Sequence[Array]) -> list[Array]:
         """With the items that rules put first, as far as they may be shown."""
@@ -196,7 +196,7 @@ class Shelving:
                     f"{self.items.ids[lost[0]]} cannot lead {lead.module}: it is not to be shown",
                 )
             first = np.array([row for row in wanted if row in may], np.int64)
-            self.holding.effects.note(rule.name, "lead", len(first))
+            self.holding.effects.note(rule.name, len(first))
             rows[place] = np.concatenate((first, rows[place][~np.isin(rows[place], first)]))
         return rows
 
