@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from services.common.compiled import compiled
+
 Array = np.ndarray[Any, Any]
 
 _NEVER = -1e30
@@ -70,22 +72,10 @@ def best_order(cascade: Cascade, is_free: Array, slot_count: int) -> tuple[Array
     Args:
         is_free: (B, A) actions that may stand; at least `slot_count` of each page.
     """
-    rows = np.arange(len(is_free))
-    value, page = _stacked(cascade, is_free, slot_count, None)
-    best = np.where(is_free, cascade.last_worth, _NEVER).argmax(1)
-    others = is_free.copy()
-    others[rows, best] = False
-    other_value = cascade.last_worth[rows, best]
-    other_page = best[:, None]
-    if slot_count > 1:
-        other_value, above = _stacked(cascade, others, slot_count - 1, other_value)
-        other_page = np.concatenate((above, other_page), 1)
-    value, page = _better((value, page), (other_value, other_page))
-    for slot in range(slot_count - 1):
-        swapped = page.copy()
-        swapped[:, slot], swapped[:, -1] = page[:, -1], page[:, slot]
-        value, page = _better((value, page), (page_value(cascade, swapped), swapped))
-    return value, page
+    worth, last_worth, passing, index, free = map(
+        np.ascontiguousarray, (cascade.worth, cascade.last_worth, cascade.passing, cascade.index, is_free)
+    )
+    return _best_orders(worth, last_worth, passing, index, free, slot_count)
 
 
 def values_below(cascade: Cascade, is_free: Array, slot_count: int) -> Array:
@@ -102,38 +92,82 @@ def page_value(cascade: Cascade, page: Array) -> Array:
     return value
 
 
-def _better(one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:
-    """The values (B,) and pages (B, S) of whichever is worth more, page by page."""
-    is_better = other[0] > one[0]
-    return np.where(is_better, other[0], one[0]), np.where(is_better[:, None], other[1], one[1])
+@compiled
+def _best_orders(
+    worth: Array, last_worth: Array, passing: Array, index: Array, is_free: Array, slot_count: int
+) -> tuple[Array, Array]:
+    """As `best_order`, of (B, A) each."""
+    value, page = np.empty(len(worth)), np.empty((len(worth), slot_count), np.int64)
+    for row in range(len(worth)):
+        given = (worth[row], last_worth[row], passing[row])
+        most, best = _stacked(given, index[row], is_free[row], slot_count, 0.0, False)
+        last = np.where(is_free[row], last_worth[row], _NEVER).argmax()
+        other = np.full(slot_count, last)
+        other_most = last_worth[row, last]
+        if slot_count > 1:
+            others = is_free[row].copy()
+            others[last] = False
+            other_most, other[:-1] = _stacked(given, index[row], others, slot_count - 1, other_most, True)
+        if other_most > most:
+            most, best = other_most, other
+        for slot in range(slot_count - 1):
+            swapped = best.copy()
+            swapped[slot], swapped[-1] = best[-1], best[slot]
+            swapped_worth = last_worth[row, swapped[-1]]
+            for above in range(slot_count - 2, -1, -1):
+                action = swapped[above]
+                swapped_worth = worth[row, action] + passing[row, action] * swapped_worth
+            if swapped_worth > most:
+                most, best = swapped_worth, swapped
+        value[row], page[row] = most, best
+    return value, page
 
 
-def _stacked(cascade: Cascade, is_free: Array, slot_count: int, bottom: Array | None) -> tuple[Array, Array]:
-    """Values (B,) and pages (B, S) of the best stack of actions in falling order of their index.
+@compiled
+def _stacked(
+    given: tuple[Array, Array, Array],
+    index: Array,
+    is_free: Array,
+    slot_count: int,
+    bottom: float,
+    has_bottom: bool,
+) -> tuple[float, Array]:
+    """Value and page (S,) of the best stack of one page's actions in falling order of their index.
 
     Args:
-        bottom: (B,) value of what stands below the stack; None where its lowest action is the page's last.
+        given: worth, last_worth and passing, (A,) each.
+        bottom: value of what stands below the stack, where something does; else its lowest action is the
+            page's last.
     """
-    index = np.where(is_free, cascade.index, -np.inf)
-    kept = min(index.shape[1], 2 * slot_count + _SPARE)
-    order = np.argsort(-index, axis=1, kind="stable")[:, :kept][:, ::-1]  # for the lowest slot first
-    given, free = cascade.take(order), np.take_along_axis(is_free, order, 1)
-    rows = np.arange(len(order))
-    value = np.full((len(order), slot_count + 1), _NEVER)  # with n slots from the bottom filled
-    if bottom is not None:
-        value[:, 0] = bottom
-    is_taken = np.zeros((kept, len(order), slot_count), bool)
-    for place in range(kept):
-        offered = given.worth[:, place, None] + given.passing[:, place, None] * value[:, :-1]
-        if bottom is None:
-            offered[:, 0] = given.last_worth[:, place]
-        offered[~free[:, place]] = _NEVER
-        is_taken[place] = offered > value[:, 1:]
-        np.maximum(value[:, 1:], offered, out=value[:, 1:])
-    page = np.zeros((len(order), slot_count), np.int64)
-    left = np.full(len(order), slot_count)
+    worth, last_worth, passing = given
+    order = np.empty(min(len(index), 2 * slot_count + _SPARE), np.int64)
+    kept = 0
+    for action in range(len(index)):  # the highest first, equals as they come
+        if not is_free[action] or (kept == len(order) and index[action] <= index[order[-1]]):
+            continue
+        kept = min(kept + 1, len(order))
+        place = kept - 1
+        while place > 0 and index[action] > index[order[place - 1]]:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = action
+    value = np.full(slot_count + 1, _NEVER)  # with n slots from the bottom filled
+    if has_bottom:
+        value[0] = bottom
+    is_taken = np.zeros((kept, slot_count), np.bool_)
     for place in range(kept - 1, -1, -1):
-        takes = (left > 0) & is_taken[place, rows, np.maximum(left - 1, 0)]
-        page[rows[takes], slot_count - left[takes]] = order[takes, place]
-        left = left - takes
-    return value[:, -1], page
+        action = order[place]
+        for filled in range(slot_count - 1, -1, -1):
+            offered = worth[action] + passing[action] * value[filled]
+            if filled == 0 and not has_bottom:
+                offered = last_worth[action]
+            if offered > value[filled + 1]:
+                value[filled + 1] = offered
+                is_taken[place, filled] = True
+    page = np.zeros(slot_count, np.int64)
+    left = slot_count
+    for place in range(kept):
+        if left > 0 and is_taken[place, left - 1]:
+            page[slot_count - left] = order[place]
+            left -= 1
+    return value[-1], page

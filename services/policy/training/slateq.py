@@ -25,6 +25,8 @@ from services.policy.training.course import UNWATCHED, Course
 from services.policy.training.pages import TERMINAL, Described, Pages
 
 HEADS = CASCADE_OUTPUTS
+ANSWERED_AT_ONCE = 256
+"""Pages whose hidden layers fit into the processor's cache together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class CascadeNetwork(nn.Module):
         self.state_trunk = nn.Sequential(nn.Linear(state_width, width), nn.ReLU(), nn.Linear(width, width))
         # The first layer over (state, action), split: its state half is computed once per state.
         self.action_half = nn.Linear(action_width, width)
-        self.joint = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+        self.joint = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(width, width), nn.ReLU(inplace=True))
         self.heads = nn.Linear(width, len(HEADS) + signal_count)
         # Values of a click and of giving up, whatever the action; heads hold what an action adds.
         self.common = nn.Sequential(nn.ReLU(), nn.Linear(width, 2))
@@ -98,8 +100,10 @@ class CascadeNetwork(nn.Module):
         """(B, A, 4 + G) logits of both probabilities, what actions add to both values, logits of signals;
         (B, 2) the values whatever the action; values in units of their scale."""
         trunk = self.state_trunk((states - self.state_mean) / self.state_scale)
-        hidden = self.action_half((actions - self.action_mean) / self.action_scale)
-        return self.heads(self.joint(trunk.unsqueeze(1) + hidden)), self.common(trunk)
+        # Scaling goes into the weights, and sums into what is there: these are the largest tensors.
+        weight = self.action_half.weight / self.action_scale
+        hidden = functional.linear(actions, weight, self.action_half.bias - weight @ self.action_mean)
+        return self.heads(self.joint(hidden.add_(trunk.unsqueeze(1)))), self.common(trunk)
 
     def forward(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(B, A) each, in the order of HEADS, of states (B, D) and actions (B, A, E)."""
@@ -114,9 +118,10 @@ class CascadeNetwork(nn.Module):
 
     def answer(self, states: Array, actions: Array) -> tuple[Array, ...]:
         """What `forward` says, from arrays to arrays, (B, A) float64 each."""
+        given = (torch.from_numpy(each).split(ANSWERED_AT_ONCE) for each in (states, actions))
         with torch.no_grad():
-            heads = self(torch.from_numpy(states), torch.from_numpy(actions))
-        return tuple(head.numpy().astype(np.float64) for head in heads)
+            heads = [self(*part) for part in zip(*given, strict=True)]
+        return tuple(torch.cat(head).numpy().astype(np.float64) for head in zip(*heads, strict=True))
 
     def cascade(self, states: Array, actions: Array) -> Cascade:
         """The cascade of pages (B, D) with actions (B, A, E)."""
