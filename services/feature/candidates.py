@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from planogram.feature.v1 import feature_pb2
 from services.feature.snapshot import ARTICLE, SUBSTITUTE_COSINE, Generation
+from services.feature.taste import Taste
 
 Rows = NDArray[np.int32]
 
 _NONE: Rows = np.zeros(0, np.int32)
 _LOWEST = np.finfo(np.float32).min
+_LIKED_COUNT = 4
+"""Categories liked most, of which the bestsellers are looked at."""
 _SPARE = 16
 """Companions looked at for each that is wanted: some are substitutes, some are sold out."""
 
@@ -46,8 +49,8 @@ class Visit:
     """Items looked at, newest first, -1 where unknown; they may repeat."""
     bought_rows: Sequence[int] = ()
     """Items bought and kept, last bought first, known ones only."""
-    taste: NDArray[np.float32] | None = None
-    """(D,) unit length; None where nothing is known."""
+    taste: Taste | None = None
+    """None where nothing is known."""
     category_affinities: Mapping[str, float] = field(default_factory=dict)
     """Strongest first."""
 
@@ -133,14 +136,29 @@ def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
 
 
 def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+    """What is nearest to the taste, and what sells best, also of what is liked; by worth to the shopper."""
     if visit.taste is None:
         return _trending_by_affinity(generation, query, visit)
+    bestsellers, limit = _ranked("bestsellers")(generation, query, visit), query.limit
+    parts = [_nearest(generation, query, visit, visit.taste.vector), bestsellers[: 2 * limit]]
+    if not query.category:
+        index, place = generation.ranked["bestsellers"], generation.category_place
+        liked = [name for name in visit.taste.category_shares if name in place][:_LIKED_COUNT]
+        parts += [index.of(place[name] + 1)[:limit] for name in liked]
+    # What was bought has a module of its own.
+    rows = np.setdiff1d(np.concatenate(parts), np.array(visit.bought_rows, np.int32))
+    category, vectors = generation.columns.category[rows], generation.vectors(rows)
+    worth = visit.taste.worth(generation.demand, rows, category, vectors, generation.category_place)
+    ordered: Rows = rows[np.argsort(-worth, kind="stable")]
+    return ordered
+
+
+def _nearest(generation: Generation, query: ModuleQuery, visit: Visit, taste: NDArray[np.float32]) -> Rows:
     if generation.neighbours is not None and not query.category and visit.is_settled:
-        found = generation.neighbours.nearest(visit.taste, query.limit + len(visit.bought_rows))
-        fresh = _distinct(found.tolist(), but=visit.bought_rows)  # what was bought has a module of its own
-        if len(fresh) >= query.limit:
-            return fresh
-    return _nearest_of_all(generation, query, visit, visit.taste)
+        found = generation.neighbours.nearest(taste, query.limit + len(visit.bought_rows))
+        if len(found) >= query.limit:
+            return found.astype(np.int32)
+    return _nearest_of_all(generation, query, visit, taste)
 
 
 def _nearest_of_all(

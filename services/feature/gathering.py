@@ -15,9 +15,10 @@ from planogram.feature.v1 import feature_pb2
 from services.feature import schema
 from services.feature.candidates import ModuleQuery, Visit, candidates, is_common
 from services.feature.facts import describe
-from services.feature.profile import LOOKED, Profile, SessionView, bought_before, view
+from services.feature.profile import LOOKED, Profile, SessionView, bought_before, evidence_count, view
 from services.feature.schema import Encoding
 from services.feature.snapshot import Generation
+from services.feature.taste import Taste
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         query=query.query,
         looked_rows=[row for row, event in looked if event in LOOKED],
         bought_rows=[row for row in bought.tolist() if row >= 0],
-        taste=taste if taste.any() else None,
+        taste=Taste(taste, session.category_affinities, evidence_count(known)) if taste.any() else None,
         category_affinities=session.category_affinities,
     )
     shared = tuple(module for module in query.modules if is_common(generation, module, visit))

@@ -209,6 +209,11 @@ def shares(weights: Mapping[str, tuple[float, int]]) -> dict[str, float]:
     return {name: entry[0] / total for name, entry in ordered if entry[0] > 0}
 
 
+def evidence_count(profile: Profile) -> int:
+    """Number of events that speak for or against a category."""
+    return sum(count for _, count in profile.categories.values())
+
+
 def price_level(profile: Profile) -> float:
     """Decayed mean percentile of the prices looked at; 0.5 where unknown."""
     return profile.price_sum / profile.price_weight if profile.price_weight > 0 else 0.5

@@ -25,6 +25,7 @@ from services.feature.memo import Memo
 from services.feature.neighbours import Neighbours
 from services.feature.schema import Encoding, ItemRows
 from services.feature.search import SearchIndex
+from services.feature.taste import Demand
 from services.feature.wording import Language, Wording
 
 KEPT_COUNT = 2
@@ -130,6 +131,7 @@ class Generation:
     """When the last item entered the catalogue, seconds since 1970."""
     encoded: Mapping[str, Mapping[str, NDArray[Any]]]
     """Item tensors (N, ...) by name, by fingerprint of each encoding that is served, item_vector left out."""
+    demand: Demand
     appeal: NDArray[np.float32]
     """(N,) what popularity adds to the cosine of products that are shown; minus infinity of all else."""
     vectors_by_width: NDArray[np.float32]
@@ -234,6 +236,7 @@ def load(root: Path, version: str) -> Generation:
         np.array(vocabularies[name], np.object_) for name in ("categories", "brands", "sellers")
     )
     discount = discount_of(columns.price_micros, columns.list_price_micros)
+    ranked = {name: RankedIndex(array(f"{name}_offsets"), array(f"{name}_rows")) for name in RANKED}
     index = neighbours.read(artifact.file(INDEX_FILE)) if INDEX_FILE in manifest["files"] else None
     generation = Generation(
         snapshot_version=version,
@@ -246,7 +249,8 @@ def load(root: Path, version: str) -> Generation:
         sellers=sellers,
         category_place={name: place for place, name in enumerate(categories.tolist())},
         category_log_median=array("category_log_median"),
-        ranked={name: RankedIndex(array(f"{name}_offsets"), array(f"{name}_rows")) for name in RANKED},
+        ranked=ranked,
+        demand=Demand.of(ranked["bestsellers"].of(0), columns.category, len(categories)),
         search=SearchIndex(artifact.path, wording),
         discount=discount,
         newest_s=float(columns.first_seen_unix_s.max(initial=0)),

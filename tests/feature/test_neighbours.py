@@ -15,6 +15,7 @@ from services.common import artifacts
 from services.feature import build, neighbours, snapshot
 from services.feature.candidates import ModuleQuery, Visit, candidates
 from services.feature.journal import Journal, Offer
+from services.feature.taste import Taste
 
 D = 16
 FOR_YOU = feature_pb2.CANDIDATE_SOURCE_FOR_YOU
@@ -74,7 +75,9 @@ def test_a_shop_with_an_index_recommends_what_comparing_all_gives(
             taste = random.normal(size=D).astype(np.float32)
             taste /= np.linalg.norm(taste)
             bought = np.flatnonzero(generation.is_product_shown)[-2:].tolist()
-            visit = Visit(generation.newest_s, is_settled=True, bought_rows=bought, taste=taste)
+            visit = Visit(
+                generation.newest_s, is_settled=True, bought_rows=bought, taste=Taste(taste, {}, 10)
+            )
             query = ModuleQuery("m", FOR_YOU, limit)
             found = candidates(generation, query, visit).tolist()
             assert found == candidates(plain, query, visit).tolist() != []

@@ -1,0 +1,56 @@
+"""Does what is for a shopper move from what all want to what this one does, as more is known?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.feature.taste import CAUTION, Demand, Taste
+
+# Ten products, bestsellers first; the even ones are of category 0, the odd ones of category 1.
+ROWS = np.arange(10, dtype=np.int32)
+CATEGORY = (ROWS % 2).astype(np.int32)
+DEMAND = Demand.of(ROWS, CATEGORY, 2)
+PLACES = {"kitchen": 0, "garden": 1}
+FLAT = np.zeros((10, 2), np.float32)
+
+
+def order(taste, vectors=FLAT):
+    return np.argsort(-taste.worth(DEMAND, ROWS, CATEGORY, vectors, PLACES), kind="stable").tolist()
+
+
+def taste(event_count, shares=None, vector=(1.0, 0.0)):
+    return Taste(np.array(vector, np.float32), shares or {}, event_count)
+
+
+def test_sales_fall_with_the_rank_and_make_shares_of_categories():
+    assert (np.diff(DEMAND.sales) < 0).all()
+    assert DEMAND.share.sum() == pytest.approx(1) and DEMAND.share[0] > DEMAND.share[1]
+    assert Demand.of(ROWS[:3], CATEGORY, 2).sales[3:].tolist() == [0] * 7
+
+
+def test_of_whom_nothing_is_known_the_bestsellers_are():
+    assert order(taste(0)) == ROWS.tolist()
+    assert order(taste(0, {"kitchen": 1.0})) == ROWS.tolist()
+
+
+def test_a_liked_category_comes_up_with_each_event():
+    places = [order(taste(count, {"garden": 1.0})).index(9) for count in (0, 1, 3, 30)]
+    assert places == sorted(places, reverse=True) and places[-1] == 4
+    assert order(taste(1_000, {"garden": 1.0}))[:5] == [1, 3, 5, 7, 9]
+
+
+def test_as_many_events_as_caution_weigh_half():
+    worth = taste(int(CAUTION), {"garden": 1.0}).worth(DEMAND, ROWS, CATEGORY, FLAT, PLACES) / DEMAND.sales
+    assert worth[0] == pytest.approx(0.5) and worth[1] == pytest.approx(0.5 / DEMAND.share[1] + 0.5)
+
+
+def test_the_vector_counts_once_much_is_known():
+    vectors = FLAT.copy()
+    vectors[9, 0] = 1.0
+    assert order(taste(1), vectors).index(9) >= 8
+    assert order(taste(500), vectors).index(9) == 0
+
+
+def test_categories_that_the_snapshot_does_not_know_are_passed_over():
+    assert order(taste(5, {"gone": 1.0})) == ROWS.tolist()
