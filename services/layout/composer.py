@@ -22,6 +22,7 @@ from services.layout.promises import Promises
 from services.layout.quality import Quality
 from services.layout.ranking import Predictions, Ranked
 from services.layout.repeats import Repeats
+from services.layout.rules import discretion
 from services.layout.upstreams import ModelDirectory, Upstreams
 
 _Fallback = layout_pb2.Fallback
@@ -155,6 +156,9 @@ class Composer:
         else:
             if not request.is_preview:
                 self.last_good.keep(request, response)
+        sensitive = request.configuration.rules.sensitive(request.context)
+        if sensitive:
+            discretion.forget_categories(response.session, sensitive)
         progress.versions.snapshot = response.snapshot_version
         return response
 

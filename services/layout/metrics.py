@@ -20,6 +20,8 @@ OPEN_BREAKERS = Gauge(
     "planogram_breaker_is_open", "1 while a service is not asked, since it failed of late.", ("upstream",)
 )
 QUALITY = Gauge("planogram_page_quality", "Share of the candidates that pages ask for; below 1 under load.")
-PROMISED_SHARES = Gauge(
-    "planogram_promised_share", "Share of the items shown that a rule promises, as last measured.", ("rule",)
+KEPT_SHARES = Gauge(
+    "planogram_kept_share",
+    "Shown over wanted share of what a rule promises or keeps fair, of the one that is farthest behind.",
+    ("rule",),
 )

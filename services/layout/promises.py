@@ -1,4 +1,4 @@
-"""How are promised shares of what is shown kept? A controller raises what promised items are worth.
+"""How are shares of what is shown kept? A controller raises what the items are worth that fall behind.
 
 One worker at a time, whoever holds the lock, reads what all of them showed since it last looked, and writes
 how much more promised items are worth from now on; all workers follow that file.
@@ -12,14 +12,15 @@ import fcntl
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from services.common import log
-from services.layout import event_log, metrics, replay
+from services.layout import event_log, metrics, replay, shares
 from services.layout.configuration import LiveConfiguration
-from services.layout.rules.document import Rules
-from services.layout.rules.items import Items
+from services.layout.rules.document import Rule
+from services.layout.shares import ShownPage
 
 PERIOD_S = 5.0
 LEAST_ITEM_COUNT = 300
@@ -71,7 +72,7 @@ class State:
 
 
 class Promises:
-    """How much more promised items are worth now."""
+    """How much more items that were promised, or fall behind, are worth now."""
 
     def __init__(self, folder: Path, segments: Path, configuration: LiveConfiguration) -> None:
         """
@@ -86,12 +87,12 @@ class Promises:
 
     @property
     def factors(self) -> dict[str, float]:
-        """By rule; what is not promised any more, or not measured yet, is left out."""
-        controllers = self._state.controllers
+        """By rule, or by rule and member; without those of 1, of rules that are gone, or not measured yet."""
+        watching = {rule.name for rule in self._configuration.current.rules.watching}
         return {
-            rule.name: controllers[rule.name].factor
-            for rule in self._configuration.current.rules.promised
-            if rule.name in controllers
+            key: controller.factor
+            for key, controller in self._state.controllers.items()
+            if controller.factor > 1.0 and key.partition(":")[0] in watching
         }
 
     def follow(self) -> None:
@@ -106,8 +107,8 @@ class Promises:
 
     def update(self) -> None:
         """Measures and moves the factors, unless another worker does; then takes what the file holds."""
-        rules = self._configuration.current.rules
-        if not rules.promised:
+        rules = self._configuration.current.rules.watching
+        if not rules:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / _LOCK).open("wb") as lock:
@@ -130,30 +131,29 @@ class Promises:
                 log.logger("layout").exception("promises_not_measured")
 
 
-def _measure(state: State, segments: Path, rules: Rules) -> bool:
+def _measure(state: State, segments: Path, rules: Sequence[Rule]) -> bool:
     """Moves the controllers by what was shown since they last moved; False where that is too little."""
-    shown = dict.fromkeys((rule.name for rule in rules.promised), 0)
-    total = 0
+    watched, total = shares.watched(rules), 0
     read = dict(state.read)
     for exposure, segment in event_log.exposures_after(segments, read, MOST_PAGES):
         read[segment] = exposure.sequence
         inputs = replay.inflate(exposure.ranking_inputs)
         if inputs is None:
             continue
-        rows = [item.plan_row for slot in exposure.slots for item in slot.items if item.plan_row >= 0]
-        total += len(rows)
-        items = Items(inputs.item_ids, inputs.item_facts, exposure.context, exposure.context.time.seconds)
-        for rule in rules.promised:
-            assert rule.promise is not None
-            shown[rule.name] += int(items.matching(rule.promise)[rows].sum())
+        page = ShownPage.of(exposure, inputs)
+        total += len(page.rows)
+        for share in watched:
+            share.add(page)
     if total < LEAST_ITEM_COUNT:
         return False
     state.read = read
-    for rule in rules.promised:
-        assert rule.promise is not None
-        controller = state.controllers.setdefault(rule.name, Controller())
-        controller.observe(rule.promise.share, shown[rule.name] / total)
-        metrics.PROMISED_SHARES.labels(rule.name).set(controller.share)
+    farthest: dict[str, float] = {}
+    for key, wanted, found in (each for share in watched for each in share.found()):
+        state.controllers.setdefault(key, Controller()).observe(wanted, found)
+        rule = key.partition(":")[0]
+        farthest[rule] = min(found / wanted, farthest.get(rule, math.inf))
+    for rule, kept in farthest.items():
+        metrics.KEPT_SHARES.labels(rule).set(kept)
     return True
 
 

@@ -88,6 +88,43 @@ async def test_a_seller_gets_the_share_that_was_promised(open_shop, folder, monk
     assert "small" in {effect.rule for effect in page.rule_effects}
 
 
+async def test_a_seller_whose_items_come_last_is_seen_as_much_as_it_deserves(open_shop, folder, monkeypatch):
+    monkeypatch.setattr(promises, "PERIOD_S", 0.05)
+    rule = {"name": "all-sellers", "fair": {"of": "seller", "least": 0.8}}
+    content = {"value": {"click": 1.0, "purchase": 0.0}, "rules": [rule]}
+    (folder / "rules.yaml").write_text(yaml.safe_dump(content))
+    generator = np.random.default_rng(0)
+
+    def answer(request):
+        """A quarter of the items, those with the lowest scores, are of the small seller."""
+        response = gathered(request)
+        count = len(response.item_ids)
+        del response.item_facts.seller[:]
+        response.item_facts.seller.extend("small" if row < count / 4 else "large" for row in range(count))
+        for module in response.modules:
+            module.rows[:] = generator.choice(count, 24, replace=False).tolist()
+        return response
+
+    click = np.linspace(0.1, 0.5, 120)
+    deserved = click[:30].sum() / click.sum()
+    async with open_shop(config_path=folder) as shop:
+        shop.gather.default = answer
+        found = []
+        for _ in range(25):
+            pages = [await shop.layout.compose(home("ada", "visit"), deadline_s=5) for _ in range(12)]
+            seen = np.zeros(2)
+            for page in pages:
+                for place, slot in enumerate(page.slots):
+                    for item in slot.items:
+                        seen[int(int(item.item_id[1:]) < 30)] += 1 / np.log2(place + 2)
+            found.append(seen[1] / seen.sum() / deserved)
+            await asyncio.sleep(0.3)  # until they are on disk, and were measured
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=5)
+    assert found[0] < 0.65
+    assert np.mean(found[-10:]) == pytest.approx(0.8, rel=0.15)
+    assert {effect.rule: effect.action for effect in page.rule_effects} == {"all-sellers": "fair"}
+
+
 def test_one_worker_measures_and_the_others_follow_its_file(folder, tmp_path):
     live = LiveConfiguration(folder, tmp_path / "archive")
     shared = tmp_path / "promises"
@@ -97,7 +134,9 @@ def test_one_worker_measures_and_the_others_follow_its_file(folder, tmp_path):
     shared.mkdir(exist_ok=True)
     with (shared / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        state = {"controllers": {"small": {"log_factor": 1.0}, "gone": {"log_factor": 2.0}}, "read": {}}
+        factors = {"small": 1.0, "kept": 0.0, "gone": 2.0, "gone: x": 2.0}
+        controllers = {name: {"log_factor": value} for name, value in factors.items()}
+        state = {"controllers": controllers, "read": {}}
         (shared / "factors.json").write_text(json.dumps(state))
         one.update()
     assert one.factors == {"small": pytest.approx(np.e)}

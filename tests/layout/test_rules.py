@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planogram.client import home, product, search
+from planogram.client import category, home, product, search
 from planogram.common.v1 import context_pb2
 from services.layout import configuration
 from services.layout.conditions import When
@@ -85,6 +85,51 @@ async def test_hidden_items_stand_nowhere_or_not_in_the_modules_named(ruled):
     assert any(row % 10 == 1 for module in rows.values() for row in module)
     assert effects(page)["recall"] == ("hide", 2)
     assert effects(page)["discreet"][1] in (1, 2)
+
+
+def half_garden(response):
+    """Items by turns of kitchen and garden, and a shopper who clicked in both."""
+    del response.item_facts.category[:]
+    response.item_facts.category.extend(
+        ("kitchen", "garden")[row % 2] for row in range(len(response.item_ids))
+    )
+    session = response.session
+    for counts in (session.category_click_counts, session.category_dwell_counts):
+        counts.update({"kitchen": 1, "garden": 2})
+    for weights in (session.category_recent_interests, session.category_passes):
+        weights.update({"kitchen": 1.0, "garden": 2.0})
+    session.category_affinities.update({"kitchen": 0.25, "garden": 0.75})
+    session.last_click_category, session.is_last_click_dwelled = "garden", True
+
+
+SENSITIVE = {"name": "discreet", "sensitive": {"categories": ["garden"]}}
+
+
+async def test_sensitive_items_stand_only_where_the_page_is_about_them(ruled):
+    async with ruled(SENSITIVE, change=half_garden) as shop:
+        page = await compose(shop)
+        elsewhere = rows_of(shop)
+        assert effects(page)["discreet"] == ("sensitive", 60)
+        for request in (category("ada", "visit", "garden"), search("ada", "visit", "rake")):
+            await compose(shop, request)
+            there = rows_of(shop)
+            assert any(row % 2 for rows in there.values() for row in rows)
+            assert not any(row % 2 for row in there["for-you"])
+        await compose(shop, category("ada", "visit", "kitchen"))
+        other = rows_of(shop)
+    for found in (elsewhere, other):
+        shown = [row for rows in found.values() for row in rows]
+        assert shown and not any(row % 2 for row in shown)
+
+
+async def test_what_was_done_with_sensitive_categories_enters_no_plan_and_no_log(ruled):
+    async with ruled(SENSITIVE, change=half_garden) as shop:
+        await compose(shop)
+        session = shop.plan.requests[-1].session
+    assert "garden" not in str(session)
+    assert session.category_click_counts == {"kitchen": 1}
+    assert session.category_affinities["kitchen"] == pytest.approx(1)
+    assert not session.last_click_category and not session.is_last_click_dwelled
 
 
 @pytest.mark.parametrize(

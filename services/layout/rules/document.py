@@ -157,6 +157,28 @@ class Promise(Match):
     share: Share
 
 
+class Fair(Modules):
+    """Every brand, seller or category is seen as much as what shoppers would click of it deserves."""
+
+    of: Kind
+    least: Share = 0.9
+    """Of what it deserves; kept by a controller like that of promises."""
+
+    def key(self, rule: str, member: str) -> str:
+        """The name of the factor of one brand, seller or category."""
+        return f"{rule}: {member}"
+
+
+class Sensitive(Document):
+    """Categories that say something private about who looks at them.
+
+    Their items stand only where a page is about such a category or answers a search, never in a module of
+    what the shopper did; and what the shopper did with them enters no decision about modules.
+    """
+
+    categories: tuple[str, ...] = Field(min_length=1)
+
+
 class Rule(Document):
     """One rule: a name, when it holds, and one thing that it does."""
 
@@ -174,6 +196,8 @@ class Rule(Document):
     ads: Ads | None = None
     kinds: Kinds | None = None
     promise: Promise | None = None
+    fair: Fair | None = None
+    sensitive: Sensitive | None = None
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Rule:
@@ -215,9 +239,18 @@ class Rules:
     rules: tuple[Rule, ...] = ()
 
     @property
-    def promised(self) -> tuple[Rule, ...]:
-        """The rules that promise shares."""
-        return tuple(rule for rule in self.rules if rule.promise is not None)
+    def watching(self) -> tuple[Rule, ...]:
+        """The rules that look after shares of what is shown."""
+        return tuple(rule for rule in self.rules if rule.promise or rule.fair)
+
+    def sensitive(self, context: context_pb2.PageContext) -> frozenset[str]:
+        """Categories that are sensitive on a page view, whoever the shopper is."""
+        return frozenset(
+            category
+            for rule in self.rules
+            if rule.sensitive is not None and rule.when.holds(context, None)
+            for category in rule.sensitive.categories
+        )
 
     def leading(self, context: context_pb2.PageContext) -> dict[str, tuple[str, ...]]:
         """Items that rules put first on a page view, by module, whoever the shopper is."""

@@ -47,10 +47,14 @@ class Items:
         """(N,) float64: a numeric column of the facts."""
         return np.fromiter(getattr(self._facts, name), np.float64, len(self))
 
+    def names(self, kind: Kind) -> list[str]:
+        """(N,) the brand, seller or category of each; empty where it is unknown."""
+        return list(getattr(self._facts, kind))
+
     def numbers(self, kind: Kind) -> Array:
         """(N,) a number per brand, seller or category, from 0; -1 where it is unknown."""
         if kind not in self._numbers:
-            names = list(getattr(self._facts, kind))
+            names = self.names(kind)
             known = {name: number for number, name in enumerate(filter(None, dict.fromkeys(names)))}
             known[""] = -1
             self._numbers[kind] = np.fromiter(map(known.__getitem__, names), np.int64, len(self))
@@ -110,6 +114,15 @@ class Items:
         found = np.zeros(len(self), bool)
         found[[row for row, time_s in zip(rows, times, strict=True) if time_s > since_s]] = True
         return found
+
+    def of_categories(self, categories: Collection[str]) -> Array:
+        """(N,) true for items of one of the categories."""
+        return self._are(self._facts.category, categories)
+
+    def is_page_about(self, categories: Collection[str]) -> bool:
+        """True on pages that name such a category, and where a search is answered."""
+        context = self._context
+        return context.page_type == context_pb2.PAGE_TYPE_SEARCH or context.category in categories
 
     def shown(self, digests: Collection[bytes]) -> Array:
         """(N,) true for items of earlier parts of the same page."""

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from services.layout.blueprint import Module
 from services.layout.rules import order
-from services.layout.rules.document import Modules, Rule, is_page_cap
+from services.layout.rules.document import Modules, Rule, Sensitive, is_page_cap
 from services.layout.rules.holding import Holding
 from services.layout.rules.items import Array, Items
 from services.layout.rules.order import Shelves, Traits
 
 
-@dataclass(frozen=True, slots=True)
+class _Removal(NamedTuple):
+    """What a rule takes out: of some modules (M,), or of all together, some items (N,)."""
+
+    rule: Rule
+    is_reached: Array
+    is_everywhere: bool
+    is_out: Array
+
+
+@dataclass(frozen=True)
 class Shelving:
     """The modules of a page, with the rules that hold for it.
 
@@ -48,36 +59,56 @@ class Shelving:
     def admitted(self, place: int) -> Array:
         """One module's candidates without what no page may show; nothing is counted."""
         rows = self.candidates[place]
-        for rule, action in self._removing():
-            if action.is_about(self.modules[place].module_id):
-                rows = rows[~self._taken_out(rule)[rows]]
+        for removal in self._removals:
+            if removal.is_reached[place]:
+                rows = rows[~removal.is_out[rows]]
         return rows
 
     def starving(self, place: int) -> list[str]:
         """Names of the rules that take items from a module."""
         module, rows = self.modules[place], self.candidates[place]
         taking = [
-            rule.name
-            for rule, action in self._removing()
-            if action.is_about(module.module_id) and self._taken_out(rule)[rows].any()
+            removal.rule.name
+            for removal in self._removals
+            if removal.is_reached[place] and removal.is_out[rows].any()
         ]
         caps = [
             rule.name
             for rule in self.holding.of("cap")
             if rule.cap and not is_page_cap(rule) and rule.cap.is_about(module.module_id)
         ]
-        return [*taking, *caps]
+        return [*dict.fromkeys(taking), *caps]
 
-    def _removing(self) -> list[tuple[Rule, Modules]]:
-        rules = (*self.holding.of("exclude"), *self.holding.of("hide"))
-        return [(rule, rule.exclude or rule.hide or Modules()) for rule in rules]
+    @cached_property
+    def _removals(self) -> list[_Removal]:
+        """What rules take out of modules."""
+        return [
+            *(
+                self._removal(rule, rule.exclude, self.items.excluded(rule.exclude))
+                for rule in self.holding.of("exclude")
+                if rule.exclude
+            ),
+            *(
+                self._removal(rule, rule.hide, self.items.matching(rule.hide))
+                for rule in self.holding.of("hide")
+                if rule.hide
+            ),
+            *(
+                self._removal_of_sensitive(rule, rule.sensitive)
+                for rule in self.holding.of("sensitive")
+                if rule.sensitive
+            ),
+        ]
 
-    def _taken_out(self, rule: Rule) -> Array:
-        """(N,) items that a rule excludes or hides."""
-        if rule.exclude is not None:
-            return self.items.excluded(rule.exclude)
-        assert rule.hide is not None
-        return self.items.matching(rule.hide)
+    def _removal(self, rule: Rule, action: Modules, is_out: Array) -> _Removal:
+        is_reached = np.array([action.is_about(module.module_id) for module in self.modules], bool)
+        return _Removal(rule, is_reached, not action.in_modules, is_out)
+
+    def _removal_of_sensitive(self, rule: Rule, sensitive: Sensitive) -> _Removal:
+        is_out = self.items.of_categories(sensitive.categories)
+        if not self.items.is_page_about(sensitive.categories):
+            return _Removal(rule, np.ones(len(self.modules), bool), True, is_out)
+        return _Removal(rule, np.array([module.is_personal for module in self.modules], bool), False, is_out)
 
     def _reached(self, action: Modules) -> Array:
         """(M,) modules that a rule of order is about; those in their source's order have to be named."""
@@ -91,17 +122,14 @@ class Shelving:
         is_offered = np.zeros(count, bool)
         is_offered[np.concatenate(self.candidates)] = True
         everywhere = np.zeros(count, bool)
-        everything = np.ones(len(self.modules), bool)
-        for rule, action in self._removing():
-            is_out = self._taken_out(rule)
-            if action.in_modules:
-                is_about = np.array([action.is_about(module.module_id) for module in self.modules])
-                effects.note(rule.name, order.without(shelves, is_about, is_out))
-            else:
+        for rule, is_reached, is_everywhere, is_out in self._removals:
+            if is_everywhere:
                 everywhere |= is_out
                 effects.note(rule.name, int((is_out & is_offered).sum()))
+            else:
+                effects.note(rule.name, order.without(shelves, is_reached, is_out))
         if everywhere.any():
-            order.without(shelves, everything, everywhere)
+            order.without(shelves, np.ones(len(self.modules), bool), everywhere)
         floor = self.holding.floor_micros
         if floor > 0:
             is_ad = np.array([module.is_ad for module in self.modules])
@@ -135,12 +163,20 @@ class Shelving:
 
     def _factors(self) -> Iterable[tuple[Modules, Array, Rule]]:
         """What worth is multiplied by: (N,), by rule."""
+        kept = self.holding.promise_factors
         for rule in (*self.holding.of("boost"), *self.holding.of("promise")):
             action = rule.boost or rule.promise
             assert action is not None
-            factor = rule.boost.factor if rule.boost else self.holding.promise_factors.get(rule.name, 1.0)
+            factor = rule.boost.factor if rule.boost else kept.get(rule.name, 1.0)
             if factor != 1.0:
                 yield action, np.where(self.items.matching(action), factor, 1.0), rule
+        for rule in self.holding.of("fair"):
+            fair = rule.fair
+            assert fair is not None
+            names = self.items.names(fair.of)
+            factors = {name: kept.get(fair.key(rule.name, name), 1.0) for name in set(names)}
+            if any(factor != 1.0 for factor in factors.values()):
+                yield fair, np.array([factors[name] for name in names]), rule
 
     def _vary(self, shelves: Shelves, key: Array) -> None:
         """Brings variety into each module, by the first rule that is about it."""
@@ -202,7 +238,7 @@ class Shelving:
 
     def _hiding(self, rows: Sequence[int]) -> list[str]:
         """Names of the rules that keep one of these items from pages."""
-        return [rule.name for rule, _ in self._removing() if self._taken_out(rule)[list(rows)].any()]
+        return [removal.rule.name for removal in self._removals if removal.is_out[list(rows)].any()]
 
 
 def _padded(candidates: Sequence[Array]) -> Shelves:
