@@ -1,13 +1,16 @@
 """What does layout's own part of a page cost: admit, arrange under rules, answer and record?
 
 Ten slots of twelve items out of 300 candidates, under twenty rules, in process. CPU time of the thread; the
-floor is the same page under no rules. A second figure is the time until a page with every other service gone.
+floor is the same page under no rules. A second figure is the time until a page with every other service gone,
+by the clock, from a client beside a server.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,22 +20,28 @@ from typing import Any
 import numpy as np
 import yaml
 
-from planogram.client import home
+from planogram.client import AsyncLayoutClient, home
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2
 from planogram.policy.v1 import policy_pb2
-from services.common import pseudonyms
+from services.common import log, pseudonyms
 from services.common.callers import Caller, Role
+from services.common.server import serving
+from services.common.settings import load
 from services.layout import conditions, configuration, page, planning, ranking, replay
 from services.layout import fallback as shops_order
+from services.layout.__main__ import SERVICE
 from services.layout.admission import Admission
 from services.layout.configuration import Configuration
+from services.layout.settings import LayoutSettings
 from services.layout.tokens import Signer
 from services.local.bench import harness
 from services.local.bench.harness import Row
 
 MEAN_MS = 2.0
-STAGES = ("admit", "arrange", "answer", "record")
+ALONE_MS = 5.0
+STAGES = ("admit", "arrange", "answer")
+"""What counts; recording the exposure comes after the answer was sent."""
 _ITEM_COUNT, _MODULE_COUNT, _SLOT_COUNT, _ROW_COUNT = 300, 24, 10, 48
 _KINDS = (("brand", 40), ("seller", 25), ("category", 8))
 RULES: Sequence[dict[str, Any]] = (
@@ -76,15 +85,16 @@ def run(page_count: int, seed: int, command: str) -> list[Row]:
             turns = [(ruled, own), (plain, floor)]
             for in_force, into in turns if number % 2 else reversed(turns):
                 into.append(_decided(admission, in_force, gathered, f"page-{number}"))
-    rows = rows_of(np.array(own), np.array(floor), seed)
+        alone = asyncio.run(_pages_alone(Path(root), page_count))
+    rows = [*rows_of(np.array(own), np.array(floor), seed), *rows_of_alone(np.array(alone))]
     harness.report("layout", rows, command)
     return rows
 
 
 def rows_of(own: Any, floor: Any, seed: int) -> list[Row]:
-    """The figures of all pages: (pages, stages) milliseconds under the rules, and under none."""
+    """The figures of all pages: (pages, stages, recording last) milliseconds with rules and without."""
     what = f"{_SLOT_COUNT} slots from {_ITEM_COUNT} items, {len(RULES)} rules"
-    n, total, floor_ms = len(own), own.sum(axis=1), float(np.median(floor.sum(axis=1)))
+    n, total, floor_ms = len(own), own[:, :-1].sum(axis=1), float(np.median(floor[:, :-1].sum(axis=1)))
     mean = float(total.mean())
     return [
         Row(f"{what}: mean", mean, "ms of CPU", n, reach=MEAN_MS, is_more_better=False, seed=seed),
@@ -93,6 +103,17 @@ def rows_of(own: Any, floor: Any, seed: int) -> list[Row]:
             Row(f"of it, {stage}", float(own[:, place].mean()), "ms of CPU", n, seed=seed)
             for place, stage in enumerate(STAGES)
         ),
+        Row("beside it, record", float(own[:, -1].mean()), "ms of CPU", n, seed=seed),
+    ]
+
+
+def rows_of_alone(taken_ms: Any) -> list[Row]:
+    """The figures of pages with every other service gone: (pages,) milliseconds by the clock."""
+    what, n = "every other service gone", len(taken_ms)
+    low, high = np.quantile(taken_ms, (0.5, 0.99))
+    return [
+        Row(f"{what}: p50", float(low), "ms", n, reach=ALONE_MS, is_more_better=False),
+        Row(f"{what}: p99", float(high), "ms", n),
     ]
 
 
@@ -100,6 +121,33 @@ _SIDES: dict[str, Sequence[dict[str, Any]]] = {"ruled": RULES, "plain": ()}
 
 
 _DOOR = {"id": "door", "family": "discovery", "source": "list", "title": {"en": "x"}, "templates": ["tile"]}
+
+
+async def _pages_alone(folder: Path, count: int) -> list[float]:
+    """Milliseconds until each page of a layout service that reaches no other."""
+    log.configure("error")
+    with socket.socket() as nobody:  # bound and not listening: whoever connects is refused
+        nobody.bind(("127.0.0.1", 0))
+        gone = f"127.0.0.1:{nobody.getsockname()[1]}"
+        own = {
+            "listen": "127.0.0.1:0",
+            **dict.fromkeys(("feature_target", "scoring_target", "policy_target"), gone),
+            "log_path": folder / "log",
+            "last_good_path": folder / "last-good",
+            "shopper_key_path": folder / "shopper.key",
+            "signing_key_path": folder / "signing.key",
+        }
+        settings = load(LayoutSettings).model_copy(update=own)
+        taken_ms = []
+        async with (
+            serving(SERVICE, settings) as port,
+            AsyncLayoutClient(f"127.0.0.1:{port}") as client,
+        ):
+            for number in range(count):
+                begun_s = time.perf_counter()
+                await client.compose(home(f"shopper-{number}", "visit"), deadline_s=1.0)
+                taken_ms.append(1e3 * (time.perf_counter() - begun_s))
+    return taken_ms[count // 10 :]  # the first connect
 
 
 def _configuration(folder: Path, rules: Sequence[dict[str, Any]]) -> Configuration:
