@@ -67,8 +67,8 @@ bench-scoring: .venv-mlserver/.installed ## ScoreItems against the bare graph an
 .venv-mlserver/.installed: $(BIN)/.installed services/local/bench/scoring/peers/requirements.txt
 	@$(BIN)/python -m services.local.bench.scoring.peers.environment .venv-mlserver && touch $@
 
-test: setup ## Run every test
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## Run every test, two files at a time; one at a time: make test ARGS='-n 0'
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## Format, lint and type-check
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy && $(BIN)/buf lint protos
