@@ -13,7 +13,12 @@ from services.local.bench import cold_start
 def test_shoppers_and_new_items_have_their_floors(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = cold_start.run(400, 6_000, 0, "test", say=lambda text: None)
-    recalls, neighbours = rows[:-2], rows[-2:]
+    recalls = [row for row in rows if row.name.startswith("recall")]
+    worths = [row for row in rows if row.name.startswith("worth")]
+    neighbours = rows[-2:]
+    assert len(rows) == len(recalls) + len(worths) + len(neighbours)
+    assert len(worths) == len(cold_start.EVENT_COUNTS) and len({row.floor for row in worths}) == 1
+    assert all(0 < row.value < 1 for row in worths)
     assert len(recalls) == (len(cold_start.EVENT_COUNTS) + 1) * len(cold_start.FOUND_AMONG)
     assert all(0 <= row.value <= 1 and row.n >= 5 for row in rows)
     for narrow, wide in zip(recalls[::2], recalls[1::2], strict=True):

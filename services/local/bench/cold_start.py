@@ -3,7 +3,8 @@
 A log of the synthetic shop, laid out at random, is split: half of the shoppers, and some items, take no part
 in what is built. For each of those shoppers the first 0, 1, 3 and 10 clicks make a profile by the live path's
 own functions, and "for you" answers. What it should find are items that the shopper comes for, drawn by the
-shop's hidden law: clicks would not do, for shelves show an eighth of the catalogue, bestsellers first.
+shop's hidden law: clicks would not do, for shelves show an eighth of the catalogue, bestsellers first. By the
+same law a page is worth the margin expected of it, where a carousel of the first candidates is all there is.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from planogram.files import catalogue as catalogue_files
 from planogram.files import log as log_files
+from planogram.layout.v1 import layout_pb2
 from services.feature.acts import CLICK, ShopperEvent
 from services.feature.candidates import ModuleQuery
 from services.feature.gathering import PageQuery, gather
@@ -33,7 +35,7 @@ from services.feature.profile import Profile, apply_events
 from services.feature.snapshot import PRODUCT, Generation, load
 from services.feature.store import Store
 from services.local.bench.harness import Row, report
-from simulator import catalogue, logbook, scene
+from simulator import catalogue, logbook, scene, session
 from simulator.visit import Eye
 from simulator.world import World
 
@@ -48,6 +50,9 @@ _HELD_SHOPPERS = 1 / 2
 _NEW_ITEMS = 0.1
 _PAGES_EACH = 60
 _REPLICATES = 1_000
+_CAROUSEL, _DESKTOP = 12, 0
+_VISITS = 64
+"""In whose minds, drawn anew, each shopper looks at the page."""
 
 Array = np.ndarray[Any, Any]
 
@@ -177,6 +182,7 @@ def _shoppers(shop: _Shop, seed: int) -> list[Row]:
     for count in EVENT_COUNTS:
         offered = [_for_you(shop, one.clicks[:count]) for one in shop.shoppers]
         rows += _recalls(shop, f"{count} clicks", wanted, offered, seed)
+        rows.append(_worth(shop, eye, f"{count} clicks", offered, seed))
     # Nothing is known of these either but on which page they are, and that they come for what it is about.
     preference = shop.hidden.preference
     targets = [int(random.choice(len(preference[one.kind]), p=preference[one.kind])) for one in shop.shoppers]
@@ -212,6 +218,33 @@ def _recalls(
         floor = np.array([np.isin(items, popular[:among]).mean() for items in sought])
         rows.append(_row(f"recall at {among}, {name}: for you / bestsellers", ours, floor, seed))
     return rows
+
+
+def _worth(shop: _Shop, eye: Eye, name: str, offered: Sequence[Array], seed: int) -> Row:
+    """Expected margin of a page with a carousel of what shoppers are offered, and with one of bestsellers."""
+    popular = shop.generation.ranked["bestsellers"].of(0)
+    ours = np.array([_margin(shop, eye, one, found, seed) for one, found in enumerate(offered)])
+    floor = np.array([_margin(shop, eye, one, popular, seed) for one in range(len(offered))])
+    return _row(f"worth of a page, {name}: for you / bestsellers", ours, floor, seed, unit="margin")
+
+
+def _margin(shop: _Shop, eye: Eye, place: int, rows: Array, seed: int) -> float:
+    """Expected margin of a page for the shopper at a place; the same minds for the same place."""
+    ids = shop.generation.columns.ids[rows[:_CAROUSEL]]
+    slot = layout_pb2.Slot(
+        module_id="for-you",
+        template_id="carousel",
+        family="discovery",
+        items=[layout_pb2.Item(item_id=raw.decode()) for raw in ids],
+    )
+    draws = np.random.default_rng([seed, place]).random((_VISITS, len(session.Start)))
+    minds, *_ = session.begin(shop.hidden, np.full(_VISITS, shop.shoppers[place].kind), draws)
+    page, margins = layout_pb2.Page(slots=[slot]), []
+    for visit in range(_VISITS):
+        state = minds.take(np.array([visit]))
+        view = eye.see(page, state, _DESKTOP).view
+        margins.append(session.look(shop.hidden, state, view, np.zeros((1, 1, 2))).margin[0])
+    return float(np.mean(margins))
 
 
 def _for_you(shop: _Shop, events: Sequence[ShopperEvent], category: str = "") -> Array:
@@ -259,7 +292,7 @@ def _items(shop: _Shop, seed: int) -> list[Row]:
     ]
 
 
-def _row(name: str, values: Array, floors: Array, seed: int) -> Row:
+def _row(name: str, values: Array, floors: Array, seed: int, unit: str = "share") -> Row:
     """Means of both, and 95 % of their ratio by shoppers or items drawn with replacement."""
     random = np.random.default_rng(0)
     drawn = random.integers(len(values), size=(_REPLICATES, len(values)))
@@ -268,7 +301,7 @@ def _row(name: str, values: Array, floors: Array, seed: int) -> Row:
     return Row(
         name,
         float(values.mean()),
-        "share",
+        unit,
         len(values),
         floor=float(floors.mean()),
         seed=seed,
