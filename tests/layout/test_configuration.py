@@ -39,6 +39,7 @@ def test_the_shipped_configuration_is_valid():
         "cart",
         "checkout",
         "article",
+        "help",
     }
     assert len(loaded.blueprints.by_name["home"].modules) == 25
     assert loaded.blueprints.by_name["product"].slots[0].pinned_module_id == "similar"
