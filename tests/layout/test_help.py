@@ -131,6 +131,21 @@ async def test_a_rule_may_pin_an_answer_and_kinds_of_modules_leave_answers_alone
     assert not any(name.startswith("answer-") for limit in plan.module_limits for name in limit.module_ids)
 
 
+async def test_items_are_worth_on_help_pages_what_the_rules_say_of_those(open_shop, tmp_path):
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    value = {"click": 1.0, "purchase": 0.0, "page_types": {"help": {"click": 0.0, "purchase": 0.0}}}
+    (folder / "rules.yaml").write_text(yaml.safe_dump({"value": value, "rules": []}))
+    async with open_shop(config_path=folder) as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        await shop.layout.compose(ask("refund"), deadline_s=2)
+        on_home, on_help = (
+            {module.module_id: list(module.rows) for module in plan.modules}["popular"]
+            for plan in shop.plan.requests
+        )
+    assert on_home == sorted(on_home, reverse=True)  # the click model's scores grow with the row
+    assert on_help != sorted(on_help, reverse=True)  # worth nothing: as their source has them
+
+
 async def test_help_pages_are_made_again_bit_for_bit_after_the_answers_changed(open_shop, tmp_path):
     async with planned_shop(open_shop, tmp_path, RULES) as shop:
         pages = [

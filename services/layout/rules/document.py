@@ -14,7 +14,7 @@ from planogram.common.v1 import context_pb2
 from services.common import yaml_file
 from services.common.yaml_file import Document
 from services.layout.blueprint import Blueprints, Id
-from services.layout.conditions import ALWAYS, When
+from services.layout.conditions import ALWAYS, PAGE_TYPES, When
 
 FILE = "rules.yaml"
 MAX_LIMIT_COUNT = 64
@@ -216,11 +216,21 @@ class Rule(Document):
 ACTIONS = tuple(name for name in Rule.model_fields if name not in ("name", "when"))
 
 
-class Value(Document):
+class Worth(Document):
     """What a click and a sale are worth."""
 
     click: float = Field(ge=0, le=1e6)
     purchase: float = Field(ge=0, le=1e6)
+
+
+class Value(Worth):
+    """The same, with what holds on pages of some types instead."""
+
+    page_types: dict[Literal[tuple(PAGE_TYPES)], Worth] = Field(default_factory=dict)  # type: ignore[valid-type]
+
+    def on(self, page_type: int) -> Worth:
+        """What holds on pages of a PageType."""
+        return next((worth for name, worth in self.page_types.items() if PAGE_TYPES[name] == page_type), self)
 
 
 class _File(Document):

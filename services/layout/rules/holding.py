@@ -47,7 +47,7 @@ class Holding:
             promise_factors: how much more promised items are worth now, by rule.
             is_hurried: True leaves out variety.
         """
-        self.value = rules.value
+        self.value = rules.value.on(context.page_type)
         self.effects = Effects((rule.name, rule.action) for rule in rules.rules)
         self.promise_factors = promise_factors
         self._by_action: dict[str, list[Rule]] = {}
