@@ -32,7 +32,7 @@ class Matched:
     """How the questions of one language fared.
 
     recall_at_1, recall_at_3: share whose answer is the best, or among the best three.
-    falsely_matched_count: of the foreign_count questions that no shop answers, those that an answer was found for.
+    falsely_matched_count: those of foreign_count questions that no shop answers for which one was found.
     median_ms: time of one question that was not asked before, in milliseconds.
     """
 

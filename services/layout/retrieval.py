@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import tantivy
 from tantivy import Filter, Occur, Query, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
@@ -100,7 +101,7 @@ class Index:
         """(answer_id, relevance) of the answers that match a question, best first.
 
         Relevance is the score over the most that the question's words and runs of letters could bring, 0 to
-        1, to four digits.
+        1, to four digits; as a float32 holds it, in which it is logged and compared again.
         """
 
     def _find(self, question: str) -> tuple[tuple[str, float], ...]:
@@ -116,7 +117,7 @@ class Index:
         addresses = [address for _, address in hits]
         rows: list[Any] = self._searcher.fast_field_values(_ROW, addresses)
         found = [
-            (self._answer_ids[row], round(min(score / (_MOST_OF_TERM * weight), 1.0), 4))
+            (self._answer_ids[row], float(np.float32(round(min(score / (_MOST_OF_TERM * weight), 1.0), 4))))
             for (score, _), row in zip(hits, rows, strict=True)
         ]
         best = found[0][1] if found else 0.0
