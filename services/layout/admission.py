@@ -337,8 +337,9 @@ def slots_of(
 def _with_answers(slots: Sequence[Slot], offered: Sequence[Offered], blueprint: Blueprint) -> list[Slot]:
     """The slots with the answers that each may hold.
 
-    A slot holds one of its number of best answers; the first one of those that come near the best. Answers that do
-    not match the question come in only where fewer match than there are such slots so far, or none matches at all.
+    A slot holds one of its number of best answers; the first such slot, of those that come near the best.
+    What does not match the question comes in only where fewer match than there are such slots so far, or none
+    matches at all.
     """
     match_count = sum(each.relevance > 0 for each in offered)
     near_count = sum(each.relevance >= NEAR_THE_BEST * offered[0].relevance for each in offered)
