@@ -111,7 +111,7 @@ def load(path: Path = DEFAULT) -> Rewards:
     return dataclasses.replace(weights, page_types=page_types)
 
 
-def _numbers(path: Path, prefix: str, document: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(path: Path, prefix: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """Weights by field of Rewards."""
     for key, value in document.items():
         _check(path, f"{prefix}{key}", value)
