@@ -77,6 +77,8 @@ def create(settings: StorefrontSettings) -> Starlette:
             Route("/search", search),
             Route("/cart", cart),
             Route("/checkout", checkout),
+            Route("/help", ask),
+            Route("/help/verdict", judge, methods=["POST"]),
             Route("/go", go),
             Route("/cart/add", add_to_cart, methods=["POST"]),
             Route("/cart/remove", remove_from_cart, methods=["POST"]),
@@ -140,6 +142,28 @@ async def checkout(request: Request) -> Response:
     if not inside:
         return RedirectResponse(link(request, "/cart"), 303)
     return await _page(request, visit, "/checkout", heading="Checkout", inside=inside, is_checkout=True)
+
+
+async def ask(request: Request) -> Response:
+    """The answers to a question; without one, to those asked most."""
+    question = tidy(request.query_params.get("q", ""))
+    at = f"/help?{urlencode({'q': question})}" if question else "/help"
+    return await _page(request, visit_of(request), at, heading="How can we help?", question=question)
+
+
+async def judge(request: Request) -> Response:
+    """Records whether an answer helped: as said in the form, or by the browser where its link is followed."""
+    visit = visit_of(request)
+    token, has_helped = request.query_params.get("token", ""), True
+    if not token:
+        form = await request.form()
+        token, has_helped = str(form.get("token", "")), form.get("verdict") == "yes"
+    kind = _TYPES.EVENT_TYPE_HELPFUL if has_helped else _TYPES.EVENT_TYPE_DISMISSAL
+    if token and await _record(request, visit, kind, token):
+        visit.noticed = "Good to know." if has_helped else "Sorry. Write to us, and we will look into it."
+    question = tidy(request.query_params.get("q", ""))
+    target = link(request, "/help", **({"q": question} if question else {}))
+    return with_cookie(RedirectResponse(target, 303), visit)
 
 
 async def go(request: Request) -> Response:

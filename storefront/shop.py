@@ -79,6 +79,8 @@ class Shop:
         query = tidy(parse_qs(parts.query).get("q", [""])[0])
         if kind == "search" and not name and query:
             return client.search(*who, query, **options)
+        if kind == "help" and not name:
+            return client.help_page(*who, query, **options)
         return None
 
     async def surroundings(self, visit: Visit) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from services.feature.acts import (
     CART_ADD,
     CLICK,
     DWELL,
+    HELPFUL,
     IMPRESSION,
     PURCHASE,
     ItemBrief,
@@ -92,6 +93,13 @@ def apply(session: Session, event: ShopperEvent, brief: ItemBrief | None) -> Ses
         session.family_passes.pop(event.family, None)
         session.last_click_item, session.last_click_category = event.item_id, category
         session.is_last_click_dwelled = False
+        _end_page(session, page, int(context_pb2.OUTCOME_CLICK))
+    elif event.type == HELPFUL:
+        # Found without a click on an item: what tells of items stays as it is.
+        _count(session.family_click_counts, event.family)
+        session.module_unclicked_counts.clear()
+        session.pages_without_click = 0
+        session.family_passes.pop(event.family, None)
         _end_page(session, page, int(context_pb2.OUTCOME_CLICK))
     elif event.type == DWELL:
         session.dwell_count += 1

@@ -15,11 +15,14 @@ from services.common.callers import Caller, Role, require
 from services.common.errors import InvalidRequest, NotFound
 from services.common.pseudonyms import Pseudonyms
 from services.layout import conditions
-from services.layout.blueprint import CONTEXT, Blueprint, Blueprints, Module, Slot
+from services.layout.answers import Offered
+from services.layout.blueprint import ANSWER, CONTEXT, Blueprint, Blueprints, Module, Slot
 from services.layout.configuration import Configuration
 from services.layout.experiments import Assignment
 from services.layout.tokens import MAX_CURSOR_BYTES, Signer, shown_digests
 
+NEAR_THE_BEST = 0.75
+"""Share of the best answer's relevance from which on another may stand in its place."""
 MAX_SLOTS = 40
 MAX_CALLER_MODULES = 8
 MAX_CALLER_ITEMS = 200
@@ -40,6 +43,8 @@ class PageView:
     blueprint: Blueprint
     modules: tuple[Module, ...]
     slots: tuple[Slot, ...]
+    offered: tuple[Offered, ...]
+    """Answers, best first; those of earlier parts of the page among them."""
     context: context_pb2.PageContext
     is_continued: bool
     shown_item_digests: frozenset[bytes]
@@ -128,6 +133,7 @@ class Admission:
         shopper_key = self.pseudonyms.of("shopper", known.user_id)
         assignment = configuration.experiments.assign(shopper_key)
         slot_count = _slot_count(request)
+        offered = configuration.answers.offered(context, blueprint.answer_count)
         content = request.SerializeToString(deterministic=True)
         parts = (caller.name.encode(), request_id.encode())
         return PageRequest(
@@ -137,8 +143,9 @@ class Admission:
             slot_count=slot_count,
             configuration=configuration,
             blueprint=blueprint,
-            modules=modules_of(blueprint, request.modules, context, blueprints, cursor.module_ids),
-            slots=slots_of(blueprint, slot_count, context, is_continued=bool(request.cursor)),
+            modules=modules_of(blueprint, request.modules, context, blueprints, cursor.module_ids, offered),
+            slots=slots_of(blueprint, slot_count, context, offered, is_continued=bool(request.cursor)),
+            offered=offered,
             shopper=_outgoing_shopper(request.shopper, has_consent),
             context=context,
             issued_s=int(now_s),  # the clock's: tokens age by it, whatever time the page is about
@@ -250,13 +257,15 @@ def modules_of(
     context: context_pb2.PageContext,
     blueprints: Blueprints,
     shown_module_ids: Collection[str],
+    offered: Sequence[Offered],
 ) -> tuple[Module, ...]:
-    """The blueprint's modules with the context's category, and the caller's own.
+    """The answers, the blueprint's modules with the context's category, and the caller's own.
 
     Args:
         shown_module_ids: modules of earlier parts of the page, which do not come again.
+        offered: answers, best first.
     """
-    modules = []
+    modules = [each.module for each in offered if each.answer.module_id not in shown_module_ids]
     for module in blueprint.modules:
         if module.module_id in shown_module_ids and module.module_id != blueprint.filler_id:
             continue
@@ -276,7 +285,7 @@ def modules_of(
         field = f"modules[{index}]"
         if not _MODULE_ID.fullmatch(entry.module_id):
             raise InvalidRequest(f"{field}.module_id", entry.module_id, "1 to 64 of a-z, 0-9, - and _")
-        if entry.module_id in taken:
+        if entry.module_id in taken or entry.module_id.startswith(ANSWER):
             raise InvalidRequest(f"{field}.module_id", entry.module_id, "an id that no other module has")
         taken.add(entry.module_id)
         check_text(f"{field}.title", entry.title, 0, 128)
@@ -308,15 +317,43 @@ def modules_of(
 
 
 def slots_of(
-    blueprint: Blueprint, count: int | None, context: context_pb2.PageContext, is_continued: bool
+    blueprint: Blueprint,
+    count: int | None,
+    context: context_pb2.PageContext,
+    offered: Sequence[Offered],
+    is_continued: bool,
 ) -> tuple[Slot, ...]:
     """The blueprint's slots that hold for the page view, cut or continued to the number asked for."""
-    slots = [slot for slot in blueprint.slots if slot.when.holds(context, None)]
+    slots = _with_answers(
+        [slot for slot in blueprint.slots if slot.when.holds(context, None)], offered, blueprint
+    )
     if is_continued:
         slots = [Slot(f"more-{index + 1}") for index in range(len(slots))]
     if count is not None:
         slots = slots[:count] + [Slot(f"slot-{index + 1}") for index in range(len(slots), count)]
     return tuple(slots)
+
+
+def _with_answers(slots: Sequence[Slot], offered: Sequence[Offered], blueprint: Blueprint) -> list[Slot]:
+    """The slots with the answers that each may hold.
+
+    A slot holds one of its number of best answers; the first such slot, of those that come near the best.
+    What does not match the question comes in only where fewer match than there are such slots so far, or none
+    matches at all.
+    """
+    match_count = sum(each.relevance > 0 for each in offered)
+    near_count = sum(each.relevance >= NEAR_THE_BEST * offered[0].relevance for each in offered)
+    done, place = [], 0
+    for slot in slots:
+        if slot.answer_count:
+            place += 1
+            most = max(place, near_count if place == 1 else match_count) if match_count else slot.answer_count
+            names = [each.answer.module_id for each in offered[: min(slot.answer_count, most)]]
+            others = slot.allowed_module_ids or (() if len(names) >= place else (blueprint.filler_id,))
+            done.append(replace(slot, allowed_module_ids=(*names, *others)))
+        else:
+            done.append(slot)
+    return done
 
 
 def _slot_count(request: layout_pb2.ComposePageRequest) -> int | None:

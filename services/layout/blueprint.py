@@ -21,6 +21,11 @@ Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_{}-]{0,63}$")]
 Names = dict[str, Annotated[str, Field(max_length=128)]]
 """Text by language."""
 
+MAX_ANSWER_COUNT = 24
+"""Answers that a page can offer."""
+ANSWER = "answer-"
+"""What the ids of answers' modules begin with, and no other module's."""
+
 CONTEXT = "context"
 """A module of this category takes the category of the page view."""
 
@@ -68,6 +73,12 @@ class Module:
     titles: Mapping[str, str]
     item_ids: tuple[str, ...] = ()
     when: When = ALWAYS
+    relevance: float | None = None
+    """Of an answer: how well it matches the page's question, 0 to 1; None for every other module."""
+
+    @property
+    def is_answer(self) -> bool:
+        return self.relevance is not None
 
     @property
     def largest_count(self) -> int:
@@ -97,10 +108,15 @@ class Slot:
     allowed_module_ids: tuple[str, ...] = ()
     allowed_template_ids: tuple[str, ...] = ()
     when: When = ALWAYS
+    answer_count: int = 0
+    """It may hold one of so many of the best answers; 0 where it is not about answers."""
 
     def pinned_to(self, module_id: str) -> Slot:
-        """The same slot with a module that stands there whatever it is worth."""
-        return replace(self, pinned_module_id=module_id)
+        """The same slot with a module that stands there whatever it is worth, if only among the answers."""
+        allowed = self.allowed_module_ids
+        if self.answer_count and module_id not in allowed:
+            allowed = (*allowed, module_id)
+        return replace(self, pinned_module_id=module_id, allowed_module_ids=allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,8 @@ class Blueprint:
     slots: tuple[Slot, ...]
     static_modules: tuple[Module, ...]
     when: When = ALWAYS
+    answer_count: int = 0
+    """Answers that are offered ahead of the modules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +207,7 @@ def text(names: Mapping[str, str], locale: str) -> str:
     return names.get(language) or names.get("en") or next(iter(names.values()), "")
 
 
-_SOURCES = {
+SOURCES = {
     name.removeprefix("CANDIDATE_SOURCE_").lower(): getattr(feature_pb2, name)
     for name in feature_pb2.CandidateSource.keys()[1:]
 }
@@ -216,7 +234,7 @@ class _Template(Document):
 class _Module(Document):
     id: Id
     family: Literal["promotion", "discovery", "deep"]
-    source: Literal[tuple(_SOURCES)]  # type: ignore[valid-type]
+    source: Literal[tuple(SOURCES)]  # type: ignore[valid-type]
     title: Names = Field(min_length=1)
     templates: list[str] = Field(min_length=1, max_length=8)
     category: str = ""
@@ -236,6 +254,7 @@ class _Slot(Document):
     pin: str = ""
     modules: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
+    answers: int = Field(0, ge=0, le=MAX_ANSWER_COUNT)
     when: When = ALWAYS
 
 
@@ -245,6 +264,7 @@ class _Blueprint(Document):
     filler: str
     static: list[str] = Field(min_length=1)
     slots: list[_Slot] = Field(min_length=1, max_length=40)
+    answers: int = Field(0, ge=0, le=MAX_ANSWER_COUNT)
     when: When = ALWAYS
 
 
@@ -268,6 +288,8 @@ def _expand(
             module_id = entry.id.replace("{category}", category)
             if module_id in modules:
                 raise yaml_file.mistake(path, (*key, "id"), f"{module_id!r} is taken by another module")
+            if module_id.startswith(ANSWER):
+                raise yaml_file.mistake(path, (*key, "id"), f"{ANSWER} is for what answers.yaml holds")
             titles = entry.title
             if entry.per_category:
                 names = categories[category]
@@ -278,7 +300,7 @@ def _expand(
             modules[module_id] = Module(
                 module_id=module_id,
                 family=entry.family,
-                source=_SOURCES[entry.source],
+                source=SOURCES[entry.source],
                 source_name=entry.source,
                 category=category,
                 order=entry.order,
@@ -312,8 +334,8 @@ def _assemble(
     hungry = [m.module_id for m in static if min(t.min_item_count for t in m.templates)]
     if hungry:
         raise mistake(f"{hungry[0]!r} has no template with min_items 0", "static")
-    if len(chosen) > 56:
-        raise mistake(f"{len(chosen)} modules, want at most 56", "modules")
+    if len(chosen) + entry.answers > 56:
+        raise mistake(f"{len(chosen) + entry.answers} modules and answers, want at most 56", "modules")
     if entry.filler not in chosen:
         raise mistake(f"{entry.filler!r} is not among {sorted(chosen)}", "filler")
     if chosen[entry.filler].when != ALWAYS:
@@ -332,11 +354,13 @@ def _assemble(
             raise mistake(
                 "slots are laid out before the shopper is known", "slots", index, "when", "segments"
             )
+        if slot.answers > entry.answers:
+            raise mistake(f"{slot.answers} of {entry.answers} answers", "slots", index, "answers")
         if slot.id in slots:
             raise mistake(f"{slot.id!r} is taken by another slot", "slots", index, "id")
         # The filler may stand anywhere, so that no slot can be impossible to fill.
         allowed = (*slot.modules, entry.filler) if slot.modules else ()
-        slots[slot.id] = Slot(slot.id, slot.pin, allowed, slot.templates, slot.when)
+        slots[slot.id] = Slot(slot.id, slot.pin, allowed, slot.templates, slot.when, slot.answers)
     return Blueprint(
         name=name,
         page_type=PAGE_TYPES[entry.page_type],
@@ -345,4 +369,5 @@ def _assemble(
         slots=tuple(slots.values()),
         static_modules=tuple(static),
         when=entry.when,
+        answer_count=entry.answers,
     )

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from services.common import log
 from services.common.errors import ConfigurationError, NotReady
-from services.layout import blueprint, experiments, metrics
-from services.layout.blueprint import Blueprints
+from services.layout import answers, blueprint, experiments, metrics
+from services.layout.answers import Answers
+from services.layout.blueprint import Blueprints, Module
 from services.layout.experiments import Experiments
 from services.layout.rules import document
 from services.layout.rules.document import Rules
@@ -38,6 +39,12 @@ class Configuration:
     blueprints: Blueprints
     rules: Rules
     experiments: Experiments
+    answers: Answers = answers.NONE
+
+    def module(self, module_id: str) -> Module | None:
+        """The module of a name, from whichever blueprint has it, or the answer's."""
+        answer = self.answers.by_module_id.get(module_id)
+        return answer.module if answer is not None else self.blueprints.module(module_id)
 
 
 def load(folder: Path) -> Configuration:
@@ -47,9 +54,9 @@ def load(folder: Path) -> Configuration:
         ConfigurationError: naming file, line and key.
     """
     blueprints = blueprint.load(folder)
-    return Configuration(
-        version(folder), blueprints, document.load(folder, blueprints), experiments.load(folder)
-    )
+    offered = answers.load(folder, blueprints)
+    rules = document.load(folder, blueprints, offered.by_module_id)
+    return Configuration(version(folder), blueprints, rules, experiments.load(folder), offered)
 
 
 def version(folder: Path) -> str:

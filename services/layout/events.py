@@ -11,6 +11,7 @@ from planogram.layout.v1 import layout_pb2, token_pb2
 from services.common.errors import InvalidRequest
 from services.common.pseudonyms import Pseudonyms
 from services.layout import admission
+from services.layout.blueprint import ANSWER
 from services.layout.tokens import Signer
 
 MAX_EVENTS = 1_000
@@ -29,7 +30,7 @@ _NEEDS_ITEM = frozenset(
     }
 )
 _HAS_QUANTITY = frozenset({_Type.EVENT_TYPE_CART_ADD, _Type.EVENT_TYPE_PURCHASE, _Type.EVENT_TYPE_RETURN})
-_NEEDS_TOKEN = frozenset({_Type.EVENT_TYPE_IMPRESSION, _Type.EVENT_TYPE_DISMISSAL})
+_NEEDS_TOKEN = frozenset({_Type.EVENT_TYPE_IMPRESSION, _Type.EVENT_TYPE_DISMISSAL, _Type.EVENT_TYPE_HELPFUL})
 
 
 def accept(
@@ -106,6 +107,8 @@ def _copy_token(token: token_pb2.TrackingToken, event: events_pb2.Event) -> None
 
 
 def _copy_details(where: str, given: layout_pb2.ShopperEvent, event: events_pb2.Event) -> None:
+    if event.type == _Type.EVENT_TYPE_HELPFUL and not event.module_id.startswith(ANSWER):
+        raise InvalidRequest(f"{where}.tracking_token", event.module_id, "the token of a slot with an answer")
     if event.type in _NEEDS_ITEM and not event.item_id:
         raise InvalidRequest(f"{where}.item_id", "", "an item: send the item's token or item_id")
     if event.type != _Type.EVENT_TYPE_CLICK:

@@ -116,6 +116,7 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
             is_ad=module.is_ad,
             family=module.family,
             column_count=blueprints.templates[decision.template_id].columns.get(request.context.device, 1),
+            answer=_answer(module, request),
         )
 
 
@@ -169,6 +170,21 @@ def _item(item_id: str, charge: int, slot_token: bytes, signer: Signer) -> layou
     own = token_pb2.TrackingToken(item_id=item_id, charge_micros=charge)
     token = signer.sign("track", slot_token + own.SerializeToString())
     return layout_pb2.Item(item_id=item_id, tracking_token=token, charge_micros=charge)
+
+
+def _answer(module: Module, request: PageRequest) -> layout_pb2.Answer | None:
+    if module.relevance is None:
+        return None
+    found, locale = request.configuration.answers.by_module_id[module.module_id], request.context.locale
+    label = blueprint.text(found.action_labels, locale)
+    return layout_pb2.Answer(
+        answer_id=found.answer_id,
+        text=blueprint.text(found.texts, locale),
+        action_label=label,
+        action_link=found.action_link if label else "",
+        relevance=module.relevance,
+        topic=found.topic,
+    )
 
 
 def _title(

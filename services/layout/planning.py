@@ -72,4 +72,5 @@ def _plan_module(shelf: Shelf, is_filler: bool) -> policy_pb2.Module:
         ],
         rows=shelf.rows.tolist(),
         is_filler=is_filler,
+        relevance=module.relevance,
     )

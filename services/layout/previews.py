@@ -12,7 +12,14 @@ from services.common.errors import ConfigurationError, InvalidRequest
 from services.layout import configuration
 from services.layout.configuration import Configuration, LiveConfiguration
 
-FILES = ("blueprints.yaml", "categories.yaml", "experiments.yaml", "modules.yaml", "rules.yaml")
+FILES = (
+    "answers.yaml",
+    "blueprints.yaml",
+    "categories.yaml",
+    "experiments.yaml",
+    "modules.yaml",
+    "rules.yaml",
+)
 MAX_FILE_BYTES = 65_536
 
 _FIELD = "overrides.configuration"

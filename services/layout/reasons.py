@@ -24,6 +24,9 @@ _SOURCE_REASONS = {
 }
 
 
+_ANSWER_REASONS = {True: "Matches your question.", False: "Often asked."}
+
+
 def reason(
     module: Module,
     decision: policy_pb2.SlotDecision,
@@ -32,7 +35,9 @@ def reason(
     is_planned: bool,
 ) -> str:
     """What the module is, and what spoke for it on this page."""
-    source = _SOURCE_REASONS[module.source]
+    source = (
+        _SOURCE_REASONS[module.source] if module.relevance is None else _ANSWER_REASONS[module.relevance > 0]
+    )
     if module.source == feature_pb2.CANDIDATE_SOURCE_FOR_YOU and not session.is_known:
         source = "A taste of the whole shop."
     if is_pinned:

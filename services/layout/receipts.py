@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planogram.events.v1 import events_pb2
 from planogram.layout.v1 import layout_pb2
 from planogram.policy.v1 import policy_pb2
@@ -9,7 +11,6 @@ from planogram.scoring.v1 import scoring_pb2
 from services.common.client import UpstreamError
 from services.common.errors import NotFound
 from services.layout import ranking, upstreams
-from services.layout.blueprint import Blueprints
 from services.layout.configuration import Configuration, LiveConfiguration
 from services.layout.event_log import EventLog
 from services.layout.ranking import Ranked
@@ -56,13 +57,13 @@ async def receipt(
     if ranked is not None and planned is not None:
         ranking.note_plan(ranked, planned.slots)
     attributions = await _attributions(exposure, services) if request.has_attributions else {}
-    blueprints = (in_force or configuration.current).blueprints
     displaced = _displaced(exposure, again) if again is not None else {}
     said, is_exact = _verdict(exposure, plan, in_force, again, ranked, planned)
     return layout_pb2.ExplainPageResponse(
         page_id=exposure.page_id,
         slots=[
-            _slot_receipt(slot, plan, planned, blueprints, attributions, displaced) for slot in exposure.slots
+            _slot_receipt(slot, plan, planned, in_force or configuration.current, attributions, displaced)
+            for slot in exposure.slots
         ],
         versions=layout_pb2.Versions(
             scoring=exposure.scoring_version,
@@ -229,7 +230,7 @@ def _slot_receipt(
     slot: events_pb2.ExposedSlot,
     plan: policy_pb2.PlanPageRequest | None,
     replay: policy_pb2.PlanPageResponse | None,
-    blueprints: Blueprints,
+    in_force: Configuration,
     attributions: dict[int, list[layout_pb2.Attribution]],
     displaced: dict[tuple[str, int], str],
 ) -> layout_pb2.SlotReceipt:
@@ -257,8 +258,10 @@ def _slot_receipt(
         return result
     decision = policy_pb2.SlotDecision(is_explored=slot.is_explored, feasible=slot.feasible)
     pins = {entry.slot_id: entry.pinned_module_id for entry in plan.slots}
-    module = blueprints.module(slot.module_id)
+    module = in_force.module(slot.module_id)
     if module is not None:
+        if module.is_answer:
+            module = replace(module, relevance=plan.modules[slot.module_index].relevance)
         is_pinned = pins.get(slot.slot_id) == slot.module_id
         result.reason = reason(module, decision, plan.session, is_pinned, is_planned=True)
     feasible = slot.feasible

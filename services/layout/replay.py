@@ -49,6 +49,10 @@ def pack(
         promise_factors=promise_factors,
         is_hurried=is_hurried,
         past=gathered.past,
+        answers=[
+            ranking_pb2.OfferedAnswer(answer_id=each.answer.answer_id, relevance=each.relevance)
+            for each in request.offered
+        ],
     )
     if expected is not None:
         inputs.click_probability.CopyFrom(to_tensor(expected.click))
@@ -89,15 +93,23 @@ class Replay:
             return None
         logged = policy_pb2.PlanPageRequest.FromString(exposure.plan_request)
         context = exposure.context
+        # As logged: an index of another version of its library may match otherwise.
+        offered = configuration.answers.again((each.answer_id, each.relevance) for each in inputs.answers)
         modules = admission.modules_of(
-            blueprint, inputs.caller_modules, context, configuration.blueprints, inputs.shown_module_ids
+            blueprint,
+            inputs.caller_modules,
+            context,
+            configuration.blueprints,
+            inputs.shown_module_ids,
+            offered,
         )
         count = inputs.slot_count if inputs.HasField("slot_count") else None
         view = PageView(
             configuration=configuration,
             blueprint=blueprint,
             modules=modules,
-            slots=admission.slots_of(blueprint, count, context, inputs.is_continued),
+            slots=admission.slots_of(blueprint, count, context, offered, inputs.is_continued),
+            offered=offered,
             context=context,
             is_continued=inputs.is_continued,
             shown_item_digests=digests_of(inputs.shown_item_digests),

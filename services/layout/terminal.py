@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from planogram.layout.v1 import layout_pb2
+from services.layout import blueprint
+from services.layout.answers import Offered
+from services.layout.matching import Matched
 
 SHOWN_ITEMS = 4
 
@@ -25,6 +29,40 @@ def titles_of(catalogue: Path, page: layout_pb2.Page) -> dict[str, str]:
     return dict(zip(table["item_id"].to_pylist(), table["title"].to_pylist(), strict=True))
 
 
+def _answered(slot: layout_pb2.Slot) -> list[str]:
+    """What the slot answers, and what can be done about it."""
+    if not slot.HasField("answer"):
+        return []
+    answer = slot.answer
+    action = [f"{answer.action_label}: {answer.action_link}"] if answer.action_label else []
+    return [escape(line) for line in (answer.text, *action)]
+
+
+def print_offered(console: Console, offered: Sequence[Offered], locale: str) -> None:
+    """Prints answers with how well they match."""
+    for each in offered:
+        found = each.answer
+        console.print(
+            f"[bold]{each.relevance:.3f}[/bold] {found.answer_id}: "
+            f"{escape(blueprint.text(found.module.titles, locale))}"
+        )
+
+
+def print_matched(console: Console, found: Sequence[Matched]) -> None:
+    """Prints how often questions find their answers, a line per language."""
+    table = Table("language", "questions", "recall@1", "recall@3", "falsely matched", "ms per question")
+    for each in found:
+        table.add_row(
+            each.language,
+            str(each.question_count),
+            f"{each.recall_at_1:.3f}",
+            f"{each.recall_at_3:.3f}",
+            f"{each.falsely_matched_count} of {each.foreign_count}",
+            f"{each.median_ms:.2f}",
+        )
+    console.print(table)
+
+
 def print_page(console: Console, page: layout_pb2.Page, titles: Mapping[str, str]) -> None:
     """Prints the page's slots, and what was behind them."""
     table = Table(title=f"page {page.page_id}", show_lines=True, title_justify="left")
@@ -39,7 +77,7 @@ def print_page(console: Console, page: layout_pb2.Page, titles: Mapping[str, str
         table.add_row(
             slot.slot_id,
             f"{slot.title}\n[dim]{slot.module_id} · {slot.template_id}[/dim]",
-            "\n".join(names[:SHOWN_ITEMS]) + more,
+            "\n".join([*_answered(slot), *names[:SHOWN_ITEMS]]) + more,
             slot.reason,
             f"{slot.propensity:.3f}{' *' if slot.is_explored else ''}",
         )

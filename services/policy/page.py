@@ -239,6 +239,9 @@ def decode(request: policy_pb2.PlanPageRequest) -> Facts:
     for name, column in (*columns.items(), ("freshness", freshness)):
         if len(column) != item_count:
             raise InvalidRequest(f"items.{name}.shape", column.shape, f"({item_count},)")
+    for index, module in enumerate(request.modules):
+        if not 0 <= module.relevance <= 1:
+            raise InvalidRequest(f"modules[{index}].relevance", module.relevance, "0 to 1")
     shape = _shape(request)
     rows, is_row = _rows(request, item_count)
     group, group_limit = _groups(request, item_count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from services.policy.exploration import Exploration, Mode
 from services.policy.page import Array, Facts, Offer, Progress
 from services.policy.planner import Values, uniform_values
 from services.policy.programme import Cascade
+from services.policy.space import Encoding
 
 MODEL_FILE = "model.onnx"
 Q_VALUES, CASCADE, CLICK_ORDER = "q_values", "cascade", "click_order"
@@ -33,6 +34,23 @@ CASCADE_INPUTS = ("state", "actions")
 CASCADE_OUTPUTS = ("click", "scroll", "clicked_value", "stop_value")
 
 _WARM_UP_COUNTS = (1, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A loaded graph, and the columns of states and actions that it reads."""
+
+    session: Any
+    encoding: Encoding
+
+    def run(self, outputs: Sequence[str], state: Array, actions: Array, **others: Array) -> list[Array]:
+        """The outputs for one state (D,) and actions (a, E), all columns of the space's."""
+        read = {
+            "state": np.ascontiguousarray(state[None, : self.encoding.state_count]),
+            "actions": np.ascontiguousarray(actions[None, :, : self.encoding.action_count]),
+        }
+        found: list[Array] = self.session.run(outputs, {**read, **others})
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +98,21 @@ def open_policy(artifact: Artifact) -> Policy:
         answer, page_values = _KINDS[kind]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Incompatible(f"{where}: manifest: {type(error).__name__}: {error}") from None
-    if fingerprint != space.FINGERPRINT:
+    encoding = space.SERVED.get(fingerprint)
+    if encoding is None:
         raise Incompatible(
-            f"{where}: space_fingerprint is {fingerprint}, this service encodes {space.FINGERPRINT}"
+            f"{where}: space_fingerprint is {fingerprint}, this service encodes {', '.join(space.SERVED)}"
         )
     try:
         # A network this small is faster on the CPU than the way to a GPU and back.
-        session = inference.open_session(artifact.file(MODEL_FILE), "cpu")
+        graph = Graph(inference.open_session(artifact.file(MODEL_FILE), "cpu"), encoding)
         for count in _WARM_UP_COUNTS:
             state = np.zeros(len(space.STATE), np.float32)
-            found = answer(session, state, np.zeros((count, len(space.ACTION)), np.float32))
+            found = answer(graph, state, np.zeros((count, len(space.ACTION)), np.float32))
             if found.shape[-1:] != (count,) or not np.isfinite(found).all():
                 raise Incompatible(f"{where}: does not answer finite values of every action")
         policy = Policy(
-            artifact.version, lambda facts: page_values(session, facts), fingerprint, metrics, trained
+            artifact.version, lambda facts: page_values(graph, facts), fingerprint, metrics, trained
         )
         _warm_up(policy)
     except Incompatible:
@@ -117,43 +136,40 @@ def _warm_up(policy: Policy) -> None:
     planner.plan(facts, policy.values(facts), Exploration(Mode.SOFTMAX, 0.1, 1.0), 0)
 
 
-def q_values(session: Any, state: Array, actions: Array) -> Array:
+def q_values(graph: Graph, state: Array, actions: Array) -> Array:
     """(a,) values of feasible actions (a, D) in a state (D,)."""
-    allowed = np.ones((1, len(actions)), bool)
-    inputs = dict(zip(INPUTS, (state[None], actions[None], allowed), strict=True))
-    found: Array = session.run((OUTPUT,), inputs)[0][0]
+    found: Array = graph.run((OUTPUT,), state, actions, allowed=np.ones((1, len(actions)), bool))[0][0]
     return found
 
 
-def cascade_heads(session: Any, state: Array, actions: Array) -> Array:
+def cascade_heads(graph: Graph, state: Array, actions: Array) -> Array:
     """(4, A) probabilities of a click and of going on, values of a click and of giving up."""
-    inputs = dict(zip(CASCADE_INPUTS, (state[None], actions[None]), strict=True))
-    return np.concatenate(session.run(CASCADE_OUTPUTS, inputs)).astype(np.float64)
+    return np.concatenate(graph.run(CASCADE_OUTPUTS, state, actions)).astype(np.float64)
 
 
-def _slot_values(session: Any, facts: Facts) -> Values:
+def _slot_values(graph: Graph, facts: Facts) -> Values:
     encoder = space.PageEncoder(facts)
 
     def values(progress: Progress, offer: Offer, actions: Array) -> Array:
-        return q_values(session, encoder.state(progress), encoder.actions(progress, offer, actions))
+        return q_values(graph, encoder.state(progress), encoder.actions(progress, offer, actions))
 
     return values
 
 
-def _cascade_values(session: Any, facts: Facts) -> Values:
+def _cascade_values(graph: Graph, facts: Facts) -> Values:
     state, actions, _ = space.describe(facts)
-    heads = cascade_heads(session, state, actions)
+    heads = cascade_heads(graph, state, actions)
     return Completion(facts.shape, Cascade.of(*heads[:, None])).values
 
 
-def _click_values(session: Any, facts: Facts) -> Values:
+def _click_values(graph: Graph, facts: Facts) -> Values:
     """Greedy click ranking: what is clicked most stands highest, and nothing below or later counts."""
     state, actions, _ = space.describe(facts)
-    click = cascade_heads(session, state, actions)[0]
+    click = cascade_heads(graph, state, actions)[0]
     return lambda progress, offer, actions: click[actions]
 
 
-_KINDS: Mapping[str, tuple[Callable[[Any, Array, Array], Array], Callable[[Any, Facts], Values]]] = {
+_KINDS: Mapping[str, tuple[Callable[[Graph, Array, Array], Array], Callable[[Graph, Facts], Values]]] = {
     Q_VALUES: (q_values, _slot_values),
     CASCADE: (cascade_heads, _cascade_values),
     CLICK_ORDER: (cascade_heads, _click_values),

@@ -5,6 +5,9 @@ part of every policy. Names below are the columns, in order; counts go in as log
 log(p + floor), categories and families as what the shopper did with them, so that a module that nobody
 trained on is described like any other. A bucket of its id says besides which category it is: categories
 differ in what a click on them leads to, and before the first click nothing else tells actions on them apart.
+
+A new encoding adds columns behind those of the one before, so that policies of both are served side by side:
+the earlier ones read the columns that they were trained on.
 """
 
 from __future__ import annotations
@@ -40,10 +43,12 @@ SOURCES = (
 )
 SEGMENT_BUCKET_COUNT = 8
 CATEGORY_BUCKET_COUNT = 24
-REVISION = "2"
+REVISION = "3"
 
-# In the order of their enums, from number 1.
+# In the order of their enums, from number 1; the later ones stand at the end of the state.
 _PAGE_TYPES = ("home", "category", "product", "search", "cart")
+_LATER_PAGE_TYPES = ("checkout", "article", "help")
+_LATER_TEMPLATES = ("tile", "wall", "answer", "folded")
 _DEVICES = ("desktop", "phone", "tablet")
 _OUTCOMES = ("click", "purchase", "stop")
 _COUNTERS = (
@@ -83,6 +88,8 @@ STATE = (
     *(f"{template}_above" for template in TEMPLATES),
     "items_above",
     "miss_above",  # log of the chance that none of the items above is clicked
+    # Since encoding 3.
+    *(f"page_type_{name}" for name in _LATER_PAGE_TYPES),
 )
 ACTION = (
     *(f"family_{name}" for name in FAMILIES),
@@ -118,13 +125,38 @@ ACTION = (
     "margin_sum",  # expected margin of the items: sum of P(purchase) times margin
     "margin_max",
     "freshness_mean",
+    # Since encoding 3.
+    *(f"template_{name}" for name in _LATER_TEMPLATES),
+    "is_answer",
+    "relevance",  # of an answer to the shopper's question
 )
 
-SPECS = (
-    TensorSpec("state", "float32", (len(STATE),), STATE),
-    TensorSpec("actions", "float32", (N, len(ACTION)), ACTION),
-)
-FINGERPRINT = fingerprint(SPECS, REVISION)
+_LATER_STATE = STATE.index(f"page_type_{_LATER_PAGE_TYPES[0]}")
+_LATER_ACTION = ACTION.index(f"template_{_LATER_TEMPLATES[0]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How many columns of STATE and of ACTION, from the first on, an encoding has."""
+
+    state_count: int
+    action_count: int
+
+    def fingerprint(self, revision: str) -> str:
+        """Names the encoding."""
+        state, action = STATE[: self.state_count], ACTION[: self.action_count]
+        specs = (
+            TensorSpec("state", "float32", (len(state),), state),
+            TensorSpec("actions", "float32", (N, len(action)), action),
+        )
+        return fingerprint(specs, revision)
+
+
+_CURRENT, _SECOND = Encoding(len(STATE), len(ACTION)), Encoding(_LATER_STATE, _LATER_ACTION)
+FINGERPRINT = _CURRENT.fingerprint(REVISION)
+"""Of the encoding that new policies are trained on."""
+SERVED: Mapping[str, Encoding] = {FINGERPRINT: _CURRENT, _SECOND.fingerprint("2"): _SECOND}
+"""Encodings of policies that are served, by fingerprint."""
 
 # Of the three columns of clicks and the two of purchases.
 _FLOORS = np.array([1e-3, 1e-3, 1e-3, 1e-4, 1e-4])[:, None]
@@ -134,6 +166,7 @@ _BY_MODULE = ACTION.index("module_unclicked") - _SESSION_START
 _CATEGORY_START = ACTION.index("category_above")
 _ITEM_START = ACTION.index("item_count")
 _PREFIX_START = STATE.index("slot_index")
+_ITEMS_ABOVE = STATE.index("items_above")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +184,8 @@ class _Described:
     """(M,) 1 where the module has a category."""
     fixed: Array
     """(A, columns of ACTION before is_context_category)"""
+    later_template: Array
+    """(A, templates that encoding 3 knows besides)"""
 
 
 class PageEncoder:
@@ -161,10 +196,14 @@ class PageEncoder:
         self._described = _describe(facts.shape)
         self._state = np.zeros(len(STATE), np.float32)
         self._state[:_PREFIX_START] = _page_state(facts)
+        place = facts.request.context.page_type - context_pb2.PAGE_TYPE_CHECKOUT
+        self._state[_LATER_STATE:] = _flags(len(_LATER_PAGE_TYPES), place)
         self._actions = np.zeros((facts.shape.action_count, len(ACTION)), np.float32)
         self._actions[:, :_SESSION_START] = self._described.fixed
         per_module = _module_features(facts, self._described)
         self._actions[:, _SESSION_START:_CATEGORY_START] = per_module[facts.shape.module]
+        self._actions[:, _LATER_ACTION:-2] = self._described.later_template
+        self._actions[:, -2:] = _relevance(facts)[facts.shape.module]
         # What each item brings; the first three are also looked at for their best.
         columns = np.stack(
             [
@@ -193,8 +232,8 @@ class PageEncoder:
             if template >= 0:
                 state[start + len(FAMILIES) + template] += 1
         seen = progress.is_seen
-        state[-2] = math.log1p(int(np.count_nonzero(seen)))
-        state[-1] = np.log1p(-np.minimum(facts.click[seen], 0.999)).sum()
+        state[_ITEMS_ABOVE] = math.log1p(int(np.count_nonzero(seen)))
+        state[_ITEMS_ABOVE + 1] = np.log1p(-np.minimum(facts.click[seen], 0.999)).sum()
         return state
 
     def actions(self, progress: Progress, offer: Offer, actions: Array) -> Array:
@@ -216,7 +255,7 @@ class PageEncoder:
         best_click, best_purchase, best_margin = shown[:3].max(axis=1)
         per_item = 1.0 / np.maximum(count, 1)
         chances = (best_click, click * per_item, -np.expm1(miss), best_purchase, purchase * per_item)
-        result[:, _ITEM_START:] = np.stack(
+        result[:, _ITEM_START:_LATER_ACTION] = np.stack(
             [
                 np.log1p(count),
                 count / np.maximum(shape.max_count[actions], 1),
@@ -261,7 +300,16 @@ def _describe(shape: Shape) -> _Described:
     )
     assert fixed.shape[1] == _SESSION_START and len(family) == module_count
     category = np.array([categories.index(name) for name in shape.categories])
-    return _Described(family, template, category, categories, has_category, fixed.astype(np.float32))
+    later = _one_hots(
+        len(_LATER_TEMPLATES), np.array([_index(_LATER_TEMPLATES, name) for name in shape.template_ids])
+    )
+    return _Described(family, template, category, categories, has_category, fixed.astype(np.float32), later)
+
+
+def _relevance(facts: Facts) -> Array:
+    """(M, 2) whether each module is an answer, and how well it matches the question."""
+    modules = facts.request.modules
+    return np.array([(module.HasField("relevance"), module.relevance) for module in modules], np.float32)
 
 
 def _module_features(facts: Facts, described: _Described) -> Array:

@@ -18,6 +18,7 @@ from services.feature.acts import (
     CLICK,
     DISMISSAL,
     DWELL,
+    HELPFUL,
     IMPRESSION,
     PURCHASE,
     RATING,
@@ -212,6 +213,18 @@ def test_page_with_a_click_is_no_stop() -> None:
     assert dict(seen.family_click_counts) == {"deep": 1}
     assert (seen.page_index, seen.click_count, seen.pages_without_click) == (2, 1, 0)
     assert seen.last_outcome == context_pb2.OUTCOME_CLICK
+
+
+def test_a_page_whose_answer_helped_is_no_stop_and_no_click_on_an_item() -> None:
+    helped = [
+        event(IMPRESSION, 0, page_id="p1", family="deep", module_id="answer-refund"),
+        event(HELPFUL, 1, page_id="p1", family="deep", module_id="answer-refund"),
+    ]
+    seen = view(after(helped), "s1")
+    assert seen.last_outcome == context_pb2.OUTCOME_CLICK
+    assert seen.family_click_counts == {"deep": 1} and not seen.family_stop_counts
+    assert not seen.module_unclicked_counts and not seen.family_passes
+    assert seen.click_count == 0 and not seen.last_click_category
 
 
 def test_late_click_undoes_the_stop_of_the_page_before() -> None:

@@ -39,6 +39,7 @@ def test_the_shipped_configuration_is_valid():
         "cart",
         "checkout",
         "article",
+        "help",
     }
     assert len(loaded.blueprints.by_name["home"].modules) == 25
     assert loaded.blueprints.by_name["product"].slots[0].pinned_module_id == "similar"
@@ -69,6 +70,9 @@ def test_the_shipped_configuration_is_valid():
             "not before",
         ),
         ("rules.yaml", "click: 0.05", "click: -1", "click"),
+        ("rules.yaml", "help: {click: 0.5", "halp: {click: 0.5", "value.page_types.halp"),
+        ("rules.yaml", "help: {click: 0.5", "help: {click: -0.5", "value.page_types.help.click"),
+        ("blueprints.yaml", "answers: 4}", "answers: 7}", "7 of 6 answers"),
     ],
 )
 def test_a_bad_value_names_file_line_and_key(folder, name, old, new, said):

@@ -35,6 +35,7 @@ async def test_the_files_in_force_are_answered_with_the_version_that_pages_name(
         answer = await shop.layout.configuration()
     assert answer.version == page.versions.blueprint
     assert sorted(answer.files) == [
+        "answers.yaml",
         "blueprints.yaml",
         "categories.yaml",
         "experiments.yaml",
@@ -111,7 +112,7 @@ async def test_candidates_of_a_preview_are_not_what_pages_retreat_to(open_shop):
         ("blueprints.yaml", "blueprints: [", "blueprints.yaml:1: "),
         ("rules.yaml", "", "0 bytes"),
         ("rules.yaml", "#" * 65_537, "65537 bytes"),
-        ("../rules.yaml", "rules: []", "one of blueprints.yaml, "),
+        ("../rules.yaml", "rules: []", "one of answers.yaml, "),
         (
             "rules.yaml",
             "a: &a [x, x, x, x, x, x, x, x]\n"

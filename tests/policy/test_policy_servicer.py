@@ -167,6 +167,8 @@ def change(path):
         "bad group": lambda r: r.group_limits.add(group_id=-1),
         "epsilon": lambda r: setattr(r.exploration, "epsilon", 1.5),
         "temperature": lambda r: setattr(r.exploration, "temperature", 0.0),
+        "relevance": lambda r: setattr(r.modules[1], "relevance", 1.5),
+        "relevance nan": lambda r: setattr(r.modules[1], "relevance", np.nan),
     }
     return names[path]
 
@@ -194,6 +196,8 @@ def change(path):
         ("bad group", "group_limits[0].group_id"),
         ("epsilon", "exploration.epsilon"),
         ("temperature", "exploration.temperature"),
+        ("relevance", "modules[1].relevance: got 1.5, want 0 to 1"),
+        ("relevance nan", "modules[1].relevance"),
     ],
 )
 async def test_a_bad_field_is_named(day_zero, plan_request, what, said):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from planogram.common.v1 import context_pb2
 from services.common import artifacts, inference
 from services.common.errors import Incompatible
 from services.policy import page, planner, registry, space
@@ -14,6 +15,7 @@ from services.policy.exploration import Exploration, Mode
 from services.policy.training import export, rewards, train, transitions
 from services.policy.training.qnet import QNetwork
 from services.policy.training.replay import EventReplay
+from tests.policy.test_space import ENCODING_2
 
 
 def republish(outcome, store, version, **changes):
@@ -56,11 +58,12 @@ def test_click_order_is_the_cascades_click_head_and_nothing_else(shop, cascade_o
     artifact = train.click_order_of(cascade_outcome.artifact, models)
     policy = registry.open_policy(artifact)
     session = inference.open_session(artifact.file(registry.MODEL_FILE), "cpu")
+    graph = registry.Graph(session, space.SERVED[space.FINGERPRINT])
     generator = np.random.default_rng(7)
     for _ in range(20):
         facts = page.decode(shop.request(generator, {"pages": 1, "clicks": 0}))
         state, actions, _ = space.describe(facts)
-        click = registry.cascade_heads(session, state, actions)[0]
+        click = registry.cascade_heads(graph, state, actions)[0]
         for choice in planner.plan(facts, policy.values(facts), Exploration(Mode.GREEDY, 0, 1), 0):
             assert choice.value == click[choice.action] == click[choice.feasible].max()
 
@@ -108,6 +111,30 @@ def test_the_graph_says_what_the_network_says(log_folder, tmp_path):
         network.value.bias += 0.01
     with pytest.raises(export.ExportError, match="differ"):
         export.compare(network, path, replay)
+
+
+def test_a_policy_of_the_encoding_before_reads_its_own_columns(shop, tmp_path):
+    encoding = space.SERVED[ENCODING_2]
+    torch.manual_seed(2)
+    network = QNetwork(encoding.state_count, encoding.action_count)
+    source = tmp_path / "source"
+    source.mkdir()
+    export.export(network, source / registry.MODEL_FILE)
+    manifest = {"space_fingerprint": ENCODING_2, "trained": "2026-01-01T00:00:00+00:00", "metrics": {}}
+    policy = registry.open_policy(artifacts.publish(tmp_path / "store", "before", source, manifest))
+    assert policy.space_fingerprint == ENCODING_2
+    facts = page.decode(shop.request(np.random.default_rng(3), {"pages": 1, "clicks": 0}))
+    facts.request.context.page_type = context_pb2.PAGE_TYPE_HELP  # what it has no column for
+    facts.request.modules[0].relevance = 0.5
+    state, actions, _ = space.describe(facts)
+    read = (
+        torch.from_numpy(state[: encoding.state_count]),
+        torch.from_numpy(actions[:, : encoding.action_count]),
+    )
+    with torch.no_grad():
+        wanted = network(read[0][None], read[1][None], torch.ones(1, len(actions), dtype=torch.bool))[0]
+    for choice in planner.plan(facts, policy.values(facts), Exploration(Mode.GREEDY, 0, 1), 0)[:1]:
+        assert choice.feasible_values == pytest.approx(wanted[choice.feasible].numpy(), abs=1e-5)
 
 
 def test_a_policy_of_another_space_is_refused(outcome, tmp_path):

@@ -12,6 +12,8 @@ from planogram.common.v1 import context_pb2
 from planogram.policy.v1 import policy_pb2
 from services.policy import page, space
 
+ENCODING_2 = "1f1630a914cf4b43d1f7ed2df36c21010e84822b358ba9d17ce52f294a2d8597"
+"""As it was released."""
 BUCKETS = {str(number) for number in range(space.CATEGORY_BUCKET_COUNT)}
 
 
@@ -158,6 +160,36 @@ def test_the_order_of_modules_permutes_rows_alone(request_):
 def test_the_fingerprint_names_the_encoding():
     assert len(space.FINGERPRINT) == 64
     assert len(set(space.STATE)) == len(space.STATE) and len(set(space.ACTION)) == len(space.ACTION)
+
+
+def test_policies_of_the_encoding_before_are_served_on_its_columns():
+    assert list(space.SERVED) == [space.FINGERPRINT, ENCODING_2]
+    before, now = space.SERVED[ENCODING_2], space.SERVED[space.FINGERPRINT]
+    assert (before.state_count, before.action_count) == (60, 74)
+    assert (now.state_count, now.action_count) == (len(space.STATE), len(space.ACTION))
+
+
+def test_answers_say_how_well_they_match_and_pages_of_help_that_they_are(build):
+    module, slot = build.module, build.slot
+    drawn = [("answer", 0, 1), ("folded", 0, 1)]
+    request = build(
+        [
+            module("answer-refund", [], drawn, "deep", "answers"),
+            module("answer-contact", [], drawn, "deep", "answers"),
+            module("popular", [0, 1], [("grid", 1, 2)], is_filler=True),
+        ],
+        [slot("top"), slot("low")],
+        click=[0.5, 0.2],
+    )
+    request.modules[0].relevance, request.modules[1].relevance = 0.75, 0.0
+    request.context.page_type = context_pb2.PAGE_TYPE_HELP
+    for placed in ([], [4]):
+        state, actions = encode(request, placed)
+        assert on(state, "page_type_") == {"help"}
+        assert [action["relevance"] for action in actions] == [0.75, 0.75, 0, 0, 0]
+        assert [action["is_answer"] for action in actions] == [1, 1, 1, 1, 0]
+        drawn_as = [on(action, "template_") for action in actions]
+        assert drawn_as == [{"answer"}, {"folded"}, {"answer"}, {"folded"}, {"grid"}]
 
 
 def test_what_was_done_recently_is_told_of_categories_families_and_the_page(request_):

@@ -3,13 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from planogram.common.v1 import context_pb2
+from planogram.events.v1 import events_pb2
 from planogram.files import log as files
 from planogram.policy.v1 import policy_pb2
 from services.common.errors import ConfigurationError
 from services.feature.pipeline.clean import clean, write_set_aside
 from services.policy import page, planner, space
 from services.policy.exploration import Exploration, Mode
-from services.policy.training import rewards, transitions
+from services.policy.training import logged, rewards, transitions
 from services.policy.training.pages import TERMINAL
 from services.policy.training.transitions import PAGE_DISCOUNT
 
@@ -224,9 +226,44 @@ def test_rewards_by_hand(weights):
     assert weights.of_event("RETURN", 0, 1) < 0
 
 
+def test_a_page_type_has_rewards_of_its_own(weights):
+    on_help = weights.on(context_pb2.PAGE_TYPE_HELP)
+    assert on_help.of_event("HELPFUL", 0, 0) == weights.helpful > 0
+    assert on_help.of_event("PURCHASE", 10**7, 1) == 0 < weights.of_event("PURCHASE", 10**7, 1)
+    assert on_help.click == weights.click  # what is not named stays
+    assert weights.on(context_pb2.PAGE_TYPE_HOME) == weights
+    exposure = events_pb2.Exposure(slots=[events_pb2.ExposedSlot(slot_id=name) for name in ("a", "b", "c")])
+    acts = [
+        ("IMPRESSION", "a", 0, 0),
+        ("DISMISSAL", "a", 0, 0),
+        ("HELPFUL", "b", 0, 0),
+        ("PURCHASE", "b", 10**7, 1),
+    ]
+    exposure.context.page_type = context_pb2.PAGE_TYPE_HELP
+    seen = logged.seen_on(exposure, acts, weights)
+    assert seen.rewards == (on_help.dismissal, weights.helpful, 0.0)
+    assert (seen.lowest, seen.clicked) == (1, {1})
+    exposure.context.page_type = context_pb2.PAGE_TYPE_HOME
+    seen = logged.seen_on(exposure, acts, weights)
+    bought = weights.of_event("PURCHASE", 10**7, 1)
+    assert seen.rewards == pytest.approx((weights.dismissal, weights.helpful + bought, 0.0))
+
+
+def test_a_file_of_before_without_page_types_is_read(tmp_path):
+    path = tmp_path / "rewards.yaml"
+    path.write_text(rewards.DEFAULT.read_text().partition("helpful:")[0])
+    found = rewards.load(path)
+    assert found.helpful == 0 and found.on(context_pb2.PAGE_TYPE_HELP) == found
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (lambda text: text + "  helpp: {click: 1}\n", "page_types.helpp is unknown"),
+        (lambda text: text + "  home: {clicks: 1}\n", "page_types.home: got"),
+        (lambda text: text + "  home: {click: many}\n", "page_types.home.click: got 'many'"),
+        (lambda text: text + "  home: {margin_limit: -1}\n", "page_types.home.margin_limit"),
+        (lambda text: text.partition("page_types:")[0] + "page_types: 3\n", "page_types: got 3"),
         (lambda text: text.replace("click:", "clicks:"), "click is missing"),
         (lambda text: text + "extra: 1\n", "extra is unknown"),
         (lambda text: text.replace("click: 0.1", "click: many"), "click: got 'many'"),

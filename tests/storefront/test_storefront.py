@@ -165,6 +165,64 @@ async def test_the_checkout_shows_the_cart_and_is_no_page_without_one(shop):
     assert asked.page_type == context_pb2.PAGE_TYPE_CHECKOUT and list(asked.cart_item_ids) == ["pot"]
 
 
+def answers(request):
+    open_answer = layout_pb2.Answer(
+        answer_id="refund",
+        text="First <b>.\n\nSecond.",
+        action_label="Write & ask",
+        action_link="mailto:help@shop.example",
+        relevance=0.5,
+    )
+    items = [layout_pb2.Item(item_id="pot", tracking_token="token-pot")]
+    slots = [
+        layout_pb2.Slot(
+            slot_id=f"slot-{place}",
+            module_id=f"answer-{place}",
+            template_id=template,
+            title=f"Question {place}?",
+            answer=open_answer,
+            items=items if template == "answer" else [],
+            tracking_token=f"token-slot-{place}",
+        )
+        for place, template in enumerate(("answer", "folded"))
+    ]
+    slots.append(layout_pb2.Slot(slot_id="ask", module_id="contact-us", template_id="tile", title="Ask us"))
+    return layout_pb2.ComposePageResponse(page=layout_pb2.Page(page_id="p1", slots=slots))
+
+
+async def test_the_help_page_shows_answers_and_asks_whether_they_helped(shop):
+    shop.compose.default = answers
+    text = (await shop.get("/help", params={"q": "  my   refund"})).text
+    asked = shop.compose.requests[-1].context
+    assert (asked.page_type, asked.query) == (context_pb2.PAGE_TYPE_HELP, "my refund")
+    assert 'value="my refund"' in text and "How can we help?" in text
+    assert text.count("<p>First &lt;b&gt;.</p><p>Second.</p>") == 2
+    assert 'href="mailto:help@shop.example" ping="/help/verdict?token=token-slot-0"' in text
+    assert "<summary>Question 1?</summary>" in text
+    assert "A pot &amp; more" in text and 'href="/help?q=contact"' in text
+    assert text.count("Was this helpful?") == 2 and 'action="/help/verdict?q=my+refund"' in text
+
+
+async def test_a_verdict_on_an_answer_is_an_event_of_its_slot(shop):
+    shop.compose.default = answers
+    await shop.get("/help")
+    assert shop.compose.requests[-1].context.query == ""
+    answer = await shop.post(
+        "/help/verdict", params={"q": "refund"}, data={"token": "token-slot-0", "verdict": "yes"}
+    )
+    assert answer.headers["location"] == "/help?q=refund"
+    assert "Good to know." in (await shop.get("/help")).text
+    await shop.post("/help/verdict", data={"token": "token-slot-1", "verdict": "no"})
+    await shop.post("/help/verdict", params={"token": "token-slot-0"}, content="PING")
+    events = [request.events[0] for request in shop.record.requests[-3:]]
+    assert [(event.type, event.tracking_token) for event in events] == [
+        (events_pb2.EVENT_TYPE_HELPFUL, "token-slot-0"),
+        (events_pb2.EVENT_TYPE_DISMISSAL, "token-slot-1"),
+        (events_pb2.EVENT_TYPE_HELPFUL, "token-slot-0"),
+    ]
+    assert not any(event.HasField("shopper") or event.item_id for event in events)
+
+
 async def test_an_article_asks_for_a_page_of_its_own(shop):
     await shop.get("/p/guide")
     asked = shop.compose.requests[-1].context

@@ -17,8 +17,9 @@ from planogram.client.client import (
     impression,
     item_event,
     person,
+    slot_event,
 )
-from planogram.client.requests import article, cart, category, checkout, home, product, search
+from planogram.client.requests import article, cart, category, checkout, help_page, home, product, search
 
 __all__ = [
     "AsyncLayoutClient",
@@ -29,10 +30,12 @@ __all__ = [
     "category",
     "checkout",
     "default_page",
+    "help_page",
     "home",
     "impression",
     "item_event",
     "person",
     "product",
     "search",
+    "slot_event",
 ]

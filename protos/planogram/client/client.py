@@ -274,9 +274,12 @@ class AsyncLayoutClient:
 
 def impression(slot: layout_pb2.Slot) -> layout_pb2.ShopperEvent:
     """The event of a slot that came into view."""
-    return layout_pb2.ShopperEvent(
-        event_id=uuid.uuid4().hex, type=events_pb2.EVENT_TYPE_IMPRESSION, tracking_token=slot.tracking_token
-    )
+    return slot_event(slot, events_pb2.EVENT_TYPE_IMPRESSION)
+
+
+def slot_event(slot: layout_pb2.Slot, kind: events_pb2.EventType) -> layout_pb2.ShopperEvent:
+    """An event about a slot of a page: that its answer helped, or that it was waved away."""
+    return layout_pb2.ShopperEvent(event_id=uuid.uuid4().hex, type=kind, tracking_token=slot.tracking_token)
 
 
 def item_event(item: layout_pb2.Item, kind: events_pb2.EventType, **fields: Any) -> layout_pb2.ShopperEvent:

@@ -56,6 +56,13 @@ def article(
     )
 
 
+def help_page(
+    user_id: str, session_id: str, question: str = "", **options: Any
+) -> layout_pb2.ComposePageRequest:
+    """The answers to a question; without one, to those asked most."""
+    return _request(context_pb2.PAGE_TYPE_HELP, user_id, session_id, query=question, **options)
+
+
 def _request(
     page_type: context_pb2.PageType,
     user_id: str,

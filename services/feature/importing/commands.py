@@ -229,7 +229,7 @@ def import_log(
       name: log           part of page ids; a second import of a name
                           replaces the first
       policy: logged      what chose the items
-      page_type: home     home, category, product, search, cart, checkout or article
+      page_type: home     home, category, product, search, cart, checkout, article or help
       device: desktop     desktop, phone or tablet
       family: discovery   promotion, discovery or deep
       refresh_hours: 1    how often item statistics are brought up to date

@@ -104,7 +104,9 @@ class LogMapping(FileMapping):
     """Part of page ids and of the files' names; a second import of the same name replaces the first."""
     policy: str = Field("logged", min_length=1, max_length=64)
     """What chose the items; becomes the exposures' policy_version."""
-    page_type: Literal["home", "category", "product", "search", "cart", "checkout", "article"] = "home"
+    page_type: Literal["home", "category", "product", "search", "cart", "checkout", "article", "help"] = (
+        "home"
+    )
     device: Literal["desktop", "phone", "tablet"] = "desktop"
     family: Literal["promotion", "discovery", "deep"] = "discovery"
     refresh_hours: float = Field(1.0, gt=0, le=24 * 7)

@@ -14,7 +14,7 @@ from planogram.common.v1 import context_pb2
 from services.common import yaml_file
 from services.common.yaml_file import Document
 from services.layout.blueprint import Blueprints, Id
-from services.layout.conditions import ALWAYS, When
+from services.layout.conditions import ALWAYS, PAGE_TYPES, When
 
 FILE = "rules.yaml"
 MAX_LIMIT_COUNT = 64
@@ -216,11 +216,21 @@ class Rule(Document):
 ACTIONS = tuple(name for name in Rule.model_fields if name not in ("name", "when"))
 
 
-class Value(Document):
+class Worth(Document):
     """What a click and a sale are worth."""
 
     click: float = Field(ge=0, le=1e6)
     purchase: float = Field(ge=0, le=1e6)
+
+
+class Value(Worth):
+    """The same, with what holds on pages of some types instead."""
+
+    page_types: dict[Literal[tuple(PAGE_TYPES)], Worth] = Field(default_factory=dict)  # type: ignore[valid-type]
+
+    def on(self, page_type: int) -> Worth:
+        """What holds on pages of a PageType."""
+        return next((worth for name, worth in self.page_types.items() if PAGE_TYPES[name] == page_type), self)
 
 
 class _File(Document):
@@ -265,8 +275,8 @@ class Rules:
         return Rules(self.value, tuple(rule for rule in self.rules if rule.name != name))
 
 
-def load(folder: Path, blueprints: Blueprints) -> Rules:
-    """Reads rules.yaml, and holds the names in it against the blueprints.
+def load(folder: Path, blueprints: Blueprints, answer_ids: Collection[str] = ()) -> Rules:
+    """Reads rules.yaml, and holds the names in it against the blueprints and the modules of answers.
 
     Raises:
         ConfigurationError: naming file, line and key.
@@ -281,7 +291,7 @@ def load(folder: Path, blueprints: Blueprints) -> Rules:
                 path, (*key, "name"), f"{rule.name!r} is rule {places[rule.name] + 1} too"
             )
         places[rule.name] = index
-        for keys, names, known in _named(rule, blueprints):
+        for keys, names, known in _named(rule, blueprints, answer_ids):
             unknown = [name for name in names if not any(fnmatchcase(each, name) for each in known)]
             if unknown:
                 raise yaml_file.mistake(
@@ -302,9 +312,12 @@ def is_page_cap(rule: Rule) -> bool:
     return rule.cap is not None and rule.cap.within == "page"
 
 
-def _named(rule: Rule, blueprints: Blueprints) -> Sequence[tuple[tuple[str, str], Collection[str], set[str]]]:
+def _named(
+    rule: Rule, blueprints: Blueprints, answer_ids: Collection[str]
+) -> Sequence[tuple[tuple[str, str], Collection[str], set[str]]]:
     """Names that a rule uses, each with its keys and what there is."""
     modules = {module.module_id for each in blueprints.by_name.values() for module in each.modules}
+    modules |= set(answer_ids)
     slots = {slot.slot_id for each in blueprints.by_name.values() for slot in each.slots}
     action = getattr(rule, rule.action)
     found = []

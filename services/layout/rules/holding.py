@@ -47,7 +47,7 @@ class Holding:
             promise_factors: how much more promised items are worth now, by rule.
             is_hurried: True leaves out variety.
         """
-        self.value = rules.value
+        self.value = rules.value.on(context.page_type)
         self.effects = Effects((rule.name, rule.action) for rule in rules.rules)
         self.promise_factors = promise_factors
         self._by_action: dict[str, list[Rule]] = {}
@@ -142,6 +142,11 @@ def _members(rule: Rule, modules: Sequence[Module]) -> dict[str, list[str]]:
         "": [
             module.module_id
             for module in modules
-            if (module.family in kinds.families if kinds.families else named.is_about(module.module_id))
+            # Slots for answers could hold nothing else: they are of a kind only where a rule names them.
+            if (
+                module.family in kinds.families and not module.is_answer
+                if kinds.families
+                else named.is_about(module.module_id)
+            )
         ]
     }

@@ -121,6 +121,10 @@ Act = tuple[str, str, int, int]
 """Type, slot_id, margin_micros and quantity of an event."""
 
 
+_ENDS = frozenset({"CLICK", "HELPFUL"})
+"""What a shopper looked for and found."""
+
+
 def acts_by_page(folder: Path) -> dict[str, list[Act]]:
     """What was done in slots, by page."""
     names = ["page_id", "type", "slot_id", "margin_micros", "quantity"]
@@ -134,7 +138,8 @@ def acts_by_page(folder: Path) -> dict[str, list[Act]]:
 
 
 def seen_on(exposure: events_pb2.Exposure, acts: list[Act], rewards: Rewards) -> Seen:
-    """What these acts say about a page."""
+    """What these acts say about a page; that an answer helped ends it as a click does."""
+    rewards = rewards.on(exposure.context.page_type)
     index_of = {slot.slot_id: index for index, slot in enumerate(exposure.slots)}
     lowest, kinds, worth = -1, set(), [0.0] * len(exposure.slots)
     for kind, slot_id, margin, quantity in acts:
@@ -143,7 +148,7 @@ def seen_on(exposure: events_pb2.Exposure, acts: list[Act], rewards: Rewards) ->
             continue
         worth[index] += rewards.of_event(kind, margin, quantity)
         kinds.add((index, kind))
-        if kind in ("IMPRESSION", "CLICK"):
+        if kind == "IMPRESSION" or kind in _ENDS:
             lowest = max(lowest, index)
-    clicked = frozenset(slot for slot, kind in kinds if kind == "CLICK")
+    clicked = frozenset(slot for slot, kind in kinds if kind in _ENDS)
     return Seen(lowest, clicked, tuple(worth), frozenset(kinds))

@@ -20,6 +20,7 @@ class PageType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PAGE_TYPE_CART: _ClassVar[PageType]
     PAGE_TYPE_CHECKOUT: _ClassVar[PageType]
     PAGE_TYPE_ARTICLE: _ClassVar[PageType]
+    PAGE_TYPE_HELP: _ClassVar[PageType]
 
 class Device(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -48,6 +49,7 @@ PAGE_TYPE_SEARCH: PageType
 PAGE_TYPE_CART: PageType
 PAGE_TYPE_CHECKOUT: PageType
 PAGE_TYPE_ARTICLE: PageType
+PAGE_TYPE_HELP: PageType
 DEVICE_UNSPECIFIED: Device
 DEVICE_DESKTOP: Device
 DEVICE_PHONE: Device

@@ -25,6 +25,7 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_TYPE_RETURN: _ClassVar[EventType]
     EVENT_TYPE_RATING: _ClassVar[EventType]
     EVENT_TYPE_DISMISSAL: _ClassVar[EventType]
+    EVENT_TYPE_HELPFUL: _ClassVar[EventType]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_IMPRESSION: EventType
 EVENT_TYPE_CLICK: EventType
@@ -35,6 +36,7 @@ EVENT_TYPE_PURCHASE: EventType
 EVENT_TYPE_RETURN: EventType
 EVENT_TYPE_RATING: EventType
 EVENT_TYPE_DISMISSAL: EventType
+EVENT_TYPE_HELPFUL: EventType
 
 class Exposure(_message.Message):
     __slots__ = ("page_id", "request_id", "time", "shopper_key", "session_key", "key_epoch", "context", "plan_request", "slots", "scoring_inputs", "scoring_version", "policy_version", "snapshot_version", "blueprint_version", "degraded", "is_propensity_void", "writer", "sequence", "experiment_arms", "exploration", "ranking_inputs")

@@ -148,7 +148,7 @@ class RuleConflict(_message.Message):
     def __init__(self, rules: _Optional[_Iterable[str]] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Slot(_message.Message):
-    __slots__ = ("slot_id", "module_id", "template_id", "title", "items", "reason", "tracking_token", "propensity", "is_explored", "is_ad", "family", "column_count")
+    __slots__ = ("slot_id", "module_id", "template_id", "title", "items", "reason", "tracking_token", "propensity", "is_explored", "is_ad", "family", "column_count", "answer")
     SLOT_ID_FIELD_NUMBER: _ClassVar[int]
     MODULE_ID_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -161,6 +161,7 @@ class Slot(_message.Message):
     IS_AD_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
     COLUMN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
     slot_id: str
     module_id: str
     template_id: str
@@ -173,7 +174,24 @@ class Slot(_message.Message):
     is_ad: bool
     family: str
     column_count: int
-    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., title: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., reason: _Optional[str] = ..., tracking_token: _Optional[str] = ..., propensity: _Optional[float] = ..., is_explored: _Optional[bool] = ..., is_ad: _Optional[bool] = ..., family: _Optional[str] = ..., column_count: _Optional[int] = ...) -> None: ...
+    answer: Answer
+    def __init__(self, slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., template_id: _Optional[str] = ..., title: _Optional[str] = ..., items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., reason: _Optional[str] = ..., tracking_token: _Optional[str] = ..., propensity: _Optional[float] = ..., is_explored: _Optional[bool] = ..., is_ad: _Optional[bool] = ..., family: _Optional[str] = ..., column_count: _Optional[int] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("answer_id", "text", "action_label", "action_link", "relevance", "topic")
+    ANSWER_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    ACTION_LABEL_FIELD_NUMBER: _ClassVar[int]
+    ACTION_LINK_FIELD_NUMBER: _ClassVar[int]
+    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    answer_id: str
+    text: str
+    action_label: str
+    action_link: str
+    relevance: float
+    topic: str
+    def __init__(self, answer_id: _Optional[str] = ..., text: _Optional[str] = ..., action_label: _Optional[str] = ..., action_link: _Optional[str] = ..., relevance: _Optional[float] = ..., topic: _Optional[str] = ...) -> None: ...
 
 class Item(_message.Message):
     __slots__ = ("item_id", "tracking_token", "charge_micros")

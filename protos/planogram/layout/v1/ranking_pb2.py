@@ -27,7 +27,7 @@ from planogram.feature.v1 import feature_pb2 as planogram_dot_feature_dot_v1_dot
 from planogram.layout.v1 import layout_pb2 as planogram_dot_layout_dot_v1_dot_layout__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!planogram/layout/v1/ranking.proto\x12\x13planogram.layout.v1\x1a planogram/common/v1/tensor.proto\x1a\"planogram/feature/v1/feature.proto\x1a planogram/layout/v1/layout.proto\"\x91\x05\n\rRankingInputs\x12\x11\n\tblueprint\x18\x01 \x01(\t\x12\x39\n\x0e\x63\x61ller_modules\x18\x02 \x03(\x0b\x32!.planogram.layout.v1.CallerModule\x12\x17\n\nslot_count\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0cis_continued\x18\x04 \x01(\x08\x12\x18\n\x10shown_module_ids\x18\x05 \x03(\t\x12\x1a\n\x12shown_item_digests\x18\x06 \x01(\x0c\x12\x10\n\x08item_ids\x18\x07 \x03(\t\x12\x37\n\x07modules\x18\x08 \x03(\x0b\x32&.planogram.feature.v1.ModuleCandidates\x12\x33\n\nitem_facts\x18\t \x01(\x0b\x32\x1f.planogram.feature.v1.ItemFacts\x12\x36\n\x11\x63lick_probability\x18\n \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12\x39\n\x14purchase_probability\x18\x0b \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12O\n\x0fpromise_factors\x18\x0c \x03(\x0b\x32\x36.planogram.layout.v1.RankingInputs.PromiseFactorsEntry\x12\x12\n\nis_hurried\x18\r \x01(\x08\x12/\n\x04past\x18\x0e \x01(\x0b\x32!.planogram.feature.v1.ShopperPast\x1a\x35\n\x13PromiseFactorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\r\n\x0b_slot_countb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!planogram/layout/v1/ranking.proto\x12\x13planogram.layout.v1\x1a planogram/common/v1/tensor.proto\x1a\"planogram/feature/v1/feature.proto\x1a planogram/layout/v1/layout.proto\"\xc6\x05\n\rRankingInputs\x12\x11\n\tblueprint\x18\x01 \x01(\t\x12\x39\n\x0e\x63\x61ller_modules\x18\x02 \x03(\x0b\x32!.planogram.layout.v1.CallerModule\x12\x17\n\nslot_count\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0cis_continued\x18\x04 \x01(\x08\x12\x18\n\x10shown_module_ids\x18\x05 \x03(\t\x12\x1a\n\x12shown_item_digests\x18\x06 \x01(\x0c\x12\x10\n\x08item_ids\x18\x07 \x03(\t\x12\x37\n\x07modules\x18\x08 \x03(\x0b\x32&.planogram.feature.v1.ModuleCandidates\x12\x33\n\nitem_facts\x18\t \x01(\x0b\x32\x1f.planogram.feature.v1.ItemFacts\x12\x36\n\x11\x63lick_probability\x18\n \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12\x39\n\x14purchase_probability\x18\x0b \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12O\n\x0fpromise_factors\x18\x0c \x03(\x0b\x32\x36.planogram.layout.v1.RankingInputs.PromiseFactorsEntry\x12\x12\n\nis_hurried\x18\r \x01(\x08\x12/\n\x04past\x18\x0e \x01(\x0b\x32!.planogram.feature.v1.ShopperPast\x12\x33\n\x07\x61nswers\x18\x0f \x03(\x0b\x32\".planogram.layout.v1.OfferedAnswer\x1a\x35\n\x13PromiseFactorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\r\n\x0b_slot_count\"5\n\rOfferedAnswer\x12\x11\n\tanswer_id\x18\x01 \x01(\t\x12\x11\n\trelevance\x18\x02 \x01(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RANKINGINPUTS_PROMISEFACTORSENTRY']._loaded_options = None
   _globals['_RANKINGINPUTS_PROMISEFACTORSENTRY']._serialized_options = b'8\001'
   _globals['_RANKINGINPUTS']._serialized_start=163
-  _globals['_RANKINGINPUTS']._serialized_end=820
-  _globals['_RANKINGINPUTS_PROMISEFACTORSENTRY']._serialized_start=752
-  _globals['_RANKINGINPUTS_PROMISEFACTORSENTRY']._serialized_end=805
+  _globals['_RANKINGINPUTS']._serialized_end=873
+  _globals['_RANKINGINPUTS_PROMISEFACTORSENTRY']._serialized_start=805
+  _globals['_RANKINGINPUTS_PROMISEFACTORSENTRY']._serialized_end=858
+  _globals['_OFFEREDANSWER']._serialized_start=875
+  _globals['_OFFEREDANSWER']._serialized_end=928
 # @@protoc_insertion_point(module_scope)

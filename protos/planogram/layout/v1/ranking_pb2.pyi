@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RankingInputs(_message.Message):
-    __slots__ = ("blueprint", "caller_modules", "slot_count", "is_continued", "shown_module_ids", "shown_item_digests", "item_ids", "modules", "item_facts", "click_probability", "purchase_probability", "promise_factors", "is_hurried", "past")
+    __slots__ = ("blueprint", "caller_modules", "slot_count", "is_continued", "shown_module_ids", "shown_item_digests", "item_ids", "modules", "item_facts", "click_probability", "purchase_probability", "promise_factors", "is_hurried", "past", "answers")
     class PromiseFactorsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class RankingInputs(_message.Message):
     PROMISE_FACTORS_FIELD_NUMBER: _ClassVar[int]
     IS_HURRIED_FIELD_NUMBER: _ClassVar[int]
     PAST_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
     blueprint: str
     caller_modules: _containers.RepeatedCompositeFieldContainer[_layout_pb2.CallerModule]
     slot_count: int
@@ -46,4 +47,13 @@ class RankingInputs(_message.Message):
     promise_factors: _containers.ScalarMap[str, float]
     is_hurried: bool
     past: _feature_pb2.ShopperPast
-    def __init__(self, blueprint: _Optional[str] = ..., caller_modules: _Optional[_Iterable[_Union[_layout_pb2.CallerModule, _Mapping]]] = ..., slot_count: _Optional[int] = ..., is_continued: _Optional[bool] = ..., shown_module_ids: _Optional[_Iterable[str]] = ..., shown_item_digests: _Optional[bytes] = ..., item_ids: _Optional[_Iterable[str]] = ..., modules: _Optional[_Iterable[_Union[_feature_pb2.ModuleCandidates, _Mapping]]] = ..., item_facts: _Optional[_Union[_feature_pb2.ItemFacts, _Mapping]] = ..., click_probability: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., purchase_probability: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., promise_factors: _Optional[_Mapping[str, float]] = ..., is_hurried: _Optional[bool] = ..., past: _Optional[_Union[_feature_pb2.ShopperPast, _Mapping]] = ...) -> None: ...
+    answers: _containers.RepeatedCompositeFieldContainer[OfferedAnswer]
+    def __init__(self, blueprint: _Optional[str] = ..., caller_modules: _Optional[_Iterable[_Union[_layout_pb2.CallerModule, _Mapping]]] = ..., slot_count: _Optional[int] = ..., is_continued: _Optional[bool] = ..., shown_module_ids: _Optional[_Iterable[str]] = ..., shown_item_digests: _Optional[bytes] = ..., item_ids: _Optional[_Iterable[str]] = ..., modules: _Optional[_Iterable[_Union[_feature_pb2.ModuleCandidates, _Mapping]]] = ..., item_facts: _Optional[_Union[_feature_pb2.ItemFacts, _Mapping]] = ..., click_probability: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., purchase_probability: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., promise_factors: _Optional[_Mapping[str, float]] = ..., is_hurried: _Optional[bool] = ..., past: _Optional[_Union[_feature_pb2.ShopperPast, _Mapping]] = ..., answers: _Optional[_Iterable[_Union[OfferedAnswer, _Mapping]]] = ...) -> None: ...
+
+class OfferedAnswer(_message.Message):
+    __slots__ = ("answer_id", "relevance")
+    ANSWER_ID_FIELD_NUMBER: _ClassVar[int]
+    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
+    answer_id: str
+    relevance: float
+    def __init__(self, answer_id: _Optional[str] = ..., relevance: _Optional[float] = ...) -> None: ...

@@ -28,7 +28,7 @@ from planogram.common.v1 import context_pb2 as planogram_dot_common_dot_v1_dot_c
 from planogram.common.v1 import tensor_pb2 as planogram_dot_common_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n planogram/policy/v1/policy.proto\x12\x13planogram.policy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!planogram/common/v1/choices.proto\x1a!planogram/common/v1/context.proto\x1a planogram/common/v1/tensor.proto\"\xea\x03\n\x0fPlanPageRequest\x12\x32\n\x07session\x18\x01 \x01(\x0b\x32!.planogram.common.v1.SessionState\x12\x31\n\x07\x63ontext\x18\x02 \x01(\x0b\x32 .planogram.common.v1.PageContext\x12\x33\n\x05items\x18\x03 \x01(\x0b\x32$.planogram.policy.v1.ItemPredictions\x12,\n\x07modules\x18\x04 \x03(\x0b\x32\x1b.planogram.policy.v1.Module\x12(\n\x05slots\x18\x05 \x03(\x0b\x32\x19.planogram.policy.v1.Slot\x12\x35\n\x0b\x65xploration\x18\x06 \x01(\x0b\x32 .planogram.policy.v1.Exploration\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\x1b\n\x0epolicy_version\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x35\n\x0cgroup_limits\x18\t \x03(\x0b\x32\x1f.planogram.policy.v1.GroupLimit\x12\x37\n\rmodule_limits\x18\n \x03(\x0b\x32 .planogram.policy.v1.ModuleLimitB\x11\n\x0f_policy_version\"\x90\x02\n\x0fItemPredictions\x12\x36\n\x11\x63lick_probability\x18\x01 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12\x39\n\x14purchase_probability\x18\x02 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12+\n\x06margin\x18\x03 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12.\n\tfreshness\x18\x04 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12-\n\x08group_id\x18\x05 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\"\xa0\x01\n\x06Module\x12\x11\n\tmodule_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x30\n\ttemplates\x18\x05 \x03(\x0b\x32\x1d.planogram.policy.v1.Template\x12\x0c\n\x04rows\x18\x06 \x03(\x05\x12\x11\n\tis_filler\x18\x07 \x01(\x08\"O\n\x08Template\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x16\n\x0emin_item_count\x18\x02 \x01(\x05\x12\x16\n\x0emax_item_count\x18\x03 \x01(\x05\"k\n\x04Slot\x12\x0f\n\x07slot_id\x18\x01 \x01(\t\x12\x1a\n\x12\x61llowed_module_ids\x18\x02 \x03(\t\x12\x1c\n\x14\x61llowed_template_ids\x18\x03 \x03(\t\x12\x18\n\x10pinned_module_id\x18\x04 \x01(\t\"6\n\nGroupLimit\x12\x10\n\x08group_id\x18\x01 \x01(\x05\x12\x16\n\x0emax_item_count\x18\x02 \x01(\x05\"`\n\x0bModuleLimit\x12\x12\n\nmodule_ids\x18\x01 \x03(\t\x12\x18\n\x10max_module_count\x18\x02 \x01(\x05\x12\x0f\n\x07min_gap\x18\x03 \x01(\x05\x12\x12\n\nfirst_slot\x18\x04 \x01(\x05\"\x8d\x01\n\x0b\x45xploration\x12\x32\n\x04mode\x18\x01 \x01(\x0e\x32$.planogram.policy.v1.ExplorationMode\x12\x14\n\x07\x65psilon\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x03 \x01(\x02H\x01\x88\x01\x01\x42\n\n\x08_epsilonB\x0e\n\x0c_temperature\"\x93\x01\n\x10PlanPageResponse\x12\x30\n\x05slots\x18\x01 \x03(\x0b\x32!.planogram.policy.v1.SlotDecision\x12\x16\n\x0epolicy_version\x18\x02 \x01(\t\x12\x35\n\x0b\x65xploration\x18\x03 \x01(\x0b\x32 .planogram.policy.v1.Exploration\"\xfb\x01\n\x0cSlotDecision\x12\x0f\n\x07slot_id\x18\x01 \x01(\t\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x0c\n\x04rows\x18\x04 \x03(\x05\x12\x0f\n\x07q_value\x18\x05 \x01(\x02\x12\x12\n\npropensity\x18\x06 \x01(\x01\x12\x13\n\x0bis_explored\x18\x07 \x01(\x08\x12\x36\n\x08\x66\x65\x61sible\x18\x08 \x01(\x0b\x32$.planogram.common.v1.FeasibleChoices\x12\x32\n\x06masked\x18\t \x01(\x0b\x32\".planogram.policy.v1.MaskedModules\"V\n\rMaskedModules\x12\x14\n\x0cmodule_index\x18\x01 \x03(\x05\x12/\n\x06reason\x18\x02 \x03(\x0e\x32\x1f.planogram.policy.v1.MaskReason\"\x12\n\x10GetPolicyRequest\"B\n\x11GetPolicyResponse\x12-\n\x08policies\x18\x01 \x03(\x0b\x32\x1b.planogram.policy.v1.Policy\"\xe0\x01\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\nis_current\x18\x02 \x01(\x08\x12\x19\n\x11space_fingerprint\x18\x03 \x01(\t\x12\x39\n\x07metrics\x18\x04 \x03(\x0b\x32(.planogram.policy.v1.Policy.MetricsEntry\x12+\n\x07trained\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01*\x93\x01\n\x0f\x45xplorationMode\x12 \n\x1c\x45XPLORATION_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XPLORATION_MODE_GREEDY\x10\x01\x12#\n\x1f\x45XPLORATION_MODE_EPSILON_GREEDY\x10\x02\x12\x1c\n\x18\x45XPLORATION_MODE_SOFTMAX\x10\x03*\xc8\x01\n\nMaskReason\x12\x1b\n\x17MASK_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17MASK_REASON_NOT_ALLOWED\x10\x01\x12\x16\n\x12MASK_REASON_PLACED\x10\x02\x12\x1d\n\x19MASK_REASON_TOO_FEW_ITEMS\x10\x03\x12\x16\n\x12MASK_REASON_PINNED\x10\x04\x12\x18\n\x14MASK_REASON_RESERVED\x10\x05\x12\x17\n\x13MASK_REASON_CROWDED\x10\x06\x32\xc4\x01\n\rPolicyService\x12W\n\x08PlanPage\x12$.planogram.policy.v1.PlanPageRequest\x1a%.planogram.policy.v1.PlanPageResponse\x12Z\n\tGetPolicy\x12%.planogram.policy.v1.GetPolicyRequest\x1a&.planogram.policy.v1.GetPolicyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n planogram/policy/v1/policy.proto\x12\x13planogram.policy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!planogram/common/v1/choices.proto\x1a!planogram/common/v1/context.proto\x1a planogram/common/v1/tensor.proto\"\xea\x03\n\x0fPlanPageRequest\x12\x32\n\x07session\x18\x01 \x01(\x0b\x32!.planogram.common.v1.SessionState\x12\x31\n\x07\x63ontext\x18\x02 \x01(\x0b\x32 .planogram.common.v1.PageContext\x12\x33\n\x05items\x18\x03 \x01(\x0b\x32$.planogram.policy.v1.ItemPredictions\x12,\n\x07modules\x18\x04 \x03(\x0b\x32\x1b.planogram.policy.v1.Module\x12(\n\x05slots\x18\x05 \x03(\x0b\x32\x19.planogram.policy.v1.Slot\x12\x35\n\x0b\x65xploration\x18\x06 \x01(\x0b\x32 .planogram.policy.v1.Exploration\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\x1b\n\x0epolicy_version\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x35\n\x0cgroup_limits\x18\t \x03(\x0b\x32\x1f.planogram.policy.v1.GroupLimit\x12\x37\n\rmodule_limits\x18\n \x03(\x0b\x32 .planogram.policy.v1.ModuleLimitB\x11\n\x0f_policy_version\"\x90\x02\n\x0fItemPredictions\x12\x36\n\x11\x63lick_probability\x18\x01 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12\x39\n\x14purchase_probability\x18\x02 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12+\n\x06margin\x18\x03 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12.\n\tfreshness\x18\x04 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\x12-\n\x08group_id\x18\x05 \x01(\x0b\x32\x1b.planogram.common.v1.Tensor\"\xc6\x01\n\x06Module\x12\x11\n\tmodule_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x30\n\ttemplates\x18\x05 \x03(\x0b\x32\x1d.planogram.policy.v1.Template\x12\x0c\n\x04rows\x18\x06 \x03(\x05\x12\x11\n\tis_filler\x18\x07 \x01(\x08\x12\x16\n\trelevance\x18\x08 \x01(\x02H\x00\x88\x01\x01\x42\x0c\n\n_relevance\"O\n\x08Template\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x16\n\x0emin_item_count\x18\x02 \x01(\x05\x12\x16\n\x0emax_item_count\x18\x03 \x01(\x05\"k\n\x04Slot\x12\x0f\n\x07slot_id\x18\x01 \x01(\t\x12\x1a\n\x12\x61llowed_module_ids\x18\x02 \x03(\t\x12\x1c\n\x14\x61llowed_template_ids\x18\x03 \x03(\t\x12\x18\n\x10pinned_module_id\x18\x04 \x01(\t\"6\n\nGroupLimit\x12\x10\n\x08group_id\x18\x01 \x01(\x05\x12\x16\n\x0emax_item_count\x18\x02 \x01(\x05\"`\n\x0bModuleLimit\x12\x12\n\nmodule_ids\x18\x01 \x03(\t\x12\x18\n\x10max_module_count\x18\x02 \x01(\x05\x12\x0f\n\x07min_gap\x18\x03 \x01(\x05\x12\x12\n\nfirst_slot\x18\x04 \x01(\x05\"\x8d\x01\n\x0b\x45xploration\x12\x32\n\x04mode\x18\x01 \x01(\x0e\x32$.planogram.policy.v1.ExplorationMode\x12\x14\n\x07\x65psilon\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x03 \x01(\x02H\x01\x88\x01\x01\x42\n\n\x08_epsilonB\x0e\n\x0c_temperature\"\x93\x01\n\x10PlanPageResponse\x12\x30\n\x05slots\x18\x01 \x03(\x0b\x32!.planogram.policy.v1.SlotDecision\x12\x16\n\x0epolicy_version\x18\x02 \x01(\t\x12\x35\n\x0b\x65xploration\x18\x03 \x01(\x0b\x32 .planogram.policy.v1.Exploration\"\xfb\x01\n\x0cSlotDecision\x12\x0f\n\x07slot_id\x18\x01 \x01(\t\x12\x11\n\tmodule_id\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x0c\n\x04rows\x18\x04 \x03(\x05\x12\x0f\n\x07q_value\x18\x05 \x01(\x02\x12\x12\n\npropensity\x18\x06 \x01(\x01\x12\x13\n\x0bis_explored\x18\x07 \x01(\x08\x12\x36\n\x08\x66\x65\x61sible\x18\x08 \x01(\x0b\x32$.planogram.common.v1.FeasibleChoices\x12\x32\n\x06masked\x18\t \x01(\x0b\x32\".planogram.policy.v1.MaskedModules\"V\n\rMaskedModules\x12\x14\n\x0cmodule_index\x18\x01 \x03(\x05\x12/\n\x06reason\x18\x02 \x03(\x0e\x32\x1f.planogram.policy.v1.MaskReason\"\x12\n\x10GetPolicyRequest\"B\n\x11GetPolicyResponse\x12-\n\x08policies\x18\x01 \x03(\x0b\x32\x1b.planogram.policy.v1.Policy\"\xe0\x01\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\nis_current\x18\x02 \x01(\x08\x12\x19\n\x11space_fingerprint\x18\x03 \x01(\t\x12\x39\n\x07metrics\x18\x04 \x03(\x0b\x32(.planogram.policy.v1.Policy.MetricsEntry\x12+\n\x07trained\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01*\x93\x01\n\x0f\x45xplorationMode\x12 \n\x1c\x45XPLORATION_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XPLORATION_MODE_GREEDY\x10\x01\x12#\n\x1f\x45XPLORATION_MODE_EPSILON_GREEDY\x10\x02\x12\x1c\n\x18\x45XPLORATION_MODE_SOFTMAX\x10\x03*\xc8\x01\n\nMaskReason\x12\x1b\n\x17MASK_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17MASK_REASON_NOT_ALLOWED\x10\x01\x12\x16\n\x12MASK_REASON_PLACED\x10\x02\x12\x1d\n\x19MASK_REASON_TOO_FEW_ITEMS\x10\x03\x12\x16\n\x12MASK_REASON_PINNED\x10\x04\x12\x18\n\x14MASK_REASON_RESERVED\x10\x05\x12\x17\n\x13MASK_REASON_CROWDED\x10\x06\x32\xc4\x01\n\rPolicyService\x12W\n\x08PlanPage\x12$.planogram.policy.v1.PlanPageRequest\x1a%.planogram.policy.v1.PlanPageResponse\x12Z\n\tGetPolicy\x12%.planogram.policy.v1.GetPolicyRequest\x1a&.planogram.policy.v1.GetPolicyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,40 +37,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POLICY_METRICSENTRY']._loaded_options = None
   _globals['_POLICY_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_EXPLORATIONMODE']._serialized_start=2421
-  _globals['_EXPLORATIONMODE']._serialized_end=2568
-  _globals['_MASKREASON']._serialized_start=2571
-  _globals['_MASKREASON']._serialized_end=2771
+  _globals['_EXPLORATIONMODE']._serialized_start=2459
+  _globals['_EXPLORATIONMODE']._serialized_end=2606
+  _globals['_MASKREASON']._serialized_start=2609
+  _globals['_MASKREASON']._serialized_end=2809
   _globals['_PLANPAGEREQUEST']._serialized_start=195
   _globals['_PLANPAGEREQUEST']._serialized_end=685
   _globals['_ITEMPREDICTIONS']._serialized_start=688
   _globals['_ITEMPREDICTIONS']._serialized_end=960
   _globals['_MODULE']._serialized_start=963
-  _globals['_MODULE']._serialized_end=1123
-  _globals['_TEMPLATE']._serialized_start=1125
-  _globals['_TEMPLATE']._serialized_end=1204
-  _globals['_SLOT']._serialized_start=1206
-  _globals['_SLOT']._serialized_end=1313
-  _globals['_GROUPLIMIT']._serialized_start=1315
-  _globals['_GROUPLIMIT']._serialized_end=1369
-  _globals['_MODULELIMIT']._serialized_start=1371
-  _globals['_MODULELIMIT']._serialized_end=1467
-  _globals['_EXPLORATION']._serialized_start=1470
-  _globals['_EXPLORATION']._serialized_end=1611
-  _globals['_PLANPAGERESPONSE']._serialized_start=1614
-  _globals['_PLANPAGERESPONSE']._serialized_end=1761
-  _globals['_SLOTDECISION']._serialized_start=1764
-  _globals['_SLOTDECISION']._serialized_end=2015
-  _globals['_MASKEDMODULES']._serialized_start=2017
-  _globals['_MASKEDMODULES']._serialized_end=2103
-  _globals['_GETPOLICYREQUEST']._serialized_start=2105
-  _globals['_GETPOLICYREQUEST']._serialized_end=2123
-  _globals['_GETPOLICYRESPONSE']._serialized_start=2125
-  _globals['_GETPOLICYRESPONSE']._serialized_end=2191
-  _globals['_POLICY']._serialized_start=2194
-  _globals['_POLICY']._serialized_end=2418
-  _globals['_POLICY_METRICSENTRY']._serialized_start=2372
-  _globals['_POLICY_METRICSENTRY']._serialized_end=2418
-  _globals['_POLICYSERVICE']._serialized_start=2774
-  _globals['_POLICYSERVICE']._serialized_end=2970
+  _globals['_MODULE']._serialized_end=1161
+  _globals['_TEMPLATE']._serialized_start=1163
+  _globals['_TEMPLATE']._serialized_end=1242
+  _globals['_SLOT']._serialized_start=1244
+  _globals['_SLOT']._serialized_end=1351
+  _globals['_GROUPLIMIT']._serialized_start=1353
+  _globals['_GROUPLIMIT']._serialized_end=1407
+  _globals['_MODULELIMIT']._serialized_start=1409
+  _globals['_MODULELIMIT']._serialized_end=1505
+  _globals['_EXPLORATION']._serialized_start=1508
+  _globals['_EXPLORATION']._serialized_end=1649
+  _globals['_PLANPAGERESPONSE']._serialized_start=1652
+  _globals['_PLANPAGERESPONSE']._serialized_end=1799
+  _globals['_SLOTDECISION']._serialized_start=1802
+  _globals['_SLOTDECISION']._serialized_end=2053
+  _globals['_MASKEDMODULES']._serialized_start=2055
+  _globals['_MASKEDMODULES']._serialized_end=2141
+  _globals['_GETPOLICYREQUEST']._serialized_start=2143
+  _globals['_GETPOLICYREQUEST']._serialized_end=2161
+  _globals['_GETPOLICYRESPONSE']._serialized_start=2163
+  _globals['_GETPOLICYRESPONSE']._serialized_end=2229
+  _globals['_POLICY']._serialized_start=2232
+  _globals['_POLICY']._serialized_end=2456
+  _globals['_POLICY_METRICSENTRY']._serialized_start=2410
+  _globals['_POLICY_METRICSENTRY']._serialized_end=2456
+  _globals['_POLICYSERVICE']._serialized_start=2812
+  _globals['_POLICYSERVICE']._serialized_end=3008
 # @@protoc_insertion_point(module_scope)

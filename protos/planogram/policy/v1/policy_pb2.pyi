@@ -80,7 +80,7 @@ class ItemPredictions(_message.Message):
     def __init__(self, click_probability: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., purchase_probability: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., margin: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., freshness: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., group_id: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class Module(_message.Message):
-    __slots__ = ("module_id", "family", "source", "category", "templates", "rows", "is_filler")
+    __slots__ = ("module_id", "family", "source", "category", "templates", "rows", "is_filler", "relevance")
     MODULE_ID_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,7 @@ class Module(_message.Message):
     TEMPLATES_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     IS_FILLER_FIELD_NUMBER: _ClassVar[int]
+    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
     module_id: str
     family: str
     source: str
@@ -95,7 +96,8 @@ class Module(_message.Message):
     templates: _containers.RepeatedCompositeFieldContainer[Template]
     rows: _containers.RepeatedScalarFieldContainer[int]
     is_filler: bool
-    def __init__(self, module_id: _Optional[str] = ..., family: _Optional[str] = ..., source: _Optional[str] = ..., category: _Optional[str] = ..., templates: _Optional[_Iterable[_Union[Template, _Mapping]]] = ..., rows: _Optional[_Iterable[int]] = ..., is_filler: _Optional[bool] = ...) -> None: ...
+    relevance: float
+    def __init__(self, module_id: _Optional[str] = ..., family: _Optional[str] = ..., source: _Optional[str] = ..., category: _Optional[str] = ..., templates: _Optional[_Iterable[_Union[Template, _Mapping]]] = ..., rows: _Optional[_Iterable[int]] = ..., is_filler: _Optional[bool] = ..., relevance: _Optional[float] = ...) -> None: ...
 
 class Template(_message.Message):
     __slots__ = ("template_id", "min_item_count", "max_item_count")

@@ -1,0 +1,241 @@
+"""Does a help page answer the shopper's question, whatever fails, and can it be made again from its log?"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from planogram.client import LayoutError, help_page, home, slot_event
+from planogram.events.v1 import events_pb2
+from planogram.feature.v1 import feature_pb2
+from planogram.layout.v1 import layout_pb2, ranking_pb2
+from planogram.policy.v1 import policy_pb2
+from services.common.errors import NotReady
+from services.layout import configuration, replay
+from tests.layout.test_receipts import RULES, planned_shop
+
+CONFIG = Path(configuration.__file__).parent / "config"
+QUESTIONS = (
+    "how do I return my shoes",
+    "Wo bleibt mein Paket?",
+    "xkcd qwrtz",
+    "",
+    "gift card",
+    "payment failed",
+)
+
+
+def ask(question, locale="en", name="ada", **options):
+    return help_page(name, "visit", question, locale=locale, **options)
+
+
+def answered(page):
+    return [slot.answer.answer_id for slot in page.slots if slot.HasField("answer")]
+
+
+async def test_the_best_answer_stands_on_top_with_its_text_and_what_can_be_done(open_shop):
+    async with open_shop() as shop:
+        page = await shop.layout.compose(ask("how do I return my shoes"), deadline_s=2)
+        (plan,) = shop.plan.requests
+    top = page.slots[0]
+    assert (top.module_id, top.template_id) == ("answer-return-an-order", "answer")
+    assert top.title == "How do I return something?"
+    assert top.answer.answer_id == "return-an-order" and top.answer.topic == "returns"
+    assert "within 30 days" in top.answer.text
+    assert (
+        top.answer.action_link.startswith("mailto:") and top.answer.action_label == "Ask for a return label"
+    )
+    assert 0 < top.answer.relevance <= 1
+    assert top.reason.startswith("Matches your question.")
+    assert 1 <= len(top.items) <= 4  # what was bought lately
+    assert len(page.slots) == 5 and not page.degraded
+    assert plan.context.query == ""  # the policy is told how well answers match, not what was asked
+    relevance = {m.module_id: m.relevance for m in plan.modules if m.HasField("relevance")}
+    assert (
+        relevance["answer-return-an-order"] == max(relevance.values()) == pytest.approx(top.answer.relevance)
+    )
+    assert len(relevance) == 6 and all(name.startswith("answer-") for name in relevance)
+    assert {m.source for m in plan.modules if m.HasField("relevance")} == {"answers"}
+
+
+async def test_answers_come_in_the_shoppers_language(open_shop):
+    async with open_shop() as shop:
+        page = await shop.layout.compose(ask("Wann bekomme ich mein Geld zurück?", "de-AT"), deadline_s=2)
+    assert page.slots[0].title == "Wann bekomme ich mein Geld zurück?"
+    assert "5 Werktagen" in page.slots[0].answer.text
+
+
+async def test_a_slot_holds_one_of_its_best_answers_and_others_for_want_of_them(open_shop):
+    async with open_shop() as shop:
+        for question in ("gift card or voucher code", "xkcd qwrtz", ""):
+            await shop.layout.compose(ask(question), deadline_s=2)
+        plans = shop.plan.requests
+    for plan, is_matched in zip(plans, (True, False, False), strict=True):
+        names = [m.module_id for m in plan.modules if m.HasField("relevance")]
+        matching = [m.module_id for m in plan.modules if m.relevance > 0]
+        assert bool(matching) == is_matched
+        first, second, third = (list(slot.allowed_module_ids) for slot in plan.slots[:3])
+        if is_matched:
+            best = max(m.relevance for m in plan.modules)
+            near = [m.module_id for m in plan.modules if m.relevance >= 0.75 * best]
+            assert first == near[:2]
+            assert second == names[: min(4, max(2, len(matching)))]
+            assert third == names[: min(6, max(3, len(matching)))]
+        else:
+            assert (first, second, third) == (names[:2], names[:4], names[:6])
+
+
+async def test_without_a_match_contact_and_what_is_asked_most_are_offered(open_shop):
+    async with open_shop() as shop:
+        page = await shop.layout.compose(ask("xkcd qwrtz"), deadline_s=2)
+        most_asked = await shop.layout.compose(ask(""), deadline_s=2)
+    assert answered(page)[0] == "contact"
+    assert page.slots[0].answer.relevance == 0 and page.slots[0].reason.startswith("Often asked.")
+    assert answered(most_asked)[:2] == ["where-is-my-order", "return-an-order"]
+
+
+async def test_a_help_page_answers_with_every_other_service_gone(open_shop):
+    async with open_shop() as shop:
+        for script in (shop.gather, shop.score, shop.plan):
+            script.default = NotReady("away")
+        page = await shop.layout.compose(ask("how do I return my shoes"), deadline_s=2)
+    assert answered(page)[0] == "return-an-order"
+    assert {entry.upstream for entry in page.degraded} >= {"feature", "policy"}
+    assert all(slot.title for slot in page.slots)
+
+
+async def test_a_policy_lays_out_answers_without_any_items(open_shop, tmp_path):
+    async with planned_shop(open_shop, tmp_path, []) as shop:
+        shop.gather.default = NotReady("away")
+        page = await shop.layout.compose(ask("how do I return my shoes"), deadline_s=5)
+    assert page.slots[0].answer.relevance > 0 and len(answered(page)) >= 3
+    assert {entry.upstream for entry in page.degraded} == {"feature"}
+    assert page.versions.policy == "uniform-0"
+
+
+async def test_another_question_does_not_get_the_answers_of_the_one_before(open_shop):
+    async with open_shop() as shop:
+        await shop.layout.compose(ask("how do I return my shoes"), deadline_s=2)
+        shop.gather.default = NotReady("away")
+        page = await shop.layout.compose(ask("redeem a gift card"), deadline_s=2)
+    assert answered(page)[0] == "vouchers"
+    assert page.degraded[0].fallback == layout_pb2.FALLBACK_CACHED_CANDIDATES
+
+
+async def test_a_rule_may_pin_an_answer_and_kinds_of_modules_leave_answers_alone(open_shop, tmp_path):
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    rules = [
+        {"name": "strike", "pin": {"slot": "answer", "module": "answer-delivery-time"}},
+        {"name": "few-guides", "kinds": {"families": ["deep"], "most": 0}},
+    ]
+    document = {"value": {"click": 1.0, "purchase": 0.1}, "rules": rules}
+    (folder / "rules.yaml").write_text(yaml.safe_dump(document))
+    async with open_shop(config_path=folder) as shop:
+        page = await shop.layout.compose(ask("my parcel is late"), deadline_s=2)
+        (plan,) = shop.plan.requests
+    assert page.slots[0].module_id == "answer-delivery-time"
+    assert len(answered(page)) >= 3
+    assert not any(name.startswith("answer-") for limit in plan.module_limits for name in limit.module_ids)
+
+
+async def test_items_are_worth_on_help_pages_what_the_rules_say_of_those(open_shop, tmp_path):
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    value = {"click": 1.0, "purchase": 0.0, "page_types": {"help": {"click": 0.0, "purchase": 0.0}}}
+    (folder / "rules.yaml").write_text(yaml.safe_dump({"value": value, "rules": []}))
+    async with open_shop(config_path=folder) as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        await shop.layout.compose(ask("refund"), deadline_s=2)
+        on_home, on_help = (
+            {module.module_id: list(module.rows) for module in plan.modules}["popular"]
+            for plan in shop.plan.requests
+        )
+    assert on_home == sorted(on_home, reverse=True)  # the click model's scores grow with the row
+    assert on_help != sorted(on_help, reverse=True)  # worth nothing: as their source has them
+
+
+async def test_help_pages_are_made_again_bit_for_bit_after_the_answers_changed(open_shop, tmp_path):
+    async with planned_shop(open_shop, tmp_path, RULES) as shop:
+        pages = [
+            await shop.layout.compose(ask(question, name=f"shopper-{index}"), deadline_s=5)
+            for index in range(10)
+            for question in QUESTIONS
+        ]
+        more = [
+            await shop.layout.compose(ask("gift card", cursor=page.cursor), deadline_s=5)
+            for page in pages[:12]
+            if page.cursor
+        ]
+    assert more and not any(page.degraded for page in pages)
+    assert len({tuple(answered(page)) for page in pages if answered(page)[0] == "vouchers"}) > 1  # explored
+    for page in pages:
+        assert len(page.slots) == 5
+        assert all(0 < slot.propensity <= 1 for slot in page.slots)
+        items = [item.item_id for slot in page.slots if slot.module_id != "popular" for item in slot.items]
+        assert len(items) == len(set(items))
+        assert len(set(answered(page))) == len(answered(page))
+    answers = tmp_path / "config" / "answers.yaml"
+    answers.write_text(
+        answers.read_text().replace("Redeem a gift card", "Nothing").replace("{return_days}", "a day")
+    )
+    async with planned_shop(open_shop, tmp_path, RULES[:1]) as shop:
+        for page in (*pages, *more):
+            receipt = await shop.layout.explain(page.page_id)
+            assert receipt.is_replay_exact, receipt.replay
+            said = {slot.slot_id: slot.reason for slot in receipt.slots}
+            assert said == {slot.slot_id: slot.reason for slot in page.slots}
+
+
+def test_what_was_matched_is_read_from_the_log_not_matched_again():
+    """An index of another version of its library may find otherwise."""
+    inputs = ranking_pb2.RankingInputs(
+        blueprint="help", answers=[ranking_pb2.OfferedAnswer(answer_id="refund", relevance=0.5)]
+    )
+    plan = policy_pb2.PlanPageRequest(seed=1).SerializeToString()
+    exposure = events_pb2.Exposure(ranking_inputs=replay.deflate(inputs), plan_request=plan)
+    exposure.context.query = "redeem a gift card"
+    again = replay.Replay.of(exposure, configuration.load(CONFIG))
+    assert [module.module_id for module in again.view.modules if module.is_answer] == ["answer-refund"]
+
+
+async def test_edited_answers_are_previewed_and_a_mistake_is_named(open_shop):
+    text = (CONFIG / "answers.yaml").read_text()
+    request = ask("how do I return my shoes")
+    async with open_shop() as shop:
+        edited = text.replace("How do I return something?", "Send it back!")
+        request.overrides.configuration["answers.yaml"] = edited
+        page = await shop.layout.compose(request, deadline_s=5)
+        assert page.slots[0].title == "Send it back!" and page.is_exposure_unlogged
+        request.overrides.configuration["answers.yaml"] = text.replace("contact: contact", "contact: me")
+        with pytest.raises(LayoutError, match=r"answers\.yaml:\d+: contact: 'me' is no answer"):
+            await shop.layout.compose(request, deadline_s=5)
+
+
+async def test_that_an_answer_helped_or_not_is_an_event(open_shop):
+    async with open_shop() as shop:
+        page = await shop.layout.compose(ask("how do I return my shoes"), deadline_s=2)
+        yes = slot_event(page.slots[0], events_pb2.EVENT_TYPE_HELPFUL)
+        no = slot_event(page.slots[1], events_pb2.EVENT_TYPE_DISMISSAL)
+        stored = await shop.layout.record([yes, no])
+        assert stored.stored_count == 2
+        shelf = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        with pytest.raises(LayoutError, match=r"events\[0\]\.tracking_token: .*a slot with an answer"):
+            await shop.layout.record([slot_event(shelf.slots[0], events_pb2.EVENT_TYPE_HELPFUL)])
+        for _ in range(100):
+            if shop.update.requests:
+                break
+            await asyncio.sleep(0.02)
+    (request,) = shop.update.requests
+    first = request.events[0]
+    assert isinstance(request, feature_pb2.UpdateProfilesRequest)
+    assert (first.type, first.module_id) == (events_pb2.EVENT_TYPE_HELPFUL, "answer-return-an-order")
+
+
+async def test_a_shelf_of_the_caller_cannot_take_the_name_of_an_answer(open_shop):
+    shelf = layout_pb2.CallerModule(module_id="answer-refund", item_ids=["i1"])
+    async with open_shop() as shop:
+        with pytest.raises(LayoutError, match=r"modules\[0\]\.module_id"):
+            await shop.layout.compose(ask("refund", modules=[shelf]), deadline_s=2)
