@@ -48,6 +48,9 @@ class Cells:
     purchases: NDArray[np.float64]
 
 
+Key = tuple[str, int, int, int]
+"""Of a cell: item id, week, place of the family, and thousandths of the list price that are taken off."""
+
 PriceHistory = Mapping[str, Sequence[tuple[int, int]]]
 """By item: times in microseconds at which another price was first seen, and that price, in order of time."""
 
@@ -85,8 +88,8 @@ def read(log_path: Path, categories: Mapping[str, str], window_days: int, until_
     set_aside = log_files.read_set_aside(log_path).session_keys
     seen, bought = _acts(log_path)
     history: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    exposures: dict[tuple[str, int, int, int], int] = defaultdict(int)
-    purchases: dict[tuple[str, int, int, int], int] = defaultdict(int)
+    exposures: dict[Key, int] = defaultdict(int)
+    purchases: dict[Key, int] = defaultdict(int)
     page_count = unpriced_count = 0
     for page in pages(log_path):
         if page.time_us >= until_us:
@@ -115,11 +118,11 @@ def read(log_path: Path, categories: Mapping[str, str], window_days: int, until_
 
 
 def count(
-    exposures: Mapping[tuple[str, int, int, int], float],
-    purchases: Mapping[tuple[str, int, int, int], float],
+    exposures: Mapping[Key, float],
+    purchases: Mapping[Key, float],
     categories: Mapping[str, str],
 ) -> Cells:
-    """Cells of counts by item id, week, family, and thousandths of the list price that are taken off.
+    """Cells of counts.
 
     Args:
         purchases: a key that is missing counts 0; other keys than those of `exposures` are not read.
