@@ -3,9 +3,9 @@
 The synthetic shop plays week by week. Each week the prices are chosen by the functions behind `planogram
 offers choose`, from what was sold in the weeks before, and purchases are drawn by the shop's hidden law.
 Margins are expected ones under that law, so luck is in what is learned from alone. Beside it stand list
-prices, one cut for all items (the one that would have been best, known in hindsight), and the best prices
-that the rules allow, known to the law alone. Those need no time to take effect and wait for no reference
-days, so what is missing to them is the price of learning and of the rules.
+prices; one cut for whatever the same rules let be on offer, the best such cut in hindsight; and the best
+prices that levels, floors and places allow, known to the law alone. Those wait for no reference days and
+never end, so what is missing to them is the price of learning and of the rules about time.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import numpy as np
 
 from services.common.settings import load
 from services.feature.offers import choosing, demand, document, evidence
+from services.feature.offers.demand import Demand
 from services.feature.offers.document import Rules
-from services.feature.offers.evidence import DAY_US
+from services.feature.offers.evidence import DAY_US, Cells
 from services.feature.offers.standing import PricedItem
 from services.feature.settings import FeatureSettings
 from services.local.bench.harness import Row, report
@@ -65,7 +66,7 @@ class Season:
         margins: (W,) expected margin of each week.
         best: that of a week at the best prices.
         listed: that at list prices.
-        flat: that at the best one cut for all.
+        flat: mean of the weeks under the best one cut, within the same rules.
         flat_level: that cut.
         elasticity_error: mean distance of the learned elasticity of a category from its items' mean.
         purchase_count: drawn in all weeks.
@@ -100,7 +101,7 @@ def run(
             season = play(build(seed, item_count, views_a_week), rules, weeks, seed)
             seasons.append(season)
             say(
-                f"{name}, shop {seed}: {season.purchase_count:,} purchases; best one cut for all: "
+                f"{name}, shop {seed}: {season.purchase_count:,} purchases; best one cut: "
                 f"{season.flat_level:.0%}; elasticities {season.elasticity_error:.2f} off the truth"
             )
         rows += _rows(name, seasons, seeds)
@@ -129,7 +130,7 @@ def _rows(name: str, seasons: Sequence[Season], seeds: Sequence[int]) -> list[Ro
         row("learned / list prices", learned, listed, 1.0),
         row("the same, second half", late, listed, 1.0),
         row("the same, the shop where it is least", learned[[worst]], listed[[worst]], 1.0),
-        row("learned / the best one cut for all", learned, flat, 1.0),
+        row("learned / the best one cut", learned, flat, 1.0),
         row("best by the law / list prices", best, listed),
         row("regret, first half / gain of the best", best - early, best - listed),
         row("regret, second half / gain of the best", best - late, best - listed),
@@ -158,7 +159,28 @@ def build(seed: int, item_count: int, views_a_week: int) -> Shop:
 
 
 def play(shop: Shop, rules: Rules, weeks: int, seed: int) -> Season:
-    """Learns for some weeks."""
+    """Learns for some weeks, and plays the same weeks with one cut after the other."""
+    margins, cells = _weeks(shop, rules, weeks, seed, demand.fit)
+    flats = []
+    for level in rules.levels:
+        one = rules.model_copy(update={"levels": (level,), "exploration_share": 0.0})
+        flats.append((float(_weeks(shop, one, weeks, seed, _sure)[0].mean()), level))
+    flat, level = max(flats)
+    return Season(
+        margins=margins,
+        best=shop.margin(_best(shop, rules)),
+        listed=shop.margin(shop.list_prices),
+        flat=flat,
+        flat_level=level,
+        elasticity_error=float(np.abs(demand.fit(cells).elasticity - _truth(shop)).mean()),
+        purchase_count=int(cells.purchases.sum()),
+    )
+
+
+def _weeks(
+    shop: Shop, rules: Rules, weeks: int, seed: int, believe: Callable[[Cells], Demand]
+) -> tuple[Array, Cells]:
+    """(W,) expected margin of each week at prices that were chosen by what is believed; all that was sold."""
     random = np.random.default_rng([seed, 0x5E11])
     categories = {item.item_id: item.category for item in shop.items}
     exposures: Counter[evidence.Key] = Counter()
@@ -172,8 +194,7 @@ def play(shop: Shop, rules: Rules, weeks: int, seed: int) -> Season:
         items = [
             replace(item, price_micros=int(price)) for item, price in zip(shop.items, prices, strict=True)
         ]
-        believed = demand.fit(cells)
-        decisions = choosing.choose(items, history, cells, believed, rules, seed, now_us)
+        decisions = choosing.choose(items, history, cells, believe(cells), rules, seed, now_us)
         prices = np.array([one.price_micros for one in decisions])
         margins.append(shop.margin(prices))
         views = random.poisson(shop.views)
@@ -185,16 +206,21 @@ def play(shop: Shop, rules: Rules, weeks: int, seed: int) -> Season:
             key = (one.item.item_id, week, 0, round(1_000 * one.level))
             exposures[key] += int(views[place])
             purchases[key] += int(bought[place])
-    learned = demand.fit(evidence.count(exposures, purchases, categories))
-    flat, level = max((shop.margin(_cut(shop, rules, level)), level) for level in rules.levels)
-    return Season(
-        margins=np.array(margins),
-        best=shop.margin(_best(shop, rules)),
-        listed=shop.margin(shop.list_prices),
-        flat=flat,
-        flat_level=level,
-        elasticity_error=float(np.abs(learned.elasticity - _truth(shop)).mean()),
-        purchase_count=sum(purchases.values()),
+    return np.array(margins), evidence.count(exposures, purchases, categories)
+
+
+def _sure(cells: Cells) -> Demand:
+    """A belief under which every cut pays, most of all for what sells best."""
+    items, categories = len(cells.item_ids), len(cells.categories)
+    return Demand(
+        elasticity=np.full(categories, 100.0),
+        deviation=np.full(categories, 1e-9),
+        common=100.0,
+        spread=0.0,
+        shape=np.bincount(cells.item, cells.purchases, items) + 1.0,
+        rate=np.bincount(cells.item, cells.exposures, items) + 1.0,
+        purchases=np.zeros(categories),
+        cut_purchases=np.zeros(categories),
     )
 
 
