@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
-from planogram.files import log
+from planogram.files import catalogue, log
 from planogram.layout.v1 import ranking_pb2
 from services.common import cli
 from services.common.errors import ConfigurationError, Incompatible, NotFound
@@ -187,6 +187,17 @@ async def test_shoppers_of_any_kind_see_the_same_prices_in_the_same_moment(servi
     assert {item: price for item, (price, *_) in after[0][1].items()} == {
         one.item_id: one.price_micros for one in rows
     }
+
+
+def test_prices_are_written_into_a_catalogue_and_costs_stay(shop, tmp_path):
+    path = catalogue.write(tmp_path / "items.parquet", shop.items)
+    before = {item.item_id: item for item in current.items(path, tmp_path)}
+    applying.write_catalogue(path, [row("item-001", 3.5)])
+    after = {item.item_id: item for item in current.items(path, tmp_path)}
+    assert after["item-001"].price_micros == 3_500_000
+    assert after["item-001"].cost_micros == before["item-001"].cost_micros
+    assert after["item-001"].list_price_micros == before["item-001"].list_price_micros
+    assert all(after[item_id] == item for item_id, item in before.items() if item_id != "item-001")
 
 
 @pytest.fixture

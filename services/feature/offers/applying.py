@@ -1,10 +1,15 @@
-"""How does a price list reach a running feature service?"""
+"""How does a price list reach a running feature service, and the catalogue that a shop reads?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from planogram.feature.v1 import feature_pb2
+from planogram.files import catalogue
 from services.common.client import Upstream
 from services.feature.offers.price_list import Row
 
@@ -31,3 +36,21 @@ async def apply(upstream: Upstream, rows: Sequence[Row]) -> list[str]:
         answer = await upstream.call("UpdateItems", request, _TIMEOUT_S, wait_for_ready=True)
         unknown += answer.unknown_item_ids
     return unknown
+
+
+def write_catalogue(path: Path, rows: Sequence[Row]) -> None:
+    """Writes a list's prices into a catalogue file; costs stay, so margins change by as much as prices.
+
+    Raises:
+        CatalogueError: where the file cannot be used.
+    """
+    items = catalogue.read(path)
+    was, item_ids = items.column("price_micros"), items.column("item_id").to_pylist()
+    prices = {row.item_id: row.price_micros for row in rows}
+    now = pa.array(
+        [prices.get(item_id, old) for item_id, old in zip(item_ids, was.to_pylist(), strict=True)], pa.int64()
+    )
+    margin = pc.add(items.column("margin_micros"), pc.subtract(now, was))
+    for name, column in (("price_micros", now), ("margin_micros", margin)):
+        items = items.set_column(items.schema.get_field_index(name), name, column)
+    catalogue.write(path.with_suffix(".parquet"), items)

@@ -93,6 +93,10 @@ def apply(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change, and send nothing.")
     ] = False,
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(help="A .parquet catalogue to write the prices into as well, for a shop that reads it."),
+    ] = None,
     target: Annotated[str, typer.Option(help="Address of the feature service.")] = "127.0.0.1:7071",
     token: Annotated[
         str, typer.Option(help="Caller token of the internal role.", envvar="PLANOGRAM_TOKEN")
@@ -105,7 +109,7 @@ def apply(
     from rich.console import Console
 
     from services.common.client import UpstreamError
-    from services.feature.offers import price_list
+    from services.feature.offers import applying, price_list
     from services.feature.offers.report import print_rows
 
     chosen = version or price_list.newest(store)
@@ -119,6 +123,8 @@ def apply(
     except UpstreamError as error:
         typer.echo(f"planogram: not all prices were applied: {error}; send the list again", err=True)
         raise typer.Exit(1) from None
+    if catalogue is not None:
+        applying.write_catalogue(catalogue, rows)
     price_list.note_applied(store, price_list.Application(chosen, time.time_ns() // 1_000))
     typer.echo(f"{chosen}: {len(rows) - len(unknown):,} prices applied")
     if unknown:
