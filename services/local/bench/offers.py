@@ -217,8 +217,8 @@ def _sure(cells: Cells) -> Demand:
         deviation=np.full(categories, 1e-9),
         common=100.0,
         spread=0.0,
-        shape=np.bincount(cells.item, cells.purchases, items) + 1.0,
-        rate=np.bincount(cells.item, cells.exposures, items) + 1.0,
+        shape=np.bincount(cells.item, cells.purchases, items).astype(np.float64) + 1,
+        rate=np.bincount(cells.item, cells.exposures, items).astype(np.float64) + 1,
         purchases=np.zeros(categories),
         cut_purchases=np.zeros(categories),
     )
