@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.feature.importing import commands as importing
+from services.feature.offers import commands as offers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `build-features`, `join-features` and `import`."""
+    """Adds `build-features`, `join-features`, `import`, `offers` and `audit prices`."""
     app.command("build-features")(build_features)
     app.command("join-features")(join_features)
     importing.register(app)
+    offers.register(app)
 
 
 def build_features() -> None:

@@ -30,6 +30,8 @@ class FeatureSettings(ServiceSettings):
     """Items of the shop, .parquet or .csv; read by `planogram build-features`."""
     search_path: Path = Path(__file__).parent / "config" / "search.yaml"
     """Synonyms and language of the shop's search; read when a snapshot is built."""
+    offers_path: Path = Path(__file__).parent / "config" / "offers.yaml"
+    """Limits of price cuts; read by `planogram offers choose`."""
     log_path: Path = Path("var/log/export")
     """Folder of exported logs; read by `planogram build-features`, and may be missing."""
     shopper_key_path: Path = Path("var/keys/shopper.key")

@@ -271,6 +271,22 @@ def bench_cold_start(
     cold_start.run(items, pages, seed, " ".join(["planogram", *sys.argv[1:]]), say=typer.echo)
 
 
+@bench.command("offers")
+def bench_offers(
+    shops: Annotated[int, typer.Option(min=1, help="Shops, by seeds from 0.")] = 4,
+    items: Annotated[int, typer.Option(min=200, help="Items of a shop.")] = 600,
+    views: Annotated[int, typer.Option(min=1, help="Views of items a week.")] = 4_000_000,
+    weeks: Annotated[int, typer.Option(min=2, help="Weeks, each with a price list of its own.")] = 26,
+) -> None:
+    """What learned price cuts earn beside list prices, one cut for all, and the best by the hidden law."""
+    import sys
+
+    from services.local.bench import offers
+
+    command = " ".join(["planogram", *sys.argv[1:]])
+    offers.run(range(shops), items, views, weeks, command, say=typer.echo)
+
+
 @bench.command("scoring")
 def bench_scoring(
     windows: Annotated[int, typer.Option(min=1, help="Turns of each figure.")] = 7,
