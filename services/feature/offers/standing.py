@@ -68,8 +68,7 @@ def choices(item: PricedItem, history: Sequence[tuple[int, int]], rules: Rules, 
     """The prices that an item may have from now on.
 
     Args:
-        history: times in microseconds at which another price was first seen, and that price, in order of
-        time.
+        history: when another price was first seen, in microseconds, and that price; in order of time.
             Before the first of them the list price counts as what stood; an offer that it does not see begin
             counts from where it is first seen.
     """
