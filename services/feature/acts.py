@@ -16,6 +16,7 @@ PURCHASE = int(events_pb2.EVENT_TYPE_PURCHASE)
 RETURN = int(events_pb2.EVENT_TYPE_RETURN)
 RATING = int(events_pb2.EVENT_TYPE_RATING)
 DISMISSAL = int(events_pb2.EVENT_TYPE_DISMISSAL)
+REVIEW = int(events_pb2.EVENT_TYPE_REVIEW)
 
 
 class ShopperEvent(NamedTuple):
