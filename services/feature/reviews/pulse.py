@@ -72,12 +72,6 @@ class ReviewPulse:
             wanted, repeated = await self._writer.submit(self._wanted, chunk)
             judged = await self._readers.submit(_judged, wanted)
             done = await self._writer.submit(self._count, judged)
-            for alarm in done.raised:
-                _tell(alarm)
-            for verdict in (True, False):
-                metrics.REVIEWS.labels("bad" if verdict else "good").inc(
-                    sum(one.is_bad is verdict for one in judged)
-                )
             counted += done.fresh_count
             duplicate += repeated + len(judged) - done.fresh_count
             ignored += len(chunk) - repeated - len(judged)
@@ -105,6 +99,11 @@ class ReviewPulse:
             return Counted(0, ())
         now_us = time.time_ns() // 1_000
         counted = self._ledger.count(judged, self._items.category, self._run_length, now_us)
+        # Here and not where the answer is awaited: a caller that goes away takes no alarm with it.
+        for one in judged:
+            metrics.REVIEWS.labels("bad" if one.is_bad else "good").inc()
+        for alarm in counted.raised:
+            _tell(alarm)
         if counted.raised:
             self._items.refresh()
         return counted
