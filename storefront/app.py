@@ -27,7 +27,7 @@ from planogram.client import AsyncLayoutClient, LayoutError
 from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.layout.v1 import layout_pb2
-from storefront import cockpit, shelf
+from storefront import cockpit, reviews, shelf
 from storefront.portraits import Portraits
 from storefront.settings import StorefrontSettings
 from storefront.shop import Shop, device_of, link, links, shop_of, tidy, visit_of, with_cookie
@@ -60,6 +60,7 @@ def create(settings: StorefrontSettings) -> Starlette:
         app.state.shop = Shop(
             layout=AsyncLayoutClient(settings.layout_target, token),
             portraits=Portraits(settings.feature_target, token),
+            review_alarms=reviews.ReviewAlarms(settings.feature_target, token),
             items=items,
             categories=sorted({item.category for item in items.values()}),
         )
@@ -68,6 +69,7 @@ def create(settings: StorefrontSettings) -> Starlette:
         finally:
             await app.state.shop.layout.close()
             await app.state.shop.portraits.close()
+            await app.state.shop.review_alarms.close()
 
     return Starlette(
         routes=[
@@ -86,7 +88,9 @@ def create(settings: StorefrontSettings) -> Starlette:
             Route("/persona", change_persona, methods=["POST"]),
             Route("/seen", seen, methods=["POST"]),
             Route("/picture/{item_id:path}", picture),
+            Route("/review", review, methods=["POST"]),
             *cockpit.ROUTES,
+            *reviews.ROUTES,
             Route("/healthz", lambda request: PlainTextResponse("ok")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
@@ -219,6 +223,26 @@ async def buy(request: Request) -> Response:
     visit.cart.clear()
     visit.noticed = f"Thank you: you bought {count} item{'' if count == 1 else 's'}."
     return with_cookie(RedirectResponse(link(request, "/"), 303), visit)
+
+
+async def review(request: Request) -> Response:
+    """Reviews an item in stars, in words or both."""
+    visit, shop = visit_of(request), shop_of(request)
+    form = await request.form()
+    item, text = shop.items.get(str(form.get("item", ""))), str(form.get("text", "")).strip()[:500]
+    if item is None:
+        return await _not_found(request)
+    stars, token = str(form.get("stars", "")), str(form.get("token", ""))
+    fields: dict[str, Any] = {"text": text, "language": "en"} if text else {}
+    if stars in ("1", "2", "3", "4", "5"):
+        fields["rating"] = float(stars)
+    is_taken = bool(fields) and await _record(
+        request, visit, _TYPES.EVENT_TYPE_REVIEW, token, item.item_id, **fields
+    )
+    visit.noticed = (
+        f"Thank you for your review of “{item.title}”." if is_taken else "A review needs stars or a text."
+    )
+    return with_cookie(RedirectResponse(link(request, f"/p/{item.item_id}"), 303), visit)
 
 
 async def change_persona(request: Request) -> Response:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from starlette.requests import Request
@@ -19,6 +19,9 @@ from planogram.layout.v1 import layout_pb2
 from storefront.portraits import Persona, Portraits
 from storefront.shelf import Item
 from storefront.visits import Visit, Visits
+
+if TYPE_CHECKING:  # which needs the shop
+    from storefront.reviews import ReviewAlarms
 
 COOKIE = "visit"
 PERSONAS_TTL_S = 60.0
@@ -36,6 +39,7 @@ class Shop:
 
     layout: AsyncLayoutClient
     portraits: Portraits
+    review_alarms: ReviewAlarms
     items: Mapping[str, Item]
     categories: list[str]
     visits: Visits = field(default_factory=Visits)

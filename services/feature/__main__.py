@@ -16,6 +16,8 @@ from services.common.server import Service, main
 from services.feature.engines import open_store
 from services.feature.journal import Journal
 from services.feature.live import LiveItems, rebuild
+from services.feature.reviews.ledger import ReviewLedger
+from services.feature.reviews.pulse import ReviewPulse
 from services.feature.servicer import FeatureServicer
 from services.feature.settings import FeatureSettings
 from services.feature.store import PROFILE, Store
@@ -36,11 +38,13 @@ async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServic
             )
         journal = Journal(settings.state_path)
         stack.callback(journal.close)
+        ledger = ReviewLedger(settings.state_path)
+        stack.callback(ledger.close)
         readers = BoundedExecutor("profile-reads", settings.reader_threads, settings.max_waiting_reads)
         stack.callback(readers.close)
         writer = BoundedExecutor("writes", 1, settings.max_waiting_updates)
         stack.callback(writer.close)
-        items = LiveItems(settings.snapshots_path, store, journal, writer)
+        items = LiveItems(settings.snapshots_path, store, journal, ledger, writer)
         updater = ProfileUpdater(
             store,
             journal,
@@ -50,6 +54,9 @@ async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServic
             settings.max_waiting_updates,
         )
         stack.push_async_callback(updater.close)
+        texts = BoundedExecutor("review-texts", 1, settings.max_waiting_updates)
+        stack.callback(texts.close)
+        pulse = ReviewPulse(ledger, journal, items, writer, texts, settings.review_run_length)
         await _warm(store, readers, settings.reader_threads)
         await _keep(stack, items.follow(settings.refresh_interval_s))
         if settings.rebuild_interval_s:
@@ -58,6 +65,7 @@ async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServic
             store=store,
             items=items,
             updater=updater,
+            pulse=pulse,
             readers=readers,
             writer=writer,
             pseudonyms=pseudonyms.load(settings.shopper_key_path),
@@ -91,7 +99,10 @@ SERVICE = Service(
     name="feature",
     full_name="planogram.feature.v1.FeatureService",
     add_to_server=feature_pb2_grpc.add_FeatureServiceServicer_to_server,
-    methods=("GatherPage", "GetFeatures", "GetProfile", "UpdateProfiles", "UpdateItems", "ForgetShopper"),
+    methods=(
+        *("GatherPage", "GetFeatures", "GetProfile", "UpdateProfiles", "UpdateItems"),
+        *("ListReviewAlarms", "ForgetShopper"),
+    ),
     open=open_service,
     roles={"GetProfile": Role.ADMIN},
     settings=FeatureSettings,

@@ -17,6 +17,7 @@ RETURN = int(events_pb2.EVENT_TYPE_RETURN)
 RATING = int(events_pb2.EVENT_TYPE_RATING)
 DISMISSAL = int(events_pb2.EVENT_TYPE_DISMISSAL)
 HELPFUL = int(events_pb2.EVENT_TYPE_HELPFUL)
+REVIEW = int(events_pb2.EVENT_TYPE_REVIEW)
 
 
 class ShopperEvent(NamedTuple):

@@ -18,6 +18,8 @@ from services.feature.candidates import ModuleQuery
 MAX_ID_BYTES = 128
 MAX_MODULE_ID_BYTES = 64
 MAX_QUERY_BYTES = 256
+MAX_TEXT_BYTES = 2_000
+MAX_LANGUAGE_BYTES = 35
 MAX_MODULES = 64
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 24
@@ -31,6 +33,7 @@ _SOURCES = frozenset(feature_pb2.CandidateSource.values()) - {0}
 _KEY = re.compile(r"[0-9a-f]{32}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CHANGES = ("price_micros", "stock", "is_active", "is_under_review")
 _WITH_ITEM = frozenset(
     (
         events_pb2.EVENT_TYPE_CLICK,
@@ -38,6 +41,7 @@ _WITH_ITEM = frozenset(
         events_pb2.EVENT_TYPE_PURCHASE,
         events_pb2.EVENT_TYPE_RETURN,
         events_pb2.EVENT_TYPE_RATING,
+        events_pb2.EVENT_TYPE_REVIEW,
     )
 )
 
@@ -91,6 +95,8 @@ def check_events(events: Sequence[events_pb2.Event]) -> None:
             raise InvalidRequest(f"{where}.item_id", "", "an item for this type of event")
         if event.type == events_pb2.EVENT_TYPE_RATING and not 1 <= event.rating <= 5:
             raise InvalidRequest(f"{where}.rating", _number(event.rating), "1 to 5")
+        if event.type == events_pb2.EVENT_TYPE_REVIEW:
+            _check_review(where, event)
         for name in ("dwell_ms", "quantity"):
             if getattr(event, name) < 0:
                 raise InvalidRequest(f"{where}.{name}", getattr(event, name), "0 or more")
@@ -110,8 +116,8 @@ def check_items(items: Sequence[feature_pb2.ItemUpdate]) -> None:
             raise InvalidRequest(f"{where}.price_micros", item.price_micros, "above 0")
         if item.HasField("stock") and item.stock < 0:
             raise InvalidRequest(f"{where}.stock", item.stock, "0 or more")
-        if not any(item.HasField(name) for name in ("price_micros", "stock", "is_active")):
-            raise InvalidRequest(where, item.item_id, "a price_micros, stock or is_active to change")
+        if not any(item.HasField(name) for name in _CHANGES):
+            raise InvalidRequest(where, item.item_id, f"something to change: {', '.join(_CHANGES)}")
 
 
 def check_features(request: feature_pb2.GetFeaturesRequest, known: Sequence[str]) -> None:
@@ -185,6 +191,16 @@ def _listed(place: int, item_ids: Sequence[str]) -> tuple[str, ...]:
     for number, item_id in enumerate(item_ids):
         _text(f"{where}[{number}]", item_id, 1, MAX_ID_BYTES)
     return tuple(item_ids)
+
+
+def _check_review(where: str, event: events_pb2.Event) -> None:
+    if event.rating and not 1 <= event.rating <= 5:
+        raise InvalidRequest(f"{where}.rating", _number(event.rating), "1 to 5, or 0 for none")
+    if len(event.text.encode()) > MAX_TEXT_BYTES:  # what it says stays out of the answer
+        raise InvalidRequest(
+            f"{where}.text", f"{len(event.text.encode())} bytes", f"at most {MAX_TEXT_BYTES} bytes"
+        )
+    _text(f"{where}.language", event.language, 0, MAX_LANGUAGE_BYTES)
 
 
 def _text(field: str, value: str, low: int, high: int) -> None:

@@ -29,6 +29,7 @@ ITEM_FEATURES: Mapping[str, Callable[[Generation, int], Value]] = {
     "click_rate": lambda items, row: float(items.columns.click_rate[row]),
     "purchase_rate": lambda items, row: float(items.columns.purchase_rate[row]),
     "trend": lambda items, row: float(items.columns.trend[row]),
+    "is_under_review": lambda items, row: int(items.is_under_review[row]),
     "vector": lambda items, row: items.columns.item_vector[row].tolist(),
 }
 

@@ -27,3 +27,4 @@ def describe(
     facts.first_seen_unix_s.extend(columns.first_seen_unix_s[rows].tolist())
     facts.popularity.extend(columns.click_rate[rows].tolist())
     facts.discount.extend(generation.discount[rows].tolist())
+    facts.is_under_review.extend(generation.is_under_review[rows].tolist())

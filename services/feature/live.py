@@ -17,13 +17,15 @@ from services.common.executor import BoundedExecutor
 from services.feature import metrics
 from services.feature.acts import ItemBrief
 from services.feature.journal import Journal, Offer
-from services.feature.snapshot import Generation, load, overlay
+from services.feature.reviews.ledger import ReviewLedger
+from services.feature.snapshot import Generation, load, overlay, under_review
 from services.feature.store import OFFER, Store
 
 SNAPSHOT_LOADED = "snapshot_loaded"
 SNAPSHOT_REFUSED = "snapshot_refused"
 REFRESH_FAILED = "refresh_failed"
 REBUILD_FAILED = "rebuild_failed"
+REVIEWS_LOOKED_AT = "reviews_looked_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,13 @@ class ItemChange:
     price_micros: int | None
     stock: int | None
     is_active: bool | None
+    is_under_review: bool | None = None
+    """False where somebody has looked at its reviews."""
+
+    @property
+    def is_offer(self) -> bool:
+        """Whether it changes anything else."""
+        return any(each is not None for each in (self.price_micros, self.stock, self.is_active))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +57,13 @@ class Applied:
 class LiveItems:
     """The generation that serves; all changes to it run on the writer's thread, one after another."""
 
-    def __init__(self, root: Path, store: Store, journal: Journal, writer: BoundedExecutor) -> None:
+    def __init__(
+        self, root: Path, store: Store, journal: Journal, reviews: ReviewLedger, writer: BoundedExecutor
+    ) -> None:
         self._root = root
         self._store = store
         self._journal = journal
+        self._reviews = reviews
         self._writer = writer
         self._log = log.logger("feature")
         self._refused: str | None = None
@@ -62,8 +74,13 @@ class LiveItems:
         """What a profile needs to know of an item now."""
         return self.current.brief(item_id)
 
+    def category(self, item_id: str) -> str:
+        """The category of an item now; empty where it is unknown."""
+        brief = self.current.brief(item_id)
+        return brief.category if brief else ""
+
     def update(self, changes: Sequence[ItemChange], now_us: int) -> Applied:
-        """Applies changes: to Feast and the journal first, then to what serves. On the writer's thread."""
+        """Applies changes: to what is kept first, then to what serves. On the writer's thread."""
         self.refresh()  # what a change leaves as it is must be what other workers pushed last
         generation = self.current
         rows = generation.rows_of([change.item_id for change in changes]).tolist()
@@ -71,10 +88,17 @@ class LiveItems:
         unknown = [change.item_id for change, row in zip(changes, rows, strict=True) if row < 0]
         if not known:
             return Applied(0, unknown, generation.version)
-        offers = [_offer(generation, change, row, now_us) for change, row in known]
-        self._store.push_offers(_table(self._store, offers))
-        self._lay_over(offers, self._journal.push(offers))
-        return Applied(len(offers), unknown, self.current.version)
+        offers = [_offer(generation, change, row, now_us) for change, row in known if change.is_offer]
+        if offers:
+            self._store.push_offers(_table(self._store, offers))
+            self._lay_over(offers, self._journal.push(offers))
+        marks = {one.item_id: one.is_under_review for one, _ in known if one.is_under_review is not None}
+        if marks and self._reviews.mark(marks, self.category, now_us):
+            self._log.info(
+                REVIEWS_LOOKED_AT, item_ids=[one for one, is_wanted in marks.items() if not is_wanted]
+            )
+            self.refresh()
+        return Applied(len(known), unknown, self.current.version)
 
     def refresh(self) -> None:
         """Takes over a new snapshot, and what other workers pushed. On the writer's thread."""
@@ -94,6 +118,8 @@ class LiveItems:
                 self._log.error(SNAPSHOT_REFUSED, version=version, problem=str(error))
         if self._journal.sequence() > self.current.sequence:
             self._lay_over(self._journal.offers(after=self.current.sequence), self._journal.sequence())
+        if self._reviews.sequence() > self.current.alarm_sequence:
+            self.current = self._with_alarms(self.current)
 
     async def follow(self, interval_s: float) -> None:
         """Refreshes until cancelled."""
@@ -115,7 +141,14 @@ class LiveItems:
 
     def _load(self, version: str) -> Generation:
         # The snapshot holds what was pushed before it was built; the newer of both wins item by item.
-        return overlay(load(self._root, version), self._journal.offers(), self._journal.sequence())
+        sequence = self._journal.sequence()
+        return self._with_alarms(overlay(load(self._root, version), self._journal.offers(), sequence))
+
+    def _with_alarms(self, generation: Generation) -> Generation:
+        sequence = self._reviews.sequence()  # first: a change in between is then seen again
+        item_ids = [alarm.item_id for alarm in self._reviews.alarms()]
+        metrics.ALARMS.set(len(item_ids))
+        return under_review(generation, item_ids, sequence)
 
     def _lay_over(self, offers: Sequence[Offer], sequence: int) -> None:
         self.current = overlay(self.current, offers, sequence)

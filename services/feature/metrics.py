@@ -12,6 +12,13 @@ AGE = Gauge("planogram_feature_snapshot_age_seconds", "Time since the snapshot t
 BUILD = Gauge("planogram_feature_snapshot_build_seconds", "Time that its build took.")
 ITEMS = Gauge("planogram_feature_items", "Items of the snapshot that serves.")
 SWAPS = Counter("planogram_feature_snapshot_swaps_total", "Snapshots taken over from another one.")
+REVIEWS = Counter("planogram_feature_reviews_total", "Reviews that were read, by verdict.", ("verdict",))
+ALARMS_RAISED = Counter(
+    "planogram_feature_review_alarms_raised_total", "Alarms that surges of bad reviews raised."
+)
+ALARMS = Gauge(
+    "planogram_feature_review_alarms", "Items under review: nobody has looked at their reviews yet."
+)
 
 
 def serving(generation: Generation) -> None:

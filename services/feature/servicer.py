@@ -19,7 +19,7 @@ from services.common.executor import BoundedExecutor
 from services.common.pseudonyms import Pseudonyms
 from services.common.tensors import fill
 from services.feature import checks, schema
-from services.feature.acts import ShopperEvent
+from services.feature.acts import REVIEW, ShopperEvent
 from services.feature.candidates import ModuleQuery
 from services.feature.columns import ITEM_FEATURES, SHOPPER_FEATURES, Value, default_like
 from services.feature.facts import describe
@@ -28,9 +28,10 @@ from services.feature.live import ItemChange, LiveItems
 from services.feature.portrait import portrait
 from services.feature.profile import Profile, SessionView, recently_viewed, view
 from services.feature.reading import ProfileReader
+from services.feature.reviews.pulse import ReviewPulse, in_words
 from services.feature.schema import Encoding
 from services.feature.store import PROFILE, Row, Store
-from services.feature.updating import ProfileUpdater, profile_of
+from services.feature.updating import Counts, ProfileUpdater, profile_of
 
 
 class FeatureServicer:
@@ -42,6 +43,7 @@ class FeatureServicer:
         store: Store,
         items: LiveItems,
         updater: ProfileUpdater,
+        pulse: ReviewPulse,
         readers: BoundedExecutor,
         writer: BoundedExecutor,
         pseudonyms: Pseudonyms,
@@ -50,6 +52,7 @@ class FeatureServicer:
         self._store = store
         self._items = items
         self._updater = updater
+        self._pulse = pulse
         self._readers = readers
         self._profiles = ProfileReader(store, readers)
         self._writer = writer
@@ -121,18 +124,22 @@ class FeatureServicer:
     ) -> feature_pb2.UpdateProfilesResponse:
         checks.check_events(request.events)
         by_shopper: dict[str, list[ShopperEvent]] = defaultdict(list)
+        reviews, ignored = [], 0
         for event in request.events:
-            if event.shopper_key:
+            if event.type == REVIEW:
+                reviews.append(event)  # of the item, whoever wrote it: no part of a profile
+            elif event.shopper_key:
                 by_shopper[event.shopper_key].append(shopper_event(event))
-        ignored = sum(not event.shopper_key for event in request.events)
-        if not by_shopper:
-            return feature_pb2.UpdateProfilesResponse(ignored_count=ignored)
-        counts = await self._updater.update(by_shopper)
-        log.annotate(applied=counts.applied, duplicates=counts.duplicate)
+            else:
+                ignored += 1
+        taken = await self._pulse.take(reviews)
+        counts = await self._updater.update(by_shopper) if by_shopper else Counts()
+        log.annotate(applied=counts.applied, duplicates=counts.duplicate, reviews=taken.counted)
         return feature_pb2.UpdateProfilesResponse(
             applied_count=counts.applied,
-            duplicate_count=counts.duplicate,
-            ignored_count=ignored + counts.ignored,
+            duplicate_count=counts.duplicate + taken.duplicate,
+            ignored_count=ignored + counts.ignored + taken.ignored,
+            review_count=taken.counted,
         )
 
     async def UpdateItems(
@@ -145,6 +152,7 @@ class FeatureServicer:
                 item.price_micros if item.HasField("price_micros") else None,
                 item.stock if item.HasField("stock") else None,
                 item.is_active if item.HasField("is_active") else None,
+                item.is_under_review if item.HasField("is_under_review") else None,
             )
             for item in request.items
         ]
@@ -154,6 +162,23 @@ class FeatureServicer:
             unknown_item_ids=applied.unknown_ids,
             snapshot_version=applied.version,
         )
+
+    async def ListReviewAlarms(
+        self, request: feature_pb2.ListReviewAlarmsRequest, context: Any
+    ) -> feature_pb2.ListReviewAlarmsResponse:
+        response = feature_pb2.ListReviewAlarmsResponse()
+        for alarm in await self._pulse.alarms():
+            surge = alarm.surge
+            added = response.alarms.add(
+                item_id=alarm.item_id,
+                bad_count=surge.bad_count,
+                review_count=surge.review_count,
+                usual_share=surge.usual_share,
+                text=in_words(surge),
+            )
+            added.raised.FromMicroseconds(surge.raised_us)
+            added.since.FromMicroseconds(surge.since_us)
+        return response
 
     async def ForgetShopper(
         self, request: feature_pb2.ForgetShopperRequest, context: Any

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.common.settings import ServiceSettings
+from services.feature.reviews.surge import RUN_LENGTH
 
 
 class FeatureSettings(ServiceSettings):
@@ -52,6 +53,9 @@ class FeatureSettings(ServiceSettings):
     """How often a worker looks for a new snapshot and for items that other workers changed."""
     rebuild_interval_s: float = Field(0.0, ge=0)
     """How often a child process rebuilds the snapshot from Feast; 0 leaves it to others."""
+
+    review_run_length: float = Field(RUN_LENGTH, ge=20, le=1e9)
+    """Reviews of an item per false alarm of its bad ones, at least, on average."""
 
     @property
     def snapshots_path(self) -> Path:

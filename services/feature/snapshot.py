@@ -127,6 +127,10 @@ class Generation:
     """(N,) active and in stock."""
     is_product_shown: NDArray[np.bool_]
     """(N,) that, and a product."""
+    is_under_review: NDArray[np.bool_]
+    """(N,) somebody should look at its reviews."""
+    alarm_sequence: int
+    """How often the list of these had changed."""
     newest_s: float
     """When the last item entered the catalogue, seconds since 1970."""
     encoded: Mapping[str, Mapping[str, NDArray[Any]]]
@@ -147,7 +151,8 @@ class Generation:
 
     @property
     def version(self) -> str:
-        return f"{self.snapshot_version}+{self.sequence}" if self.sequence else self.snapshot_version
+        changes = self.sequence + self.alarm_sequence
+        return f"{self.snapshot_version}+{changes}" if changes else self.snapshot_version
 
     @property
     def count(self) -> int:
@@ -254,6 +259,8 @@ def load(root: Path, version: str) -> Generation:
         search=SearchIndex(artifact.path, wording),
         discount=discount,
         newest_s=float(columns.first_seen_unix_s.max(initial=0)),
+        is_under_review=np.zeros(len(columns.ids), bool),
+        alarm_sequence=0,
         encoded={},
         vectors_by_width=columns.item_vector.T if index else np.ascontiguousarray(columns.item_vector.T),
         **_shown(columns, index),
@@ -316,6 +323,14 @@ def overlay(generation: Generation, offers: Sequence[Offer], sequence: int) -> G
         **_shown(columns, generation.neighbours and generation.neighbours.index),
     )
     return replace(result, encoded=_encoded_again(result, changed)) if len(changed) else result
+
+
+def under_review(generation: Generation, item_ids: Sequence[str], sequence: int) -> Generation:
+    """The generation in which these items, and no others, are under review."""
+    rows = generation.rows_of(item_ids)
+    is_meant = np.zeros(generation.count, bool)
+    is_meant[rows[rows >= 0]] = True
+    return replace(generation, is_under_review=is_meant, alarm_sequence=sequence)
 
 
 def discount_of(price_micros: NDArray[np.int64], list_price_micros: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -17,6 +17,8 @@ from services.layout.tokens import Signer
 MAX_EVENTS = 1_000
 MAX_DWELL_MS = 86_400_000
 MAX_QUANTITY = 1_000
+MAX_TEXT_BYTES = 2_000
+MAX_LANGUAGE_BYTES = 35
 
 _Type = events_pb2.EventType
 _NEEDS_ITEM = frozenset(
@@ -27,6 +29,7 @@ _NEEDS_ITEM = frozenset(
         _Type.EVENT_TYPE_PURCHASE,
         _Type.EVENT_TYPE_RETURN,
         _Type.EVENT_TYPE_RATING,
+        _Type.EVENT_TYPE_REVIEW,
     }
 )
 _HAS_QUANTITY = frozenset({_Type.EVENT_TYPE_CART_ADD, _Type.EVENT_TYPE_PURCHASE, _Type.EVENT_TYPE_RETURN})
@@ -127,10 +130,32 @@ def _copy_details(where: str, given: layout_pb2.ShopperEvent, event: events_pb2.
         admission.check_text(f"{where}.query", given.query, 1, 256)
         event.query = given.query
     if event.type == _Type.EVENT_TYPE_RATING:
-        if not math.isfinite(given.rating):
-            raise InvalidRequest(f"{where}.rating", given.rating, "1 to 5")
-        _check_range(f"{where}.rating", given.rating, 1, 5)
-        event.rating = given.rating
+        _copy_rating(where, given, event)
+    if event.type == _Type.EVENT_TYPE_REVIEW:
+        _copy_review(where, given, event)
+
+
+def _copy_rating(where: str, given: layout_pb2.ShopperEvent, event: events_pb2.Event) -> None:
+    if not math.isfinite(given.rating):
+        raise InvalidRequest(f"{where}.rating", given.rating, "1 to 5")
+    _check_range(f"{where}.rating", given.rating, 1, 5)
+    event.rating = given.rating
+
+
+def _copy_review(where: str, given: layout_pb2.ShopperEvent, event: events_pb2.Event) -> None:
+    """The text goes along only where ForgetShopper can find it again; messages leave out what it says."""
+    if not given.text and not given.rating:
+        raise InvalidRequest(where, "neither rating nor text", "a rating, a text or both of a review")
+    if given.rating:
+        _copy_rating(where, given, event)
+    if not given.text:
+        return
+    size = len(given.text.encode())
+    if size > MAX_TEXT_BYTES:
+        raise InvalidRequest(f"{where}.text", f"{size} bytes", f"at most {MAX_TEXT_BYTES} bytes")
+    admission.check_text(f"{where}.language", given.language, 1, MAX_LANGUAGE_BYTES)
+    if event.shopper_key:
+        event.text, event.language = given.text, given.language
 
 
 def _check_range(field: str, value: float, low: int, high: int) -> None:

@@ -32,6 +32,8 @@ class Exported:
 def export(segments: Path, target: Path, progress: Callable[[int], None] = lambda count: None) -> Exported:
     """Writes all segments to `target`, replacing what an earlier export wrote there and nothing else.
 
+    Reviews stay behind: no learner reads them, and they hold what people wrote.
+
     Args:
         progress: called with the number of rows written so far.
 
@@ -54,7 +56,7 @@ def export(segments: Path, target: Path, progress: Callable[[int], None] = lambd
         "events": (
             log_file.event_row(record)
             for record in event_log.read_events(segments)
-            if _is_known(record, until)
+            if record.type != events_pb2.EVENT_TYPE_REVIEW and _is_known(record, until)
         ),
     }
     for kind, rows in sources.items():

@@ -1,4 +1,4 @@
-"""How do stored events reach the shoppers' profiles, each at least once and in order?"""
+"""How do stored events reach profiles, and reviews their items, each at least once and in order?"""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from services.common.client import Upstream, UpstreamError
 from services.layout.event_log import EventLog, Orphan, take_orphan
 
 BATCH_SIZE = 500
+_REVIEW = events_pb2.EVENT_TYPE_REVIEW
 CALL_TIMEOUT_S = 5.0
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 5.0
 ADOPT_EVERY_S = 10.0
@@ -89,14 +90,14 @@ class Relay:
             await self._deliver(events, segment)
 
     async def _deliver(self, events: list[events_pb2.Event], segment: EventLog | Orphan) -> None:
-        personal = [event for event in events if event.shopper_key]
-        if personal:
+        wanted = [event for event in events if event.shopper_key or event.type == _REVIEW]
+        if wanted:
             try:
-                await self._call(personal)
+                await self._call(wanted)
             except UpstreamError as error:
                 if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
                     raise
-                await self._deliver_one_by_one(personal)
+                await self._deliver_one_by_one(wanted)
         await segment.mark_delivered(events[-1].sequence)
         async with self._progress:
             self._progress.notify_all()

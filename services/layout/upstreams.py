@@ -31,6 +31,8 @@ MIN_TIMEOUT_S = 0.002
 MAX_FINGERPRINTS = 4
 """Encodings that feature may be asked for at once."""
 _FACT_COLUMNS = tuple(field.name for field in feature_pb2.ItemFacts.DESCRIPTOR.fields)
+_LATER_COLUMNS = frozenset({"is_under_review"})
+"""What a feature service of an earlier version leaves empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ def _check_gathered(response: feature_pb2.GatherPageResponse, request: feature_p
     count = len(response.item_ids)
     for name in _FACT_COLUMNS:
         found = len(getattr(response.item_facts, name))
-        if found != count:
+        if found != count and not (found == 0 and name in _LATER_COLUMNS):
             raise _wrong("feature", f"item_facts.{name} has {found} values for {count} items")
     if [module.module_id for module in response.modules] != [module.module_id for module in request.modules]:
         raise _wrong("feature", "modules are not those of the request")

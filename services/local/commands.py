@@ -287,6 +287,22 @@ def bench_offers(
     offers.run(range(shops), items, views, weeks, command, say=typer.echo)
 
 
+@bench.command("reviews")
+def bench_reviews(
+    archive: Annotated[
+        Path, typer.Option(help="vaderSentiment's source; pip gets it where it is not.")
+    ] = Path("var/reviews/vaderSentiment-3.3.2.tar.gz"),
+    items: Annotated[int, typer.Option(min=20, help="Items behind each figure of surges.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Which halves and streams.")] = 0,
+) -> None:
+    """Verdicts on labelled reviews, and false alarms and delays of surges made of them."""
+    import sys
+
+    from services.local.bench.reviews import run
+
+    run.run(archive, items, seed, " ".join(["planogram", *sys.argv[1:]]), say=typer.echo)
+
+
 @bench.command("scoring")
 def bench_scoring(
     windows: Annotated[int, typer.Option(min=1, help="Turns of each figure.")] = 7,

@@ -171,6 +171,7 @@ CODES = {
         "GetProfile": {"NOT_FOUND", "UNAVAILABLE"},
         "UpdateProfiles": {"UNAVAILABLE", "DEADLINE_EXCEEDED"},
         "UpdateItems": {"UNAVAILABLE"},
+        "ListReviewAlarms": {"UNAVAILABLE"},
         "ForgetShopper": {"UNAVAILABLE"},
     },
     "scoring": {

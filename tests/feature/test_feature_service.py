@@ -108,7 +108,7 @@ async def test_a_page_is_the_same_with_and_without_what_pages_have_in_common(ser
     assert items_of(first) == items_of(second) == alone
     assert first.item_facts == second.item_facts
     columns = [len(values) for _, values in second.item_facts.ListFields()]
-    assert columns == [len(second.item_ids)] * len(columns) and len(columns) == 11
+    assert columns == [len(second.item_ids)] * len(columns) and len(columns) == 12
 
 
 async def test_facts_are_the_catalogues(service: Any, shop: Any) -> None:
@@ -474,6 +474,11 @@ async def test_gather_page_names_what_is_wrong(service: Any, change: Any, field:
         ({"item_id": "x" * 129}, "events[1].item_id"),
         ({"quantity": -1}, "events[1].quantity"),
         ({"type": 8, "rating": 9.0}, "events[1].rating"),
+        ({"type": 10, "rating": 0.5}, "events[1].rating"),
+        ({"type": 10, "rating": float("nan")}, "events[1].rating"),
+        ({"type": 10, "text": "x" * 2_001}, "events[1].text"),
+        ({"type": 10, "text": "fine", "language": "x" * 36}, "events[1].language"),
+        ({"type": 10, "item_id": ""}, "events[1].item_id"),
     ],
 )
 async def test_update_profiles_names_the_event_and_applies_nothing(

@@ -29,6 +29,7 @@ from services.feature.pipeline.run import run
 from services.feature.pipeline.statistics import CLICK_PRIOR, NO_TOUCHES, Touches, item_statistics
 from services.feature.pipeline.vectors import co_click_counts, item_vectors
 from services.feature.profile import apply_events
+from services.feature.reviews.ledger import ReviewLedger
 from services.feature.store import OFFER, PROFILE, Row, Store
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -222,10 +223,14 @@ def test_an_event_of_the_far_future_is_not_the_end_of_the_log(
     assert abs(found - now) < timedelta(seconds=1)
 
 
+def _items(settings: Any, store: Store, journal: Journal, writer: Any) -> LiveItems:
+    return LiveItems(settings.snapshots_path, store, journal, ReviewLedger(settings.state_path), writer)
+
+
 def test_replayed_profiles_equal_live_ones(shop: Any, settings: Any, open_store: Any) -> None:
     """The log replayed by the pipeline, against UpdateProfiles' own function event by event."""
     store = open_store(settings.state_path)
-    items = LiveItems(settings.snapshots_path, store, Journal(settings.state_path), None)  # type: ignore[arg-type]
+    items = _items(settings, store, Journal(settings.state_path), None)
     key = shop.pseudonyms.of("shopper", "user-7")
     profile, digests = profiles.Profile(), b""
     for row in log.read_events(shop.log_path).to_pylist():
@@ -302,7 +307,7 @@ def test_a_push_keeps_what_another_worker_pushed_a_moment_ago(
     assert store.hold_writer_place()
     journals = [Journal(settings.state_path) for _ in range(2)]
     writer = BoundedExecutor("writes", 1, 1)
-    workers = [LiveItems(settings.snapshots_path, store, journal, writer) for journal in journals]
+    workers = [_items(settings, store, journal, writer) for journal in journals]
     now_us = round(shop.now.timestamp() * 1e6)
     workers[0].update([ItemChange("item-001", 7_000_000, None, None)], now_us)
     workers[1].update([ItemChange("item-001", None, 3, None)], now_us)

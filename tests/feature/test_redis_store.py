@@ -286,6 +286,22 @@ async def test_every_worker_shows_pushed_items_in_time_and_events_at_once(
                     answer = await stub.GatherPage(page)
                     if answer.item_facts.price_micros[list(answer.item_ids).index("item-003")] == 1_230_000:
                         seen.add(place)
+            reviews = [
+                make_event("REVIEW", datetime.now(UTC), item_id="item-003", rating=1) for _ in range(20)
+            ]
+            counted = 0
+            for stub, review in zip(stubs * 2, reviews, strict=False):  # each to whichever worker
+                for _ in range(2):
+                    answer = await stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[review]))
+                    counted += answer.review_count
+            assert counted == len(reviews), "each once, whoever heard of it"
+            raised_s, seen = time.monotonic(), set()
+            while len(seen) < len(stubs):
+                assert time.monotonic() < raised_s + 5
+                for place, stub in enumerate(stubs):
+                    answer = await stub.GatherPage(page)
+                    if answer.item_facts.is_under_review[list(answer.item_ids).index("item-003")]:
+                        seen.add(place)
     finally:
         process.terminate()
         process.wait(20)

@@ -136,6 +136,11 @@ def goods_path(tmp_path):
     return catalogue.write(tmp_path / "goods-read.parquet", catalogue.read(source))
 
 
+ALARM = feature_pb2.ReviewAlarm(
+    item_id="pan", bad_count=6, review_count=8, usual_share=0.125, text="6 of 8 <reviews> are bad."
+)
+
+
 class Services:
     """Scripts of layout and feature: the portrait moves with every event that was recorded."""
 
@@ -144,6 +149,8 @@ class Services:
         self.configuration = Script(layout_pb2.GetConfigurationResponse(version="abc123", files=FILES))
         self.record = Script(layout_pb2.RecordEventsResponse(stored_count=1))
         self.profile = Script(self._portrait)
+        self.alarms = Script(feature_pb2.ListReviewAlarmsResponse(alarms=[ALARM]))
+        self.items = Script(feature_pb2.UpdateItemsResponse(applied_count=1))
         self.layout_target = self.feature_target = ""
 
     def _portrait(self, request):
@@ -162,7 +169,10 @@ async def services():
     """Layout and feature as scripts, on ports of their own."""
     scripts, calls = (
         Services(),
-        ("ComposePage", "RecordEvents", "ExplainPage", "GetConfiguration", "GetProfile"),
+        (
+            *("ComposePage", "RecordEvents", "ExplainPage", "GetConfiguration", "GetProfile"),
+            *("ListReviewAlarms", "UpdateItems"),
+        ),
     )
     roles = dict.fromkeys(calls, Role.PUBLIC)
     layout = ScriptedServicer(
@@ -171,7 +181,9 @@ async def services():
         ExplainPage=scripts.explain,
         GetConfiguration=scripts.configuration,
     )
-    feature = ScriptedServicer(GetProfile=scripts.profile)
+    feature = ScriptedServicer(
+        GetProfile=scripts.profile, ListReviewAlarms=scripts.alarms, UpdateItems=scripts.items
+    )
     async with (
         serve(
             layout,

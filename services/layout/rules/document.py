@@ -50,20 +50,24 @@ class Match(Modules):
     newer_than_days: Days | None = None
     older_than_days: Days | None = None
     least_age_rating: int | None = Field(None, ge=1, le=99)
+    what: Literal["under_review"] | None = None
+    """Items whose bad reviews surged, until somebody has looked at them."""
 
     @model_validator(mode="after")
     def _is_about_something(self) -> Match:
         if not any(
             getattr(self, name) not in ((), None) for name in Match.model_fields if name != "in_modules"
         ):
-            raise ValueError("says nothing of items; name items, brands, sellers, categories, prices or ages")
+            raise ValueError(
+                "says nothing of items; name items, brands, sellers, categories, prices, ages or what"
+            )
         return self
 
 
 class Exclude(Modules):
-    """Items that the page view itself rules out."""
+    """Items that their state, the page view or the shopper's past rules out."""
 
-    what: Literal["sold_out", "in_cart", "current_item", "purchased", "dismissed"]
+    what: Literal["sold_out", "under_review", "in_cart", "current_item", "purchased", "dismissed"]
     within_days: Days | None = None
     """Of purchases and dismissals: how long they count."""
 

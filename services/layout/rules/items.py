@@ -70,6 +70,12 @@ class Items:
         """(N,) since the item entered the catalogue."""
         return (self.now_s - self.column("first_seen_unix_s")) / DAY_S
 
+    @cached_property
+    def is_under_review(self) -> Array:
+        """(N,) bad reviews surged, and nobody has looked at them; of logs that do not say so, no item."""
+        flags = self._facts.is_under_review
+        return np.fromiter(flags, bool, len(self)) if flags else np.zeros(len(self), bool)
+
     def matching(self, match: Match) -> Array:
         """(N,) true where all that the match gives holds."""
         found = np.ones(len(self), bool)
@@ -94,12 +100,16 @@ class Items:
             found &= self.age_days > match.older_than_days
         if match.least_age_rating is not None:
             found &= self.column("age_rating") >= match.least_age_rating
+        if match.what == "under_review":
+            found &= self.is_under_review
         return found
 
     def excluded(self, rule: Exclude) -> Array:
         """(N,) true for what the page view rules out."""
         if rule.what == "sold_out":
             return self.column("stock") <= 0
+        if rule.what == "under_review":
+            return self.is_under_review
         if rule.what == "in_cart":
             return self._are(self.ids, self._context.cart_item_ids)
         if rule.what == "current_item":

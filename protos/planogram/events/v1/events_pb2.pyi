@@ -26,6 +26,7 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_TYPE_RATING: _ClassVar[EventType]
     EVENT_TYPE_DISMISSAL: _ClassVar[EventType]
     EVENT_TYPE_HELPFUL: _ClassVar[EventType]
+    EVENT_TYPE_REVIEW: _ClassVar[EventType]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_IMPRESSION: EventType
 EVENT_TYPE_CLICK: EventType
@@ -37,6 +38,7 @@ EVENT_TYPE_RETURN: EventType
 EVENT_TYPE_RATING: EventType
 EVENT_TYPE_DISMISSAL: EventType
 EVENT_TYPE_HELPFUL: EventType
+EVENT_TYPE_REVIEW: EventType
 
 class Exposure(_message.Message):
     __slots__ = ("page_id", "request_id", "time", "shopper_key", "session_key", "key_epoch", "context", "plan_request", "slots", "scoring_inputs", "scoring_version", "policy_version", "snapshot_version", "blueprint_version", "degraded", "is_propensity_void", "writer", "sequence", "experiment_arms", "exploration", "ranking_inputs")
@@ -158,7 +160,7 @@ class ScoringInputs(_message.Message):
     def __init__(self, schema_fingerprint: _Optional[str] = ..., shopper_tensors: _Optional[_Mapping[str, _tensor_pb2.Tensor]] = ..., item_tensors: _Optional[_Mapping[str, _tensor_pb2.Tensor]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("event_id", "time", "shopper_key", "session_key", "key_epoch", "page_id", "slot_id", "module_id", "family", "item_id", "type", "dwell_ms", "quantity", "price_micros", "margin_micros", "query", "rating", "writer", "sequence", "category", "charge_micros")
+    __slots__ = ("event_id", "time", "shopper_key", "session_key", "key_epoch", "page_id", "slot_id", "module_id", "family", "item_id", "type", "dwell_ms", "quantity", "price_micros", "margin_micros", "query", "rating", "writer", "sequence", "category", "charge_micros", "text", "language")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     SHOPPER_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -180,6 +182,8 @@ class Event(_message.Message):
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
     CHARGE_MICROS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     time: _timestamp_pb2.Timestamp
     shopper_key: str
@@ -201,4 +205,6 @@ class Event(_message.Message):
     sequence: int
     category: str
     charge_micros: int
-    def __init__(self, event_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., page_id: _Optional[str] = ..., slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., family: _Optional[str] = ..., item_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., dwell_ms: _Optional[int] = ..., quantity: _Optional[int] = ..., price_micros: _Optional[int] = ..., margin_micros: _Optional[int] = ..., query: _Optional[str] = ..., rating: _Optional[float] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ..., category: _Optional[str] = ..., charge_micros: _Optional[int] = ...) -> None: ...
+    text: str
+    language: str
+    def __init__(self, event_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shopper_key: _Optional[str] = ..., session_key: _Optional[str] = ..., key_epoch: _Optional[str] = ..., page_id: _Optional[str] = ..., slot_id: _Optional[str] = ..., module_id: _Optional[str] = ..., family: _Optional[str] = ..., item_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., dwell_ms: _Optional[int] = ..., quantity: _Optional[int] = ..., price_micros: _Optional[int] = ..., margin_micros: _Optional[int] = ..., query: _Optional[str] = ..., rating: _Optional[float] = ..., writer: _Optional[str] = ..., sequence: _Optional[int] = ..., category: _Optional[str] = ..., charge_micros: _Optional[int] = ..., text: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...

@@ -146,7 +146,7 @@ class FeatureSet(_message.Message):
     def __init__(self, schema_fingerprint: _Optional[str] = ..., shopper_tensors: _Optional[_Mapping[str, _tensor_pb2.Tensor]] = ..., item_tensors: _Optional[_Mapping[str, _tensor_pb2.Tensor]] = ...) -> None: ...
 
 class ItemFacts(_message.Message):
-    __slots__ = ("brand", "seller", "category", "price_micros", "margin_micros", "stock", "age_rating", "bid_micros", "first_seen_unix_s", "popularity", "discount")
+    __slots__ = ("brand", "seller", "category", "price_micros", "margin_micros", "stock", "age_rating", "bid_micros", "first_seen_unix_s", "popularity", "discount", "is_under_review")
     BRAND_FIELD_NUMBER: _ClassVar[int]
     SELLER_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +158,7 @@ class ItemFacts(_message.Message):
     FIRST_SEEN_UNIX_S_FIELD_NUMBER: _ClassVar[int]
     POPULARITY_FIELD_NUMBER: _ClassVar[int]
     DISCOUNT_FIELD_NUMBER: _ClassVar[int]
+    IS_UNDER_REVIEW_FIELD_NUMBER: _ClassVar[int]
     brand: _containers.RepeatedScalarFieldContainer[str]
     seller: _containers.RepeatedScalarFieldContainer[str]
     category: _containers.RepeatedScalarFieldContainer[str]
@@ -169,7 +170,8 @@ class ItemFacts(_message.Message):
     first_seen_unix_s: _containers.RepeatedScalarFieldContainer[int]
     popularity: _containers.RepeatedScalarFieldContainer[float]
     discount: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, brand: _Optional[_Iterable[str]] = ..., seller: _Optional[_Iterable[str]] = ..., category: _Optional[_Iterable[str]] = ..., price_micros: _Optional[_Iterable[int]] = ..., margin_micros: _Optional[_Iterable[int]] = ..., stock: _Optional[_Iterable[int]] = ..., age_rating: _Optional[_Iterable[int]] = ..., bid_micros: _Optional[_Iterable[int]] = ..., first_seen_unix_s: _Optional[_Iterable[int]] = ..., popularity: _Optional[_Iterable[float]] = ..., discount: _Optional[_Iterable[float]] = ...) -> None: ...
+    is_under_review: _containers.RepeatedScalarFieldContainer[bool]
+    def __init__(self, brand: _Optional[_Iterable[str]] = ..., seller: _Optional[_Iterable[str]] = ..., category: _Optional[_Iterable[str]] = ..., price_micros: _Optional[_Iterable[int]] = ..., margin_micros: _Optional[_Iterable[int]] = ..., stock: _Optional[_Iterable[int]] = ..., age_rating: _Optional[_Iterable[int]] = ..., bid_micros: _Optional[_Iterable[int]] = ..., first_seen_unix_s: _Optional[_Iterable[int]] = ..., popularity: _Optional[_Iterable[float]] = ..., discount: _Optional[_Iterable[float]] = ..., is_under_review: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class GetFeaturesRequest(_message.Message):
     __slots__ = ("entity", "ids", "features")
@@ -262,14 +264,16 @@ class UpdateProfilesRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ...) -> None: ...
 
 class UpdateProfilesResponse(_message.Message):
-    __slots__ = ("applied_count", "duplicate_count", "ignored_count")
+    __slots__ = ("applied_count", "duplicate_count", "ignored_count", "review_count")
     APPLIED_COUNT_FIELD_NUMBER: _ClassVar[int]
     DUPLICATE_COUNT_FIELD_NUMBER: _ClassVar[int]
     IGNORED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_COUNT_FIELD_NUMBER: _ClassVar[int]
     applied_count: int
     duplicate_count: int
     ignored_count: int
-    def __init__(self, applied_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., ignored_count: _Optional[int] = ...) -> None: ...
+    review_count: int
+    def __init__(self, applied_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., ignored_count: _Optional[int] = ..., review_count: _Optional[int] = ...) -> None: ...
 
 class UpdateItemsRequest(_message.Message):
     __slots__ = ("items",)
@@ -278,16 +282,18 @@ class UpdateItemsRequest(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[ItemUpdate, _Mapping]]] = ...) -> None: ...
 
 class ItemUpdate(_message.Message):
-    __slots__ = ("item_id", "price_micros", "stock", "is_active")
+    __slots__ = ("item_id", "price_micros", "stock", "is_active", "is_under_review")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     PRICE_MICROS_FIELD_NUMBER: _ClassVar[int]
     STOCK_FIELD_NUMBER: _ClassVar[int]
     IS_ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    IS_UNDER_REVIEW_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     price_micros: int
     stock: int
     is_active: bool
-    def __init__(self, item_id: _Optional[str] = ..., price_micros: _Optional[int] = ..., stock: _Optional[int] = ..., is_active: _Optional[bool] = ...) -> None: ...
+    is_under_review: bool
+    def __init__(self, item_id: _Optional[str] = ..., price_micros: _Optional[int] = ..., stock: _Optional[int] = ..., is_active: _Optional[bool] = ..., is_under_review: _Optional[bool] = ...) -> None: ...
 
 class UpdateItemsResponse(_message.Message):
     __slots__ = ("applied_count", "unknown_item_ids", "snapshot_version")
@@ -298,6 +304,34 @@ class UpdateItemsResponse(_message.Message):
     unknown_item_ids: _containers.RepeatedScalarFieldContainer[str]
     snapshot_version: str
     def __init__(self, applied_count: _Optional[int] = ..., unknown_item_ids: _Optional[_Iterable[str]] = ..., snapshot_version: _Optional[str] = ...) -> None: ...
+
+class ListReviewAlarmsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListReviewAlarmsResponse(_message.Message):
+    __slots__ = ("alarms",)
+    ALARMS_FIELD_NUMBER: _ClassVar[int]
+    alarms: _containers.RepeatedCompositeFieldContainer[ReviewAlarm]
+    def __init__(self, alarms: _Optional[_Iterable[_Union[ReviewAlarm, _Mapping]]] = ...) -> None: ...
+
+class ReviewAlarm(_message.Message):
+    __slots__ = ("item_id", "bad_count", "review_count", "usual_share", "raised", "since", "text")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    BAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_COUNT_FIELD_NUMBER: _ClassVar[int]
+    USUAL_SHARE_FIELD_NUMBER: _ClassVar[int]
+    RAISED_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    bad_count: int
+    review_count: int
+    usual_share: float
+    raised: _timestamp_pb2.Timestamp
+    since: _timestamp_pb2.Timestamp
+    text: str
+    def __init__(self, item_id: _Optional[str] = ..., bad_count: _Optional[int] = ..., review_count: _Optional[int] = ..., usual_share: _Optional[float] = ..., raised: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class ForgetShopperRequest(_message.Message):
     __slots__ = ("user_id",)

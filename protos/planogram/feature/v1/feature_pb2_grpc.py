@@ -60,6 +60,11 @@ class FeatureServiceStub:
                 request_serializer=planogram_dot_feature_dot_v1_dot_feature__pb2.UpdateItemsRequest.SerializeToString,
                 response_deserializer=planogram_dot_feature_dot_v1_dot_feature__pb2.UpdateItemsResponse.FromString,
                 _registered_method=True)
+        self.ListReviewAlarms = channel.unary_unary(
+                '/planogram.feature.v1.FeatureService/ListReviewAlarms',
+                request_serializer=planogram_dot_feature_dot_v1_dot_feature__pb2.ListReviewAlarmsRequest.SerializeToString,
+                response_deserializer=planogram_dot_feature_dot_v1_dot_feature__pb2.ListReviewAlarmsResponse.FromString,
+                _registered_method=True)
         self.ForgetShopper = channel.unary_unary(
                 '/planogram.feature.v1.FeatureService/ForgetShopper',
                 request_serializer=planogram_dot_feature_dot_v1_dot_feature__pb2.ForgetShopperRequest.SerializeToString,
@@ -106,7 +111,8 @@ class FeatureServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProfiles(self, request, context):
-        """UpdateProfiles applies events to profiles. At least once: idempotent by event id. Role: internal.
+        """UpdateProfiles applies events to profiles, and reviews to the pulse of their items. At least once:
+        idempotent by event id. Role: internal.
         INVALID_ARGUMENT: names the event; nothing of the request was applied. RESOURCE_EXHAUSTED,
         UNAVAILABLE and DEADLINE_EXCEEDED: send the same events again later.
         UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
@@ -116,9 +122,21 @@ class FeatureServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateItems(self, request, context):
-        """UpdateItems sets price, stock and activity of items; pages show them within 5 s. Role: internal.
+        """UpdateItems sets price, stock and activity of items, and ends alarms of their reviews; pages show it
+        within 5 s. Role: internal.
         INVALID_ARGUMENT: names the item; nothing of the request was applied. RESOURCE_EXHAUSTED: load was
         shed. UNAVAILABLE: the online store does not answer. Send the same changes again later after both.
+        UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReviewAlarms(self, request, context):
+        """ListReviewAlarms answers the items whose bad reviews surged, and that nobody has looked at since. Role:
+        internal.
+        INVALID_ARGUMENT: the request id of the call is no printable text. RESOURCE_EXHAUSTED: load was shed.
+        UNAVAILABLE: the service is starting or stopping. Ask again later after both.
         UNAUTHENTICATED: no known token was sent. PERMISSION_DENIED: the token's role is below internal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -163,6 +181,11 @@ def add_FeatureServiceServicer_to_server(servicer, server):
                     servicer.UpdateItems,
                     request_deserializer=planogram_dot_feature_dot_v1_dot_feature__pb2.UpdateItemsRequest.FromString,
                     response_serializer=planogram_dot_feature_dot_v1_dot_feature__pb2.UpdateItemsResponse.SerializeToString,
+            ),
+            'ListReviewAlarms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReviewAlarms,
+                    request_deserializer=planogram_dot_feature_dot_v1_dot_feature__pb2.ListReviewAlarmsRequest.FromString,
+                    response_serializer=planogram_dot_feature_dot_v1_dot_feature__pb2.ListReviewAlarmsResponse.SerializeToString,
             ),
             'ForgetShopper': grpc.unary_unary_rpc_method_handler(
                     servicer.ForgetShopper,
@@ -306,6 +329,33 @@ class FeatureService:
             '/planogram.feature.v1.FeatureService/UpdateItems',
             planogram_dot_feature_dot_v1_dot_feature__pb2.UpdateItemsRequest.SerializeToString,
             planogram_dot_feature_dot_v1_dot_feature__pb2.UpdateItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReviewAlarms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/planogram.feature.v1.FeatureService/ListReviewAlarms',
+            planogram_dot_feature_dot_v1_dot_feature__pb2.ListReviewAlarmsRequest.SerializeToString,
+            planogram_dot_feature_dot_v1_dot_feature__pb2.ListReviewAlarmsResponse.FromString,
             options,
             channel_credentials,
             insecure,

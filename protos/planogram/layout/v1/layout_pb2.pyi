@@ -232,7 +232,7 @@ class RecordEventsRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[ShopperEvent, _Mapping]]] = ...) -> None: ...
 
 class ShopperEvent(_message.Message):
-    __slots__ = ("event_id", "time", "type", "tracking_token", "shopper", "item_id", "dwell_ms", "quantity", "price_micros", "margin_micros", "query", "rating")
+    __slots__ = ("event_id", "time", "type", "tracking_token", "shopper", "item_id", "dwell_ms", "quantity", "price_micros", "margin_micros", "query", "rating", "text", "language")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -245,6 +245,8 @@ class ShopperEvent(_message.Message):
     MARGIN_MICROS_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
     RATING_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     time: _timestamp_pb2.Timestamp
     type: _events_pb2.EventType
@@ -257,7 +259,9 @@ class ShopperEvent(_message.Message):
     margin_micros: int
     query: str
     rating: float
-    def __init__(self, event_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[_Union[_events_pb2.EventType, str]] = ..., tracking_token: _Optional[str] = ..., shopper: _Optional[_Union[_context_pb2.Shopper, _Mapping]] = ..., item_id: _Optional[str] = ..., dwell_ms: _Optional[int] = ..., quantity: _Optional[int] = ..., price_micros: _Optional[int] = ..., margin_micros: _Optional[int] = ..., query: _Optional[str] = ..., rating: _Optional[float] = ...) -> None: ...
+    text: str
+    language: str
+    def __init__(self, event_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[_Union[_events_pb2.EventType, str]] = ..., tracking_token: _Optional[str] = ..., shopper: _Optional[_Union[_context_pb2.Shopper, _Mapping]] = ..., item_id: _Optional[str] = ..., dwell_ms: _Optional[int] = ..., quantity: _Optional[int] = ..., price_micros: _Optional[int] = ..., margin_micros: _Optional[int] = ..., query: _Optional[str] = ..., rating: _Optional[float] = ..., text: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...
 
 class RecordEventsResponse(_message.Message):
     __slots__ = ("stored_count", "duplicate_count")
