@@ -21,8 +21,8 @@ from services.layout.configuration import Configuration
 from services.layout.experiments import Assignment
 from services.layout.tokens import MAX_CURSOR_BYTES, Signer, shown_digests
 
-NEAR_THE_BEST = 0.75
-"""Share of the best answer's relevance from which on another may stand in its place."""
+NEAR_THE_BEST = 0.8
+"""Share of an answer's relevance from which on another may stand in its place."""
 MAX_SLOTS = 40
 MAX_CALLER_MODULES = 8
 MAX_CALLER_ITEMS = 200
@@ -337,17 +337,18 @@ def slots_of(
 def _with_answers(slots: Sequence[Slot], offered: Sequence[Offered], blueprint: Blueprint) -> list[Slot]:
     """The slots with the answers that each may hold.
 
-    A slot holds one of its number of best answers; the first such slot, of those that come near the best.
-    What does not match the question comes in only where fewer match than there are such slots so far, or none
-    matches at all.
+    A slot holds one of its number of best answers, of those that come near the best of its place: the first
+    slot near the best of all, the second near the second best. What does not match the question comes in only
+    where fewer match than there are such slots so far, or none matches at all.
     """
     match_count = sum(each.relevance > 0 for each in offered)
-    near_count = sum(each.relevance >= NEAR_THE_BEST * offered[0].relevance for each in offered)
     done, place = [], 0
     for slot in slots:
         if slot.answer_count:
             place += 1
-            most = max(place, near_count if place == 1 else match_count) if match_count else slot.answer_count
+            best = offered[min(place, match_count) - 1].relevance if match_count else 0.0
+            near_count = sum(each.relevance >= NEAR_THE_BEST * best for each in offered)
+            most = max(place, near_count) if match_count else slot.answer_count
             names = [each.answer.module_id for each in offered[: min(slot.answer_count, most)]]
             others = slot.allowed_module_ids or (() if len(names) >= place else (blueprint.filler_id,))
             done.append(replace(slot, allowed_module_ids=(*names, *others)))

@@ -71,22 +71,21 @@ async def test_answers_come_in_the_shoppers_language(open_shop):
 
 async def test_a_slot_holds_one_of_its_best_answers_and_others_for_want_of_them(open_shop):
     async with open_shop() as shop:
-        for question in ("gift card or voucher code", "xkcd qwrtz", ""):
+        for question in ("how do I return a parcel", "xkcd qwrtz", ""):
             await shop.layout.compose(ask(question), deadline_s=2)
         plans = shop.plan.requests
     for plan, is_matched in zip(plans, (True, False, False), strict=True):
         names = [m.module_id for m in plan.modules if m.HasField("relevance")]
         matching = [m.module_id for m in plan.modules if m.relevance > 0]
         assert bool(matching) == is_matched
-        first, second, third = (list(slot.allowed_module_ids) for slot in plan.slots[:3])
+        allowed = [list(slot.allowed_module_ids) for slot in plan.slots[:3]]
         if is_matched:
-            best = max(m.relevance for m in plan.modules)
-            near = [m.module_id for m in plan.modules if m.relevance >= 0.75 * best]
-            assert first == near[:2]
-            assert second == names[: min(4, max(2, len(matching)))]
-            assert third == names[: min(6, max(3, len(matching)))]
+            relevance = [m.relevance for m in plan.modules if m.HasField("relevance")]
+            assert relevance == sorted(relevance, reverse=True) and len(matching) >= 3
+            near = [sum(each >= 0.8 * best for each in relevance) for best in relevance[:3]]
+            assert allowed == [names[: min(most, count)] for most, count in zip((2, 4, 6), near, strict=True)]
         else:
-            assert (first, second, third) == (names[:2], names[:4], names[:6])
+            assert allowed == [names[:2], names[:4], names[:6]]
 
 
 async def test_without_a_match_contact_and_what_is_asked_most_are_offered(open_shop):
