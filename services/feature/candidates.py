@@ -145,12 +145,12 @@ def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
         index, place = generation.ranked["bestsellers"], generation.category_place
         liked = [name for name in visit.taste.category_shares if name in place][:_LIKED_COUNT]
         parts += [index.of(place[name] + 1)[:limit] for name in liked]
-    # What was bought has a module of its own.
-    rows = np.setdiff1d(np.concatenate(parts), np.array(visit.bought_rows, np.int32))
-    category, vectors = generation.columns.category[rows], generation.vectors(rows)
+    rows = np.unique(np.concatenate(parts))
+    columns = generation.columns
+    category, vectors = columns.category[rows], columns.item_vector.take(rows, axis=0)
     worth = visit.taste.worth(generation.demand, rows, category, vectors, generation.category_place)
-    ordered: Rows = rows[np.argsort(-worth, kind="stable")]
-    return ordered
+    ordered = rows[np.argsort(-worth, kind="stable")]
+    return _distinct(ordered.tolist(), but=visit.bought_rows)  # what was bought has a module of its own
 
 
 def _nearest(generation: Generation, query: ModuleQuery, visit: Visit, taste: NDArray[np.float32]) -> Rows:
