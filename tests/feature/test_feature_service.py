@@ -474,11 +474,11 @@ async def test_gather_page_names_what_is_wrong(service: Any, change: Any, field:
         ({"item_id": "x" * 129}, "events[1].item_id"),
         ({"quantity": -1}, "events[1].quantity"),
         ({"type": 8, "rating": 9.0}, "events[1].rating"),
-        ({"type": 10, "rating": 0.5}, "events[1].rating"),
-        ({"type": 10, "rating": float("nan")}, "events[1].rating"),
-        ({"type": 10, "text": "x" * 2_001}, "events[1].text"),
-        ({"type": 10, "text": "fine", "language": "x" * 36}, "events[1].language"),
-        ({"type": 10, "item_id": ""}, "events[1].item_id"),
+        ({"type": 11, "rating": 0.5}, "events[1].rating"),
+        ({"type": 11, "rating": float("nan")}, "events[1].rating"),
+        ({"type": 11, "text": "x" * 2_001}, "events[1].text"),
+        ({"type": 11, "text": "fine", "language": "x" * 36}, "events[1].language"),
+        ({"type": 11, "item_id": ""}, "events[1].item_id"),
     ],
 )
 async def test_update_profiles_names_the_event_and_applies_nothing(
