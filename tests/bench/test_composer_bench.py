@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from services.common.errors import ConfigurationError
+from services.local.bench.commands import bench_composer
 from services.local.bench.composer import faces, run, shop, sizes
 from services.local.bench.composer.faces import Ratio, Strangers
 from services.local.bench.policy.front_pages import Encoder, pages_of
 from services.local.bench.policy.sizes import DAY
-from services.local.commands import bench_composer
 from services.policy.training import rewards
 from simulator import catalogue, front, world
 from simulator.regimes import FRONT

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from services.common.errors import ConfigurationError
+from services.local.bench.commands import _seeds
 from services.local.bench.policy import log, run, sizes
-from services.local.commands import _seeds
 from simulator import catalogue, world
 from simulator.front import History
 
