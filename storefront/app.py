@@ -158,10 +158,12 @@ async def ask(request: Request) -> Response:
 async def judge(request: Request) -> Response:
     """Records whether an answer helped: as said in the form, or by the browser where its link is followed."""
     visit = visit_of(request)
-    token, has_helped = request.query_params.get("token", ""), True
-    if not token:
-        form = await request.form()
-        token, has_helped = str(form.get("token", "")), form.get("verdict") == "yes"
+    followed = request.query_params.get("token", "")
+    if followed:
+        await _record(request, visit, _TYPES.EVENT_TYPE_HELPFUL, followed)
+        return Response(status_code=204)
+    form = await request.form()
+    token, has_helped = str(form.get("token", "")), form.get("verdict") == "yes"
     kind = _TYPES.EVENT_TYPE_HELPFUL if has_helped else _TYPES.EVENT_TYPE_DISMISSAL
     if token and await _record(request, visit, kind, token):
         visit.noticed = "Good to know." if has_helped else "Sorry. Write to us, and we will look into it."
@@ -236,12 +238,12 @@ async def review(request: Request) -> Response:
     fields: dict[str, Any] = {"text": text, "language": "en"} if text else {}
     if stars in ("1", "2", "3", "4", "5"):
         fields["rating"] = float(stars)
-    is_taken = bool(fields) and await _record(
-        request, visit, _TYPES.EVENT_TYPE_REVIEW, token, item.item_id, **fields
-    )
-    visit.noticed = (
-        f"Thank you for your review of “{item.title}”." if is_taken else "A review needs stars or a text."
-    )
+    if not fields:
+        visit.noticed = "A review needs stars or a text."
+    elif await _record(request, visit, _TYPES.EVENT_TYPE_REVIEW, token, item.item_id, **fields):
+        visit.noticed = f"Thank you for your review of “{item.title}”."
+    else:
+        visit.noticed = "Your review could not be sent. Please try again in a minute."
     return with_cookie(RedirectResponse(link(request, f"/p/{item.item_id}"), 303), visit)
 
 

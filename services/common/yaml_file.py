@@ -17,6 +17,10 @@ MAX_CHARACTERS = 10_000_000
 """With what aliases stand for: a few lines can name gigabytes."""
 
 
+MAX_DEPTH = 100
+"""Of what stands within each other: libyaml composes a tree on the stack of the process."""
+
+
 class Document(BaseModel):
     """Base of everything that is read from YAML: unknown keys are mistakes."""
 
@@ -63,9 +67,20 @@ def _parsed(path: Path, text: str) -> tuple[yaml.Node | None, Any]:
     libyaml takes a tenth of the time; what it refuses is read again, for messages that do not depend on it.
     """
     try:
-        return _parsed_by(getattr(yaml, "CSafeLoader", yaml.SafeLoader), path, text)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        _refuse_deep(path, text, loader)
+        return _parsed_by(loader, path, text)
     except (yaml.YAMLError, UnicodeError):
         return _parsed_by(yaml.SafeLoader, path, text)
+
+
+def _refuse_deep(path: Path, text: str, loader: Any) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise ConfigurationError(f"{path}:{line}: file: nested deeper than {MAX_DEPTH} levels")
 
 
 def _parsed_by(kind: Any, path: Path, text: str) -> tuple[yaml.Node | None, Any]:

@@ -132,8 +132,8 @@ class FeatureServicer:
                 by_shopper[event.shopper_key].append(shopper_event(event))
             else:
                 ignored += 1
-        taken = await self._pulse.take(reviews)
         counts = await self._updater.update(by_shopper) if by_shopper else Counts()
+        taken = await self._pulse.take(reviews)  # texts take longer to read, and no profile waits for that
         log.annotate(applied=counts.applied, duplicates=counts.duplicate, reviews=taken.counted)
         return feature_pb2.UpdateProfilesResponse(
             applied_count=counts.applied,

@@ -151,8 +151,9 @@ class Generation:
 
     @property
     def version(self) -> str:
-        changes = self.sequence + self.alarm_sequence
-        return f"{self.snapshot_version}+{changes}" if changes else self.snapshot_version
+        if self.alarm_sequence:
+            return f"{self.snapshot_version}+{self.sequence}.{self.alarm_sequence}"
+        return f"{self.snapshot_version}+{self.sequence}" if self.sequence else self.snapshot_version
 
     @property
     def count(self) -> int:

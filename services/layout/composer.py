@@ -131,7 +131,7 @@ class Composer:
         leading = request.configuration.rules.leading(request.context)
         question = feature_pb2.GatherPageRequest(
             shopper=request.shopper,
-            context=request.context,
+            context=page.context_without_question(request.context),
             modules=[
                 feature_pb2.ModuleRequest(
                     module_id=module.module_id,
@@ -158,7 +158,9 @@ class Composer:
                 self.last_good.keep(request, response)
         sensitive = request.configuration.rules.sensitive(request.context)
         if sensitive:
-            discretion.forget_categories(response.session, sensitive)
+            known = request.configuration.blueprints.by_name.values()
+            every = (module for blueprint in known for module in blueprint.modules)
+            discretion.withhold(response, sensitive, request.modules, every)
         progress.versions.snapshot = response.snapshot_version
         return response
 

@@ -120,6 +120,16 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
         )
 
 
+def context_without_question(context: context_pb2.PageContext) -> context_pb2.PageContext:
+    """The page view without what a shopper asked for help: the answers that match it say enough elsewhere."""
+    if context.page_type != context_pb2.PAGE_TYPE_HELP or not context.query:
+        return context
+    known = context_pb2.PageContext()
+    known.CopyFrom(context)
+    known.ClearField("query")
+    return known
+
+
 def exposure(page: Decided) -> events_pb2.Exposure:
     """The page as it is logged: what was shown, and the inputs of everything that had a say."""
     request = page.request
@@ -131,7 +141,7 @@ def exposure(page: Decided) -> events_pb2.Exposure:
         shopper_key=request.shopper_key,
         session_key=request.session_key,
         key_epoch=page.key_epoch,
-        context=request.context,
+        context=context_without_question(request.context),
         slots=[_exposed_slot(page, decision, scoring_rows) for decision in page.decisions],
         scoring_version=page.versions.scoring,
         policy_version=page.versions.policy,

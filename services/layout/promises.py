@@ -147,9 +147,11 @@ def _measure(state: State, segments: Path, rules: Sequence[Rule]) -> bool:
     if total < LEAST_ITEM_COUNT:
         return False
     state.read = read
+    earlier, state.controllers = state.controllers, {}
     farthest: dict[str, float] = {}
     for key, wanted, found in (each for share in watched for each in share.found()):
-        state.controllers.setdefault(key, Controller()).observe(wanted, found)
+        state.controllers[key] = earlier.get(key, Controller())  # whoever is not watched any more is let go
+        state.controllers[key].observe(wanted, found)
         rule = key.partition(":")[0]
         farthest[rule] = min(found / wanted, farthest.get(rule, math.inf))
     for rule, kept in farthest.items():

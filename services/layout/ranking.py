@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,8 @@ def rank(
     }
     shelving = Shelving(holding, modules, items, candidates)
     rows = shelving.arranged(worth)
-    slots = tuple(holding.pinned(view.slots, modules))
+    limits = holding.limits(modules, len(view.slots), view.is_continued)
+    slots = _passable(holding.pinned(view.slots, modules), limits, view)
     pinned_ids = {slot.pinned_module_id for slot in slots}
     shelves = _mended(shelving, view, [*map(Shelf, modules, rows)], pinned_ids)
     standing_count = sum(shelf.can_stand() for shelf in shelves)
@@ -134,9 +135,23 @@ def rank(
         slots=slots[:standing_count],  # more slots than modules could only repeat the filler
         predictions=expected,
         groups=holding.groups(items),
-        limits=holding.limits(modules, len(slots), view.is_continued),
+        limits=limits,
         auction=Auction(bids, holding.floor_micros),
         effects=holding.effects,
+    )
+
+
+def _passable(
+    slots: Sequence[Slot], limits: Mapping[str, policy_pb2.ModuleLimit], view: PageView
+) -> tuple[Slot, ...]:
+    """The slots, with the filler where all that a slot may hold could be too many of a kind."""
+    limited = {module_id for limit in limits.values() for module_id in limit.module_ids}
+    fillers = tuple(module.module_id for module in view.modules if view.is_filler(module))
+    return tuple(
+        replace(slot, allowed_module_ids=(*slot.allowed_module_ids, *fillers))
+        if slot.allowed_module_ids and limited.issuperset(slot.allowed_module_ids)
+        else slot
+        for slot in slots
     )
 
 

@@ -28,6 +28,8 @@ _MOST_OF_TERM = 2.2
 """What a term that stands often brings in BM25, over what its rarity weighs: k1 + 1."""
 _SHORT, _LONG = 4, 7
 """Words below the first are taken as they stand, those below the second may have one error, others two."""
+_LONGEST, _MOST_UNKNOWN = 20, 8
+"""Letters of a word, and words of a question, for which near ones are searched: each takes milliseconds."""
 _MAX_PHRASE_WORDS = 3
 _MAX_HIT_COUNT = 50
 _HEAP_BYTES = 15_000_000
@@ -105,7 +107,7 @@ class Index:
         """
 
     def _find(self, question: str) -> tuple[tuple[str, float], ...]:
-        words = list(dict.fromkeys(self._words.analyze(question)))
+        words = self._tried(dict.fromkeys(self._words.analyze(question)))
         runs = [run for run in dict.fromkeys(self._runs.analyze(question)) if " " not in run]
         clauses = [*self._of_words(words), *self._of_runs(runs)]
         weight = sum(self._rarity(_WORDS, word) for word in words)
@@ -126,6 +128,16 @@ class Index:
         place = {answer_id: place for place, answer_id in enumerate(self._answer_ids)}
         matching = [(answer_id, relevance) for answer_id, relevance in found if relevance >= least]
         return tuple(sorted(matching, key=lambda one: (-one[1], place[one[0]])))
+
+    def _tried(self, words: Iterable[str]) -> list[str]:
+        """The words without unknown ones beyond the first few: near ones of each are searched for."""
+        kept, unknown_count = [], 0
+        for word in words:
+            is_known = bool(self._searcher.doc_freq(_WORDS, word))
+            unknown_count += not is_known
+            if is_known or unknown_count <= _MOST_UNKNOWN:
+                kept.append(word)
+        return kept
 
     def _rarity(self, field: str, term: str) -> float:
         """The weight of a term in BM25: log(1 + (n - df + 0.5) / (df + 0.5))."""
@@ -149,7 +161,7 @@ class Index:
     def _of_word(self, word: str) -> Query:
         if self._searcher.doc_freq(_WORDS, word):
             return Query.term_query(_SCHEMA, _WORDS, word, "freq")
-        if len(word) < _SHORT:
+        if not _SHORT <= len(word) <= _LONGEST:
             return Query.empty_query()
         near = Query.fuzzy_term_query(_SCHEMA, _WORDS, word, 1 if len(word) < _LONG else 2)
         # Such a query scores 1 for whatever it matches.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.layout.v1 import ranking_pb2
+from planogram.policy.v1 import policy_pb2
 from services.common.tensors import from_tensor
 from services.layout import ranking
-from services.layout.rules.document import Fair, Promise, Rule
+from services.layout.rules.document import Fair, Modules, Promise, Rule
 from services.layout.rules.items import Items
 
 Array = np.ndarray[Any, Any]
@@ -26,13 +28,17 @@ class ShownPage:
     """One page of the log.
 
     Attributes:
-        rows: of the items shown, top-down. place: of the slot of each, from 0.
+        segment: of the shopper, as the policy knew it.
+        rows: of the items shown, top-down. place: of the slot of each, from 0. modules: its module.
         click: (N,) predicted probability of a click of every candidate.
     """
 
+    context: context_pb2.PageContext
+    segment: str
     items: Items
     rows: Array
     place: Array
+    modules: Sequence[str]
     click: Array
 
     @classmethod
@@ -45,12 +51,23 @@ class ShownPage:
             if item.plan_row >= 0
         ]
         rows, places = np.array(shown, np.int64).reshape(-1, 2).T
+        modules = [exposure.slots[place].module_id for place in places.tolist()]
+        plan = policy_pb2.PlanPageRequest.FromString(exposure.plan_request)
         now_s = exposure.context.time.seconds
         if inputs.HasField("click_probability"):
             click = from_tensor(inputs.click_probability, "click_probability")
         else:
             click = ranking.predictions(inputs.item_facts, now_s).click
-        return cls(Items(inputs.item_ids, inputs.item_facts, exposure.context, now_s), rows, places, click)
+        items = Items(inputs.item_ids, inputs.item_facts, exposure.context, now_s)
+        return cls(exposure.context, plan.session.segment, items, rows, places, modules, click)
+
+    def of_rule(self, rule: Rule, action: Modules) -> ShownPage | None:
+        """What of the page a rule is about; None where it does not hold."""
+        if not rule.when.holds(self.context, self.segment):
+            return None
+        is_about = np.array([action.is_about(module_id) for module_id in self.modules], bool)
+        modules = [module_id for module_id, is_kept in zip(self.modules, is_about, strict=True) if is_kept]
+        return replace(self, rows=self.rows[is_about], place=self.place[is_about], modules=modules)
 
 
 class Share(Protocol):
@@ -69,16 +86,18 @@ class _Promised:
     """Of the items shown, those that a promise is about."""
 
     def __init__(self, rule: Rule, promise: Promise) -> None:
-        self._key, self._promise = rule.name, promise
+        self._rule, self._promise = rule, promise
         self._kept = self._total = 0
 
     def add(self, page: ShownPage) -> None:
-        self._kept += int(page.items.matching(self._promise)[page.rows].sum())
-        self._total += len(page.rows)
+        own = page.of_rule(self._rule, self._promise)
+        if own is not None:
+            self._kept += int(own.items.matching(self._promise)[own.rows].sum())
+            self._total += len(own.rows)
 
     def found(self) -> Iterator[tuple[str, float, float]]:
         if self._total:
-            yield self._key, self._promise.share, self._kept / self._total
+            yield self._rule.name, self._promise.share, self._kept / self._total
 
 
 class _Fair:
@@ -89,14 +108,17 @@ class _Fair:
     """
 
     def __init__(self, rule: Rule, fair: Fair) -> None:
-        self._name, self._fair = rule.name, fair
+        self._rule, self._fair = rule, fair
         self._seen: dict[str, float] = {}
         self._deserved: dict[str, float] = {}
 
     def add(self, page: ShownPage) -> None:
-        names = page.items.names(self._fair.of)
-        seen = np.bincount(page.rows, 1 / np.log2(page.place + 2.0), minlength=len(names))
-        for name, exposure, click in zip(names, seen.tolist(), page.click.tolist(), strict=True):
+        own = page.of_rule(self._rule, self._fair)
+        if own is None:
+            return
+        names = own.items.names(self._fair.of)
+        seen = np.bincount(own.rows, 1 / np.log2(own.place + 2.0), minlength=len(names))
+        for name, exposure, click in zip(names, seen.tolist(), own.click.tolist(), strict=True):
             if name:
                 self._seen[name] = self._seen.get(name, 0.0) + exposure
                 self._deserved[name] = self._deserved.get(name, 0.0) + click
@@ -107,7 +129,7 @@ class _Fair:
             for name in sorted(self._deserved, key=self._deserved.__getitem__, reverse=True)[:MOST_MEMBERS]:
                 wanted = self._fair.least * self._deserved[name] / deserved
                 if wanted:
-                    yield self._fair.key(self._name, name), wanted, self._seen[name] / seen
+                    yield self._fair.key(self._rule.name, name), wanted, self._seen[name] / seen
 
 
 def watched(rules: Sequence[Rule]) -> list[Share]:

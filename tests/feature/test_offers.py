@@ -129,7 +129,7 @@ def test_a_store_without_lists_says_what_to_do(tmp_path):
 def test_applied_lists_are_part_of_what_prices_were(tmp_path):
     for time, price, previous in ((50, 80.0, 100.0), (70, 100.0, 80.0)):
         version = price_list.publish(tmp_path, [row("a", price, previous)], time, {})
-        price_list.note_applied(tmp_path, Application(version, time))
+        price_list.note(tmp_path, Application(version, time))
     seen = {"a": [(10, 100_000_000), (52, 80_000_000)], "other": [(5, 1)]}
     merged = price_list.with_applied(seen, tmp_path)
     assert merged["a"] == [(10, 100_000_000), (50, 80_000_000), (70, 100_000_000)]
@@ -237,11 +237,13 @@ def test_a_dry_run_sends_nothing_and_a_service_that_is_away_is_told(command, sho
     done = command("offers", "apply", "--dry-run")
     assert done.exit_code == 0
     assert "nothing was sent" in done.output
+    assert price_list.applied(tmp_path / "offers") == []
     monkeypatch.setattr(applying, "_TIMEOUT_S", 0.2)
     done = command("offers", "apply", "--target", "127.0.0.1:1")
     assert done.exit_code == 1
     assert "not all prices were applied" in done.output
-    assert price_list.applied(tmp_path / "offers") == []
+    (begun,) = price_list.applied(tmp_path / "offers")
+    assert begun.begun_us > 0 and begun.applied_us == 0  # how far it came, nobody knows
 
 
 async def test_a_list_reaches_a_running_service_and_is_noted(command, shop, service, settings, tmp_path):

@@ -99,7 +99,7 @@ def listed(store, minute=CHANGE_AT):
     ]
     moment = round((BEGIN + timedelta(minutes=minute)).timestamp() * 1e6)
     version = price_list.publish(store, rows, moment, {"seed": 0})
-    price_list.note_applied(store, Application(version, moment))
+    price_list.note(store, Application(version, moment))
     return version
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from services.common.errors import NotReady
+
 EXAMPLES = Path(__file__).parents[2] / "protos" / "examples"
 PROTOS = EXAMPLES.parent
 TRIES = 5
@@ -64,6 +66,13 @@ async def test_it_shows_a_page_and_reports_events(open_shop, command):
     async with open_shop() as shop:
         output = await printed_in_time(command, shop.target)
     assert "(carousel): i" in output and output.endswith("3 events are on disk\n")
+
+
+async def test_a_page_without_items_is_shown_and_seen(open_shop, command):
+    async with open_shop() as shop:
+        shop.gather.default = NotReady("gone")
+        output = await printed_in_time(command, shop.target)
+    assert "Shop Kitchen (tile): \n" in output and output.endswith("2 events are on disk\n")
 
 
 async def test_it_shows_a_page_of_its_own_where_nobody_answers(command):

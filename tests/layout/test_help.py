@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2, ranking_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common.errors import NotReady
-from services.layout import configuration, replay
+from services.layout import configuration, event_log, replay
 from tests.layout.test_receipts import RULES, planned_shop
 
 CONFIG = Path(configuration.__file__).parent / "config"
@@ -88,6 +89,15 @@ async def test_a_slot_holds_one_of_its_best_answers_and_others_for_want_of_them(
             assert allowed == [names[:2], names[:4], names[:6]]
 
 
+async def test_a_question_is_neither_logged_nor_sent_to_other_services(open_shop):
+    async with open_shop() as shop:
+        await shop.layout.compose(ask("how do I return order 4711"), deadline_s=2)
+        (gathered,) = shop.gather.requests
+        assert gathered.context.query == "" and shop.plan.requests[0].context.query == ""
+    (logged,) = [one for one, _ in event_log.exposures_after(shop.settings.log_path, {}, 10)]
+    assert logged.context.query == "" and b"4711" not in logged.SerializeToString()
+
+
 async def test_without_a_match_contact_and_what_is_asked_most_are_offered(open_shop):
     async with open_shop() as shop:
         page = await shop.layout.compose(ask("xkcd qwrtz"), deadline_s=2)
@@ -114,6 +124,24 @@ async def test_a_policy_lays_out_answers_without_any_items(open_shop, tmp_path):
     assert page.slots[0].answer.relevance > 0 and len(answered(page)) >= 3
     assert {entry.upstream for entry in page.degraded} == {"feature"}
     assert page.versions.policy == "uniform-0"
+
+
+@pytest.mark.parametrize("kinds", [{"most": 1}, {"most": 3, "least_gap": 1}])
+async def test_answers_that_a_rule_keeps_few_or_apart_make_room_for_the_filler(open_shop, tmp_path, kinds):
+    rules = [{"name": "few", "kinds": {"modules": ["answer-*"], **kinds}}]
+    async with planned_shop(open_shop, tmp_path, rules) as shop:
+        page = await shop.layout.compose(ask("how do I return a parcel"), deadline_s=5)
+    assert not page.degraded and len(page.slots) == 5
+    places = [place for place, slot in enumerate(page.slots) if slot.HasField("answer")]
+    assert places[0] == 0 and len(places) <= kinds["most"]
+    assert all(later - place > kinds.get("least_gap", 0) for place, later in itertools.pairwise(places))
+
+
+async def test_a_pinned_answer_stands_in_its_slot_though_it_matches_best(open_shop, tmp_path):
+    rules = [{"name": "late", "pin": {"slot": "third", "module": "answer-return-an-order"}}]
+    async with planned_shop(open_shop, tmp_path, rules) as shop:
+        page = await shop.layout.compose(ask("how do I return a parcel"), deadline_s=5)
+    assert page.slots[2].answer.answer_id == "return-an-order" and not page.degraded
 
 
 async def test_another_question_does_not_get_the_answers_of_the_one_before(open_shop):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from planogram.client import category, home, product, search
 from planogram.common.v1 import context_pb2
-from services.layout import configuration
+from services.layout import configuration, event_log, replay
 from services.layout.conditions import When
 from services.layout.rules import auction, order
 from tests.layout.conftest import gathered
@@ -100,6 +100,9 @@ def half_garden(response):
         weights.update({"kitchen": 1.0, "garden": 2.0})
     session.category_affinities.update({"kitchen": 0.25, "garden": 0.75})
     session.last_click_category, session.is_last_click_dwelled = "garden", True
+    session.module_unclicked_counts.update({"deals-garden": 3, "deals-kitchen": 2})
+    response.past.purchased_rows.extend([1, 2])
+    response.past.purchased_unix_s.extend([1_700_000_000] * 2)
 
 
 SENSITIVE = {"name": "discreet", "sensitive": {"categories": ["garden"]}}
@@ -124,8 +127,17 @@ async def test_sensitive_items_stand_only_where_the_page_is_about_them(ruled):
 
 async def test_what_was_done_with_sensitive_categories_enters_no_plan_and_no_log(ruled):
     async with ruled(SENSITIVE, change=half_garden) as shop:
-        await compose(shop)
+        await compose(shop, category("ada", "visit", "garden"))
         session = shop.plan.requests[-1].session
+        await compose(shop)
+        assert "garden" not in str(shop.plan.requests[-1].session)
+    logged = [one for one, _ in event_log.exposures_after(shop.settings.log_path, {}, 10)]
+    assert len(logged) == 2
+    for exposure in logged:
+        inputs = replay.inflate(exposure.ranking_inputs)
+        rows = {module.module_id: list(module.rows) for module in inputs.modules}
+        assert list(inputs.past.purchased_rows) == [2]
+        assert not any(row % 2 for name in ("for-you", "recently-viewed") for row in rows.get(name, ()))
     assert "garden" not in str(session)
     assert session.category_click_counts == {"kitchen": 1}
     assert session.category_affinities["kitchen"] == pytest.approx(1)

@@ -30,7 +30,8 @@ async function main(target = '127.0.0.1:7070', userId = 'shopper-00042') {
     }
     if (page.pageId) {
       const events = page.slots.slice(0, 2).map(impression);
-      events.push(click(page.slots.flatMap((slot) => slot.items)[0]));
+      const items = page.slots.flatMap((slot) => slot.items); // some pages have none
+      events.push(...items.slice(0, 1).map(click));
       const { storedCount } = await layout.record(events);
       console.log(`${storedCount} events are on disk`);
     }

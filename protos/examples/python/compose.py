@@ -19,9 +19,10 @@ def main(target: str = "127.0.0.1:7070", user_id: str = "shopper-00042") -> None
         for slot in page.slots:
             print(f"{slot.title} ({slot.template_id}): {', '.join(item.item_id for item in slot.items)}")
         if page.page_id:
-            seen = layout.impressions(page.slots[:2])
-            clicked = layout.click(next(item for slot in page.slots for item in slot.items))
-            print(f"{seen.stored_count + clicked.stored_count} events are on disk")
+            stored = layout.impressions(page.slots[:2]).stored_count
+            for item in [item for slot in page.slots for item in slot.items][:1]:  # some pages have none
+                stored += layout.click(item).stored_count
+            print(f"{stored} events are on disk")
 
 
 if __name__ == "__main__":

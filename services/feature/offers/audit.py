@@ -310,10 +310,12 @@ class _Lists:
         """Notes what a page has at another price."""
         current = None
         for one in self._applied:
-            if one.applied_us - CHANGE_US <= page.time_us < one.applied_us + CHANGE_US:
-                return  # both the earlier price and the new one may be seen
-            if one.applied_us <= page.time_us:
-                current = one.version
+            begun_us = one.begun_us or one.applied_us
+            if page.time_us < begun_us - CHANGE_US:
+                break
+            # Until some seconds after the last was sent, both the earlier price and the new one may be seen.
+            is_settled = one.applied_us and page.time_us >= one.applied_us + CHANGE_US
+            current = one.version if is_settled else None
         if current is None:
             return
         prices = self._prices[current]

@@ -105,6 +105,7 @@ def apply(
     """Sends a price list to a running feature service; pages of every worker show it within 5 s."""
     import asyncio
     import time
+    from dataclasses import replace
 
     from rich.console import Console
 
@@ -118,14 +119,16 @@ def apply(
     if dry_run:
         typer.echo(f"{chosen}: nothing was sent")
         return
+    sent = price_list.Application(chosen, 0, time.time_ns() // 1_000)
+    price_list.note(store, sent)
     try:
         unknown = asyncio.run(_send(target, token, rows))
     except UpstreamError as error:
         typer.echo(f"planogram: not all prices were applied: {error}; send the list again", err=True)
         raise typer.Exit(1) from None
+    price_list.note(store, replace(sent, applied_us=time.time_ns() // 1_000))
     if catalogue is not None:
         applying.write_catalogue(catalogue, rows)
-    price_list.note_applied(store, price_list.Application(chosen, time.time_ns() // 1_000))
     typer.echo(f"{chosen}: {len(rows) - len(unknown):,} prices applied")
     if unknown:
         typer.echo(f"{len(unknown):,} items are unknown to the service, such as {unknown[0]!r}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
@@ -60,11 +61,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A list that was sent to the feature service."""
+    """A list that was sent to the feature service; times in microseconds since 1970."""
 
     version: str
     applied_us: int
-    """When the last of it was sent, in microseconds since 1970."""
+    """When the last of it was sent; 0 where that is not known: sending it did not end."""
+    begun_us: int = 0
+    """When the first of it was; 0 where that was not noted."""
 
 
 def rows_of(decisions: Sequence[Decision], from_us: int, until_us: int) -> list[Row]:
@@ -141,15 +144,18 @@ def newest(store: Path) -> str:
     return found[-1]
 
 
-def note_applied(store: Path, application: Application) -> None:
-    """Notes that a list was sent, and points to it."""
+def note(store: Path, application: Application) -> None:
+    """Notes that a list is being sent; once it was, points to it as well."""
     with (store / APPLIED).open("a") as file:
         file.write(json.dumps(asdict(application)) + "\n")
-    artifacts.point(store, application.version)
+        file.flush()
+        os.fsync(file.fileno())
+    if application.applied_us:
+        artifacts.point(store, application.version)
 
 
 def applied(store: Path) -> list[Application]:
-    """All lists that were sent, in order of time.
+    """All lists that were sent, to their end or not, in order of time.
 
     Raises:
         ConfigurationError: for a line that cannot be read.
@@ -157,13 +163,14 @@ def applied(store: Path) -> list[Application]:
     path = store / APPLIED
     if not path.is_file():
         return []
-    found = []
+    found: dict[tuple[str, int], Application] = {}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
-            found.append(Application(**json.loads(line)))
+            one = Application(**json.loads(line))
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"{path}:{number}: {error}") from None
-    return sorted(found, key=lambda one: one.applied_us)
+        found[one.version, one.begun_us or one.applied_us] = one  # its end takes the place of its begin
+    return sorted(found.values(), key=lambda one: one.begun_us or one.applied_us)
 
 
 def with_applied(history: PriceHistory, store: Path) -> PriceHistory:
@@ -174,7 +181,7 @@ def with_applied(history: PriceHistory, store: Path) -> PriceHistory:
             known = merged.setdefault(row.item_id, [])
             if not known:
                 known.append((0, row.previous_price_micros))
-            known.append((application.applied_us, row.price_micros))
+            known.append((application.begun_us or application.applied_us, row.price_micros))
     return {item_id: _changes(known) for item_id, known in merged.items()}
 
 

@@ -22,8 +22,8 @@ class SeenPage:
     Attributes:
         generation: snapshot and pushed changes that its prices are of.
         discount: shares of the list price.
-        is_priced: false where the log holds no prices of it: the page was static, or is of an earlier
-        version.
+        is_priced: false where the log holds no prices of its moment: the page was static or of an earlier
+            version, or candidates of an earlier page stood in.
     """
 
     exposure: events_pb2.Exposure
@@ -67,6 +67,8 @@ def pages(log_path: Path) -> Iterator[SeenPage]:
             raise log_files.LogFileError(
                 f"{log_path}: page {exposure.page_id}: ranking_inputs: {error}"
             ) from None
+        if any(each.startswith("feature:") for each in exposure.degraded):
+            inputs.Clear()  # kept candidates have the prices of their own time
         facts = inputs.item_facts
         yield SeenPage(
             exposure,

@@ -19,7 +19,7 @@ from services.feature.reviews.surge import Surge
 
 ALARM_RAISED = "review_alarm_raised"
 
-_CHUNK_COUNT = 32
+_CHUNK_COUNT = 16
 """Reviews that are read and committed together, so that a caller who gave up gets further the next time."""
 
 Event = events_pb2.Event

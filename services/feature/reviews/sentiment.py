@@ -28,6 +28,10 @@ _MAX_SENTENCE = 400
 """Characters; VADER's time grows with the square of a sentence."""
 
 
+_MAX_EMOJI = 10
+"""Of a sentence; each is read as the words that describe it."""
+
+
 class Review(NamedTuple):
     """What a review says.
 
@@ -61,8 +65,19 @@ def tone(text: str) -> float:
         for part in _SENTENCE_END.split(text)
         for start in range(0, len(part), _MAX_SENTENCE)
     ]
-    scores = [analyser().polarity_scores(each)["compound"] for each in sentences if each.strip()]
+    scores = [analyser().polarity_scores(_tamed(each))["compound"] for each in sentences if each.strip()]
     return sum(scores) / len(scores) if scores else 0.0
+
+
+def _tamed(sentence: str) -> str:
+    """A sentence with no more emoji than are read."""
+    known, found = analyser().emojis, 0
+    kept = []
+    for character in sentence:
+        found += character in known
+        if character not in known or found <= _MAX_EMOJI:
+            kept.append(character)
+    return "".join(kept)
 
 
 @lru_cache(maxsize=1)

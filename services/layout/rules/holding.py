@@ -7,13 +7,13 @@ modules few and apart, pins.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from planogram.common.v1 import context_pb2
 from planogram.policy.v1 import policy_pb2
-from services.layout.blueprint import Module, Slot
+from services.layout.blueprint import ANSWER, Module, Slot
 from services.layout.rules.document import Modules, Rule, Rules, is_page_cap
 from services.layout.rules.effects import Effects
 from services.layout.rules.items import Array, Items
@@ -124,7 +124,31 @@ class Holding:
                 )
         for name, _ in pins.values():
             self.effects.note(name, 1)
-        return [slot.pinned_to(pins[slot.slot_id][1]) if slot.slot_id in pins else slot for slot in slots]
+        if not pins:
+            return list(slots)
+        answers = [each.module_id for each in modules if each.module_id.startswith(ANSWER)]
+        free = _free_of(slots, {slot_id: module_id for slot_id, (_, module_id) in pins.items()}, answers)
+        return [
+            slot.pinned_to(pins[slot.slot_id][1]) if slot.slot_id in pins else free[slot.slot_id]
+            for slot in slots
+        ]
+
+
+def _free_of(slots: Sequence[Slot], pins: Mapping[str, str], answers: Sequence[str]) -> dict[str, Slot]:
+    """The slots that leave pinned modules to their places, as far as they can hold something else.
+
+    Args:
+        answers: module ids, best first; those of answers get as many as there are such slots so far.
+    """
+    left = [module_id for module_id in answers if module_id not in pins.values()]
+    free, place = {}, 0
+    for slot in slots:
+        kept = [each for each in slot.allowed_module_ids if each not in pins.values()]
+        if slot.answer_count and slot.slot_id not in pins:
+            place += 1
+            kept += [each for each in left[:place] if each not in kept]
+        free[slot.slot_id] = replace(slot, allowed_module_ids=tuple(kept)) if kept else slot
+    return free
 
 
 def _members(rule: Rule, modules: Sequence[Module]) -> dict[str, list[str]]:
