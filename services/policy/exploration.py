@@ -51,23 +51,21 @@ def probabilities(values: Array, exploration: Exploration) -> Array:
         result[np.argmax(values)] = 1.0
         return result
     if exploration.mode is Mode.EPSILON_GREEDY:
-        preferred = (values == values.max()).astype(np.float64)
-    else:
-        preferred = _softmax(values.astype(np.float64), exploration.temperature)
-    return _mixed(preferred, exploration.epsilon)
+        return _mixed((values == values.max()).astype(np.float64), exploration.epsilon)
+    return _softmax(values.astype(np.float64), exploration.temperature, exploration.epsilon)
 
 
 @compiled
-def draw(probability: Array, order: Array, uniform: float) -> int:
+def draw(probability: Array, rank: Array, uniform: float) -> int:
     """The choice that a uniform number in [0, 1) falls on.
 
     Args:
         probability: (A,), sums to 1.
-        order: (A,) the choices in an order that does not depend on how the request lists them.
+        rank: (A,) the choices' places in an order that does not depend on how the request lists them.
     """
     aim = uniform * probability.sum()
     drawn, passed = -1, 0.0
-    for choice in order:
+    for choice in np.argsort(rank):
         if probability[choice] > 0.0:  # rounding at the upper end never makes a choice of what has no chance
             drawn, passed = choice, passed + probability[choice]
             if passed > aim:
@@ -76,15 +74,14 @@ def draw(probability: Array, order: Array, uniform: float) -> int:
 
 
 @compiled
-def _softmax(values: Array, temperature: float) -> Array:
-    """(A,) weights, of which the largest is 1."""
+def _softmax(values: Array, temperature: float, epsilon: float) -> Array:
+    """(A,) probabilities by z-scored values, and of epsilon, uniform."""
     centred = values - values.sum() / len(values)
     deviation = math.sqrt((centred * centred).sum() / len(values))
     # Equal values differ by rounding alone; dividing by that would make noise look like preference.
     if deviation <= 1e-9 * max(1.0, np.abs(values).max()):
-        return np.ones(len(values))
-    weights: Array = np.exp((centred - centred.max()) / (deviation * temperature))
-    return weights
+        return _mixed(np.ones(len(values)), epsilon)
+    return _mixed(np.exp((centred - centred.max()) / (deviation * temperature)), epsilon)
 
 
 @compiled

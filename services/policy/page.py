@@ -4,7 +4,8 @@
 The planner masks by them, `space` encodes them, and training replays logged pages through both.
 
 Symbols: N items, M modules, R rows of the longest module, A actions (a module in one of its templates,
-in the order of the request), S slots, G capped groups, K groups of an item, L module limits.
+in the order of the request), S slots, s slots that are left, G capped groups, K groups of an item, L module
+limits.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ SHAPE_LIMIT = 1_024
 
 _NONE = -1
 _but_rows = attrgetter("module_id", "family", "source", "category", "is_filler")
+_of_template = attrgetter(*policy_pb2.Template.DESCRIPTOR.fields_by_name)
 _shapes: dict[Any, Shape] = {}
 
 
@@ -118,8 +120,8 @@ class Facts:
     """(N,) exp(-age / 30 days)."""
     rows: Array
     """(M, R) items of each module, best first; 0 beyond its end."""
-    is_row: Array
-    """(M, R) false beyond a module's end."""
+    length: Array
+    """(M,) how many items each module has."""
     can_fill: Array
     """(A,) true for fillers with enough rows to stand whatever stands above."""
     group: Array
@@ -137,7 +139,10 @@ class Offer:
     count: Array
     """(A,) how many they are."""
     is_enough: Array
-    """(A,) true where they reach the action's minimum."""
+    """(A,) true where they reach the action's minimum; false of modules that stand already, but fillers."""
+    is_crowded: Array
+    """(s, M) true where a slot that is left would hold too many of a kind, or two too near; what stands above
+    counts, and what is pinned below."""
 
 
 class Progress:
@@ -171,32 +176,25 @@ class Progress:
         at all can always stand.
         """
         facts, shape = self.facts, self.facts.shape
-        return Offer(
-            *recounted(
-                facts.rows,
-                facts.is_row,
-                self.is_seen,
-                facts.group,
-                self.group_left,
-                shape.module,
-                shape.min_count,
-                shape.max_count,
-                shape.is_filler,
-            )
+        counted = recounted(
+            facts.rows,
+            facts.length,
+            self.is_seen,
+            self.is_placed,
+            facts.group,
+            self.group_left,
+            shape.module,
+            shape.min_count,
+            shape.max_count,
+            shape.is_filler,
         )
+        return Offer(*counted, self._crowded())
 
-    def crowded(self) -> Array:
-        """(s, A) true where a slot that is left would hold too many of a kind, or two too near.
-
-        What stands above counts, and what is pinned below.
-        """
-        shape, index = self.facts.shape, len(self.actions)
-        limits = shape.limits
-        if not len(limits.most):
-            return np.zeros((len(shape.slots) - index, shape.action_count), bool)
-        is_taken = np.concatenate((self.stands[:, :index], limits.is_pinned[:, index:]), axis=1)
-        modules: Array = crowded(
-            is_taken,
+    def _crowded(self) -> Array:
+        limits, index = self.facts.shape.limits, len(self.actions)
+        return crowded(
+            self.stands,
+            limits.is_pinned,
             limits.pinned,
             limits.is_member,
             limits.most,
@@ -204,11 +202,10 @@ class Progress:
             limits.first_slot,
             index,
         )
-        return modules[:, shape.module]
 
     def rows_of(self, offer: Offer, action: int) -> Array:
         """Items that an action would show, in order."""
-        rows: Array = self.facts.rows[self.facts.shape.module[action], offer.shown[action]]
+        rows: Array = self.facts.rows[self.facts.shape.module[action]][offer.shown[action]]
         return rows
 
     def place(self, action: int, rows: Array) -> None:
@@ -243,7 +240,7 @@ def decode(request: policy_pb2.PlanPageRequest) -> Facts:
         if not 0 <= module.relevance <= 1:
             raise InvalidRequest(f"modules[{index}].relevance", module.relevance, "0 to 1")
     shape = _shape(request)
-    rows, is_row = _rows(request, item_count)
+    rows, length = _rows(request, item_count)
     group, group_limit = _groups(request, item_count)
     return Facts(
         request=request,
@@ -253,8 +250,8 @@ def decode(request: policy_pb2.PlanPageRequest) -> Facts:
         margin=columns["margin"],
         freshness=freshness,
         rows=rows,
-        is_row=is_row,
-        can_fill=shape.is_filler & (is_row.sum(axis=1)[shape.module] >= shape.min_count),
+        length=length,
+        can_fill=shape.is_filler & (length[shape.module] >= shape.min_count),
         group=group,
         group_limit=group_limit,
     )
@@ -263,10 +260,7 @@ def decode(request: policy_pb2.PlanPageRequest) -> Facts:
 def _shape(request: policy_pb2.PlanPageRequest) -> Shape:
     """The page's shape; pages of one blueprint find it ready."""
     key = (
-        tuple(
-            (*_but_rows(module), *map(policy_pb2.Template.SerializeToString, module.templates))
-            for module in request.modules
-        ),
+        tuple((*_but_rows(module), *map(_of_template, module.templates)) for module in request.modules),
         tuple(map(policy_pb2.Slot.SerializeToString, request.slots)),
         tuple(map(policy_pb2.ModuleLimit.SerializeToString, request.module_limits)),
     )
@@ -334,7 +328,7 @@ def _rows(request: policy_pb2.PlanPageRequest, item_count: int) -> tuple[Array, 
     lengths = np.array([len(column) for column in columns])
     width = max(int(lengths.max()), 1)
     is_row = np.arange(width) < lengths[:, None]
-    flat = np.fromiter(chain.from_iterable(columns), np.int64, int(lengths.sum()))
+    flat = np.array(list(chain.from_iterable(column[:] for column in columns)), np.int64)
     rows = np.zeros(is_row.shape, np.int64)
     rows[is_row] = flat
     if len(flat) and not (flat.min() >= 0 and flat.max() < item_count):
@@ -343,7 +337,7 @@ def _rows(request: policy_pb2.PlanPageRequest, item_count: int) -> tuple[Array, 
     index = first_repeating(rows, lengths, item_count)
     if index >= 0:
         raise InvalidRequest(f"modules[{index}].rows", columns[index], "distinct rows")
-    return rows, is_row
+    return rows, lengths
 
 
 def _actions(request: policy_pb2.PlanPageRequest) -> tuple[Array, Array, Array, Array]:

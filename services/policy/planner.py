@@ -19,13 +19,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 
 from services.common.compiled import compiled
 from services.common.errors import Incompatible
 from services.policy.exploration import Exploration, draw, probabilities
-from services.policy.page import Array, Facts, Offer, Progress
+from services.policy.page import Array, Facts, Offer, Progress, Shape
 
 Values = Callable[[Progress, Offer, Array], Array]
 """Values of some actions in the next slot: (progress, offer, actions (a,)) to (a,)."""
@@ -89,7 +90,7 @@ def plan(facts: Facts, values: Values, exploration: Exploration, seed: int) -> l
         if not np.isfinite(worth).all():
             raise FloatingPointError("the policy answered NaN or infinity")
         propensities = probabilities(worth, exploration)
-        place = draw(propensities, np.argsort(facts.shape.draw_rank[feasible]), uniforms[index])
+        place = draw(propensities, facts.shape.draw_rank[feasible], uniforms[index])
         action = int(feasible[place])
         rows = progress.rows_of(offer, action)
         choices.append(
@@ -119,9 +120,10 @@ def slot_masks(progress: Progress, offer: Offer, index: int) -> Array:
         slot.pinned,
         slot.kept,
         shape.is_filler,
-        progress.is_placed[shape.module],
+        shape.module,
+        progress.is_placed,
         offer.is_enough,
-        progress.crowded()[0],
+        offer.is_crowded,
     )
 
 
@@ -131,23 +133,24 @@ def _masks(
     pinned: Array,
     kept: Array,
     is_filler: Array,
+    module: Array,
     is_placed: Array,
     is_enough: Array,
     is_crowded: Array,
 ) -> Array:
-    """(A,) Mask of each action, by what is said of each."""
+    """(A,) Mask of each action, by what is said of each, and of its module (M,); is_crowded: (s, M)."""
     # From what should stand here, a pin, to what may stand rather than nothing.
     claims = np.full(len(allowed), 4)
     for action in range(len(allowed)):
         if allowed[action] and is_enough[action]:
-            is_free = not is_placed[action]
+            is_free = not is_placed[module[action]]
             if pinned[action] and (is_free or is_filler[action]):
                 claims[action] = 0
-            elif is_free and not kept[action] and not is_crowded[action]:
+            elif is_free and not kept[action] and not is_crowded[0, module[action]]:
                 claims[action] = 1
             elif is_filler[action]:
                 claims[action] = 2
-            elif is_free and not is_crowded[action]:
+            elif is_free and not is_crowded[0, module[action]]:
                 claims[action] = 3
     best = claims.min()
     masks = np.empty(len(allowed), np.int64)
@@ -156,14 +159,14 @@ def _masks(
             masks[action] = Mask.NOT_ALLOWED
         elif claims[action] == best and best < 4:
             masks[action] = Mask.NONE
-        elif is_placed[action]:
+        elif is_placed[module[action]]:
             masks[action] = Mask.PLACED
         elif not is_enough[action]:
             masks[action] = Mask.TOO_FEW_ITEMS
         elif best == 0:
             masks[action] = Mask.PINNED
         else:
-            masks[action] = Mask.CROWDED if is_crowded[action] else Mask.RESERVED
+            masks[action] = Mask.CROWDED if is_crowded[0, module[action]] else Mask.RESERVED
     return masks
 
 
@@ -171,9 +174,8 @@ class Outlook:
     """Knows a way to fill the slots below, as long as one of them allows no filler."""
 
     def __init__(self, facts: Facts) -> None:
-        slots = facts.shape.slots
-        hard = [index for index, slot in enumerate(slots) if not (slot.allowed & facts.can_fill).any()]
-        self._last_hard = hard[-1] if hard else -1
+        hard = np.flatnonzero(~(_allowed(facts.shape) & facts.can_fill).any(axis=1))
+        self._last_hard = int(hard[-1]) if len(hard) else -1
         self._nodes_left = SEARCH_LIMIT
         self._way: list[int] | None = None
         self._ways: dict[int, list[int]] = {}
@@ -237,6 +239,12 @@ def _can_follow(progress: Progress, actions: Sequence[int]) -> bool:
             return False
         ahead.place(action, ahead.rows_of(offer, action))
     return True
+
+
+@lru_cache(maxsize=1_024)
+def _allowed(shape: Shape) -> Array:
+    """(S, A) true where an action may stand in a slot."""
+    return np.array([slot.allowed for slot in shape.slots])
 
 
 @compiled

@@ -15,8 +15,9 @@ from services.policy.exploration import Array
 @compiled
 def recounted(
     rows: Array,
-    is_row: Array,
+    length: Array,
     is_seen: Array,
+    is_placed: Array,
     group: Array,
     group_left: Array,
     module: Array,
@@ -26,33 +27,37 @@ def recounted(
 ) -> tuple[Array, Array, Array]:
     """(A, R) rows of its module that each action would show, (A,) how many, (A,) whether they are enough.
 
-    A filler that falls below its minimum repeats items, and where caps alone starve it, it goes over them.
+    What cannot stand again shows nothing. A filler that falls below its minimum repeats items, and where caps
+    alone starve it, it goes over them.
 
     Args:
-        rows: (M, R) items of each module; is_row: (M, R) false beyond its end.
-        is_seen: (N,) true of items that stand above.
+        rows: (M, R) items of each module; length: (M,) how many they are.
+        is_seen: (N,) true of items that stand above; is_placed: (M,) of modules.
         group: (N, K) indexes of the item's capped groups, G where no cap applies; group_left: (G,) room.
         module, min_count, max_count, is_filler: (A,)
     """
-    action_count, width = len(module), rows.shape[1]
-    shown = np.zeros((action_count, width), np.bool_)
+    action_count = len(module)
+    shown = np.zeros((action_count, rows.shape[1]), np.bool_)
     count = np.zeros(action_count, np.int64)
     is_enough = np.zeros(action_count, np.bool_)
     room = np.empty_like(group_left)
     for action in range(action_count):
+        own = module[action]
+        if is_placed[own] and not is_filler[action]:
+            continue
         for effort in range(3):  # new items within caps; then, of a filler, any within caps, and any at all
             for number in range(len(room)):
                 room[number] = max(group_left[number], 0)
             found, shown[action] = 0, False
-            for place in range(width):
+            for place in range(length[own]):
                 if found == max_count[action]:
                     break
-                row = rows[module[action], place]
-                fits = is_row[module[action], place] and (effort > 0 or not is_seen[row])
-                if fits and effort < 2:
-                    fits = _takes_room(group[row], room)
-                found += fits
+                row = rows[own, place]
+                fits = effort > 0 or not is_seen[row]
+                if fits and effort < 2 and len(room):
+                    fits = _takes_room(group, row, room)
                 shown[action, place] = fits
+                found += fits
             is_enough[action] = found >= min_count[action]
             if is_enough[action] or not is_filler[action]:
                 break
@@ -61,14 +66,14 @@ def recounted(
 
 
 @compiled
-def _takes_room(groups: Array, room: Array) -> bool:
-    """Takes a place in each of the groups (K,), in `room` (G,), where all of them have one."""
-    for group in groups:
-        if group < len(room) and room[group] <= 0:
+def _takes_room(group: Array, row: int, room: Array) -> bool:
+    """Takes a place in each of an item's groups, in `room` (G,), where all of them have one."""
+    for place in range(group.shape[1]):
+        if group[row, place] < len(room) and room[group[row, place]] <= 0:
             return False
-    for group in groups:
-        if group < len(room):
-            room[group] -= 1
+    for place in range(group.shape[1]):
+        if group[row, place] < len(room):
+            room[group[row, place]] -= 1
     return True
 
 
@@ -86,7 +91,8 @@ def first_repeating(rows: Array, lengths: Array, item_count: int) -> int:
 
 @compiled
 def crowded(
-    is_taken: Array,
+    stands: Array,
+    is_pinned: Array,
     pinned: Array,
     is_member: Array,
     most: Array,
@@ -97,19 +103,21 @@ def crowded(
     """(s, M) true where a module cannot stand in slot `index`, or one below, for a limit on its kind.
 
     Args:
-        is_taken: (L, S) slots that hold, or are pinned to, a module of a limit.
+        stands: (L, S) slots above `index` that hold a module of a limit; is_pinned: slots pinned to one.
         pinned: (S,) module that each slot is pinned to, against which no limit is held there; -1 for none.
         is_member: (L, M) modules that a limit is about.
         most, gap, first_slot: (L,)
     """
-    limit_count, slot_count = is_taken.shape
+    limit_count, slot_count = is_pinned.shape
     result = np.zeros((slot_count - index, is_member.shape[1]), np.bool_)
     for limit in range(limit_count):
-        total = is_taken[limit].sum()
+        is_taken = is_pinned[limit].copy()
+        is_taken[:index] = stands[limit, :index]
+        total = is_taken.sum()
         for slot in range(index, slot_count):
-            is_out = total - is_taken[limit, slot] >= most[limit] or slot < first_slot[limit]
+            is_out = total - is_taken[slot] >= most[limit] or slot < first_slot[limit]
             for other in range(max(slot - gap[limit], 0), min(slot + gap[limit] + 1, slot_count)):
-                is_out = is_out or (other != slot and is_taken[limit, other])
+                is_out = is_out or (other != slot and is_taken[other])
             if is_out:
                 result[slot - index] |= is_member[limit]
     for slot in range(index, slot_count):

@@ -74,17 +74,20 @@ def left_for(progress: Progress, offer: Offer, actions: Array) -> Array:
     """(s, A + 1) what the slots that are left may hold now; the next one these actions (a,)."""
     shape = progress.facts.shape
     may_stand = _may_stand(shape)[len(progress.actions) :]
-    return _left(may_stand, offer.is_enough, progress.is_placed[shape.module], progress.crowded(), actions)
+    return _left(may_stand, offer.is_enough, shape.module, progress.is_placed, offer.is_crowded, actions)
 
 
 @compiled
-def _left(may_stand: Array, is_enough: Array, is_placed: Array, is_crowded: Array, actions: Array) -> Array:
+def _left(
+    may_stand: Array, is_enough: Array, module: Array, is_placed: Array, is_crowded: Array, actions: Array
+) -> Array:
     left = may_stand.copy()
     left[0] = False
     left[0][actions] = True
-    for slot in range(1, len(left)):
-        for action in range(len(is_enough)):
-            left[slot, action] &= is_enough[action] & ~is_placed[action] & ~is_crowded[slot, action]
+    for action, own in enumerate(module):
+        is_free = is_enough[action] and not is_placed[own]
+        for slot in range(1, len(left)):
+            left[slot, action] &= is_free and not is_crowded[slot, own]
     return left
 
 

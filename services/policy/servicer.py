@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from planogram.common.v1 import choices_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import log
 from services.common.errors import InvalidRequest, NotFound
@@ -27,14 +26,8 @@ _MODES = {
     policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY: Mode.EPSILON_GREEDY,
     policy_pb2.EXPLORATION_MODE_SOFTMAX: Mode.SOFTMAX,
 }
-_REASONS = {
-    Mask.NOT_ALLOWED: policy_pb2.MASK_REASON_NOT_ALLOWED,
-    Mask.PLACED: policy_pb2.MASK_REASON_PLACED,
-    Mask.TOO_FEW_ITEMS: policy_pb2.MASK_REASON_TOO_FEW_ITEMS,
-    Mask.PINNED: policy_pb2.MASK_REASON_PINNED,
-    Mask.RESERVED: policy_pb2.MASK_REASON_RESERVED,
-    Mask.CROWDED: policy_pb2.MASK_REASON_CROWDED,
-}
+_REASONS = np.array([getattr(policy_pb2, f"MASK_REASON_{mask.name}") for mask in Mask if mask])
+"""Codes of the contract, by Mask less one."""
 _MODE_CODES = {mode: code for code, mode in _MODES.items()}
 
 
@@ -91,11 +84,7 @@ def answer(
     """Decodes, plans and encodes; blocks for a millisecond or two."""
     facts = page.decode(request)
     choices = planner.plan(facts, policy.values(facts), exploration, request.seed)
-    return policy_pb2.PlanPageResponse(
-        slots=[
-            _decision(facts.shape, slot.slot_id, choice)
-            for slot, choice in zip(facts.shape.slots, choices, strict=True)
-        ],
+    answered = policy_pb2.PlanPageResponse(
         policy_version=policy.version,
         exploration=policy_pb2.Exploration(
             mode=_MODE_CODES[exploration.mode],
@@ -103,6 +92,9 @@ def answer(
             temperature=exploration.temperature,
         ),
     )
+    for slot, choice in zip(facts.shape.slots, choices, strict=True):
+        _add_decision(answered, facts.shape, slot.slot_id, choice)
+    return answered
 
 
 def exploration_of(message: policy_pb2.Exploration, defaults: Exploration) -> Exploration:
@@ -126,9 +118,9 @@ def _on_wire(value: float) -> float:
     return float(np.float32(value))
 
 
-def _decision(shape: Shape, slot_id: str, choice: Choice) -> policy_pb2.SlotDecision:
-    feasible, masked = choice.feasible, np.flatnonzero(choice.masked)
-    return policy_pb2.SlotDecision(
+def _add_decision(answered: policy_pb2.PlanPageResponse, shape: Shape, slot_id: str, choice: Choice) -> None:
+    """Fills in a slot in place: a message that is put into another is copied."""
+    decision = answered.slots.add(
         slot_id=slot_id,
         module_id=shape.module_ids[shape.module[choice.action]],
         template_id=shape.template_ids[choice.action],
@@ -136,16 +128,14 @@ def _decision(shape: Shape, slot_id: str, choice: Choice) -> policy_pb2.SlotDeci
         q_value=choice.value,
         propensity=choice.propensity,
         is_explored=choice.is_explored,
-        feasible=choices_pb2.FeasibleChoices(
-            module_index=shape.module[feasible].tolist(),
-            template_index=shape.template[feasible].tolist(),
-            propensity=choice.feasible_propensities.tolist(),
-            q_value=choice.feasible_values.tolist(),
-        ),
-        masked=policy_pb2.MaskedModules(
-            module_index=masked.tolist(), reason=[_REASONS[mask] for mask in choice.masked[masked].tolist()]
-        ),
     )
+    feasible, masked = decision.feasible, np.flatnonzero(choice.masked)
+    feasible.module_index.extend(shape.module[choice.feasible].tolist())
+    feasible.template_index.extend(shape.template[choice.feasible].tolist())
+    feasible.propensity.extend(choice.feasible_propensities.tolist())
+    feasible.q_value.extend(choice.feasible_values.tolist())
+    decision.masked.module_index.extend(masked.tolist())
+    decision.masked.reason.extend(_REASONS[choice.masked[masked] - 1].tolist())
 
 
 def _policy_message(policy: Policy, is_current: bool) -> policy_pb2.Policy:

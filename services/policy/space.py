@@ -21,6 +21,7 @@ from functools import lru_cache
 import numpy as np
 
 from planogram.common.v1 import context_pb2
+from services.common.compiled import compiled
 from services.common.tensors import N, TensorSpec, fingerprint
 from services.policy.page import Array, Facts, Offer, Progress, Shape
 
@@ -204,8 +205,8 @@ class PageEncoder:
         self._actions[:, _SESSION_START:_CATEGORY_START] = per_module[facts.shape.module]
         self._actions[:, _LATER_ACTION:-2] = self._described.later_template
         self._actions[:, -2:] = _relevance(facts)[facts.shape.module]
-        # What each item brings; the first three are also looked at for their best.
-        columns = np.stack(
+        # (5, N) what each item brings; the first three are also looked at for their best.
+        self._items = np.stack(
             [
                 facts.click,
                 facts.purchase,
@@ -214,8 +215,6 @@ class PageEncoder:
                 facts.freshness,
             ]
         )
-        # (5, R, M): numpy reduces a first axis several times as fast as a short last one.
-        self._items = columns[:, facts.rows.T]
 
     def state(self, progress: Progress) -> Array:
         """(len(STATE),) float32: the session, the page view and the page so far."""
@@ -238,8 +237,8 @@ class PageEncoder:
 
     def actions(self, progress: Progress, offer: Offer, actions: Array) -> Array:
         """(a, len(ACTION)) float32: what each of these actions would put into the next slot."""
-        shape, described = self._facts.shape, self._described
-        module = shape.module[actions]
+        facts, described = self._facts, self._described
+        shape, module = facts.shape, facts.shape.module[actions]
         result = self._actions[actions]
         if progress.actions:
             above = shape.module[progress.actions]
@@ -249,10 +248,9 @@ class PageEncoder:
             result[:, _CATEGORY_START] = (by_category[category] * described.has_category)[module]
             result[:, _CATEGORY_START + 1] = by_family[family + 1][module]
         count = offer.count[actions]
-        shown = np.take(self._items, module, axis=2)
-        shown *= offer.shown[actions].T
-        click, purchase, margin, miss, freshness = shown.sum(axis=1)
-        best_click, best_purchase, best_margin = shown[:3].max(axis=1)
+        sums, best = _looked_over(self._items, facts.rows, offer.shown, module, actions)
+        click, purchase, margin, miss, freshness = sums
+        best_click, best_purchase, best_margin = best
         per_item = 1.0 / np.maximum(count, 1)
         chances = (best_click, click * per_item, -np.expm1(miss), best_purchase, purchase * per_item)
         result[:, _ITEM_START:_LATER_ACTION] = np.stack(
@@ -276,6 +274,27 @@ def describe(facts: Facts) -> tuple[Array, Array, Array]:
     may_stand = np.logical_or.reduce([slot.allowed for slot in facts.shape.slots]) & offer.is_enough
     everything = np.arange(facts.shape.action_count)
     return encoder.state(progress), encoder.actions(progress, offer, everything), may_stand
+
+
+@compiled
+def _looked_over(
+    items: Array, rows: Array, shown: Array, module: Array, actions: Array
+) -> tuple[Array, Array]:
+    """(5, a) sums of what the shown items bring, (3, a) the best of the first three.
+
+    Args:
+        items: (5, N); rows: (M, R); shown: (A, R); module: (a,) of each of the actions (a,).
+    """
+    sums, best = np.zeros((len(items), len(actions)), items.dtype), np.zeros((3, len(actions)), items.dtype)
+    for number, action in enumerate(actions):
+        for place in range(rows.shape[1]):
+            if shown[action, place]:
+                row = rows[module[number], place]
+                for column in range(len(items)):
+                    sums[column, number] += items[column, row]
+                for column in range(len(best)):
+                    best[column, number] = max(best[column, number], items[column, row])
+    return sums, best
 
 
 @lru_cache(maxsize=1_024)

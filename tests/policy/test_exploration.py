@@ -78,5 +78,5 @@ def test_a_draw_depends_on_ids_and_not_on_places():
     permutation = np.array([2, 0, 1])
     for uniform in np.linspace(0, 0.999, 37):
         straight = draw(probability, np.arange(3), uniform)
-        permuted = draw(probability[permutation], np.argsort(permutation), uniform)
+        permuted = draw(probability[permutation], permutation, uniform)
         assert permutation[permuted] == straight

@@ -105,14 +105,17 @@ def test_what_nobody_knows_is_described_by_its_items_alone(request_):
 
 
 def test_what_stands_above_changes_state_and_actions(request_):
+    request_.modules.add().CopyFrom(request_.modules[0])
+    request_.modules[-1].module_id = "more deals"
     state, actions = encode(request_, [0])
     assert on(state, "promotion_ab") == {"ove"} and state["grid_above"] == 1
     assert state["items_above"] == pytest.approx(np.log(3))
     assert state["miss_above"] == pytest.approx(np.log(0.5 * 0.8), rel=1e-5)
     assert state["slot_index"] == pytest.approx(np.log(2))
-    # Of the deals one item is left, and the category and the family stand above.
-    assert actions[0]["item_count"] == pytest.approx(np.log(2)) and actions[0]["fill"] == 0.5
-    assert actions[0]["category_above"] == 1 and actions[0]["family_above"] == 1
+    # Of more of the same one item is left, and the category and the family stand above.
+    more = actions[-2]
+    assert more["item_count"] == pytest.approx(np.log(2)) and more["fill"] == 0.5
+    assert more["category_above"] == 1 and more["family_above"] == 1
     assert actions[2]["category_above"] == 0 and actions[2]["family_above"] == 0
 
 

@@ -1,8 +1,8 @@
 """How long does it take to decide a page, in process, on one core?
 
-A cascade policy plans large pages, half of whose slots take half of the modules alone, and draws choices by
-the served distribution; the floor is `uniform-0`, which values nothing, on the same pages. Times are of the
-thread, so that other work on the machine counts less; what it does to caches still counts.
+A cascade policy plans large pages of one blueprint, half of whose slots take half of the modules alone, and
+draws choices by the served distribution; the floor is `uniform-0`, which values nothing, on the same pages.
+Times are of the thread, so that other work on the machine counts less; what it does to caches still counts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def run(
     """
     policy = _untrained(seed) if models is None else _current(models)
     random = np.random.default_rng(seed)
-    requests = [request(module_count, slot_count, random) for _ in range(page_count)]
+    blueprint = request(module_count, slot_count, random).slots
+    requests = [request(module_count, slot_count, random, blueprint) for _ in range(page_count)]
     gc.collect()
     gc.freeze()  # as the server does
     own_ms: list[float] = []
@@ -78,8 +80,17 @@ def rows_of(
     ]
 
 
-def request(module_count: int, slot_count: int, random: np.random.Generator) -> policy_pb2.PlanPageRequest:
-    """A page whose modules share items."""
+def request(
+    module_count: int,
+    slot_count: int,
+    random: np.random.Generator,
+    slots: Sequence[policy_pb2.Slot] = (),
+) -> policy_pb2.PlanPageRequest:
+    """A page whose modules share items.
+
+    Args:
+        slots: of the page; drawn where empty.
+    """
     made = policy_pb2.PlanPageRequest(seed=int(random.integers(2**62)))
     made.context.page_type = context_pb2.PAGE_TYPE_HOME
     made.session.page_index = int(random.integers(5))
@@ -102,8 +113,9 @@ def request(module_count: int, slot_count: int, random: np.random.Generator) -> 
         )
         for template_id, least, most in _TEMPLATES:
             module.templates.add(template_id=template_id, min_item_count=least, max_item_count=most)
+    made.slots.extend(slots)
     names = [module.module_id for module in made.modules]
-    for index in range(slot_count):
+    for index in range(len(made.slots), slot_count):
         taken = [names[0], *random.choice(names[1:], len(names) // 2, replace=False)] if index % 2 else []
         made.slots.add(slot_id=f"s{index}", allowed_module_ids=taken)
     return made
