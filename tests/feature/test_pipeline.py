@@ -127,6 +127,42 @@ def test_people_are_no_bots(cleaned: Callable[..., Any], make_event: Callable[..
     assert sum(cleaned(keen).counts.values()) == 0
 
 
+def test_a_robot_without_consent_is_known_by_its_page(
+    cleaned: Callable[..., Any], make_event: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Nobody's pages share the empty session key, so a robot's count alone, and a person's still count."""
+    at = NOW - timedelta(hours=1)
+    robot = [
+        make_event(kind, at + timedelta(milliseconds=after), page_id="r", slot_id=f"s{slot}", item_id="known")
+        for kind, after in (("IMPRESSION", 0), ("CLICK", 50))
+        for slot in range(4)
+    ]
+    person = [
+        make_event("CLICK", at + timedelta(milliseconds=n), page_id="p", slot_id=f"s{n}", item_id="known")
+        for n in range(3)
+    ]
+    slow = [
+        make_event(
+            "CLICK", at + timedelta(milliseconds=334 * n), page_id="q", slot_id=f"s{n}", item_id="known"
+        )
+        for n in range(6)
+    ]
+    order = [
+        make_event("PURCHASE", at, page_id="o", slot_id=f"s{n}", item_id="known", quantity=1)
+        for n in range(6)
+    ]
+    shopper = [
+        make_event("CLICK", at, page_id="k", slot_id=f"s{n}", item_id="known", session_key=SESSION)
+        for n in range(6)
+    ]
+    found = cleaned([*robot, *person, *slow, *order, *shopper])
+    assert {reason: count for reason, count in found.counts.items() if count} == {"bot_rate": len(robot)}
+    write_set_aside(tmp_path, found)
+    assert log.read_set_aside(tmp_path) == log.SetAside(
+        frozenset(), frozenset(event.event_id for event in robot)
+    )
+
+
 def test_rates_are_posterior_means() -> None:
     quality = np.array([0.5, 0.5], np.float32)
     seen = Touches(np.array([0] * 950), np.zeros(950, np.int64))

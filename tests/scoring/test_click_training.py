@@ -91,6 +91,18 @@ def test_re_encoding_gives_what_the_model_saw(log_folder, examined):
             assert arrays[spec.name].tobytes() == exposure.scoring_inputs.shopper_tensors[spec.name].data
 
 
+def test_pages_of_nobody_known_are_of_as_many_people(make, tmp_path):
+    """Intervals over shoppers would otherwise take all who refused to be known for one."""
+    folder = make.log.write(tmp_path, 60)
+    exposures = list(files.read_exposures(folder))
+    for exposure in exposures[::2]:
+        exposure.shopper_key = exposure.session_key = ""
+    files.write(folder, "exposures", [files.exposure_row(exposure) for exposure in exposures], "test")
+    who = data.read(folder).who
+    assert len(set(who[::2].tolist())) == 30
+    assert not set(who[::2].tolist()) & set(who[1::2].tolist())
+
+
 def test_slots_above_one_in_view_count_as_examined(make, tmp_path):
     folder = make.log.write(tmp_path, 80)
     table = files.read_events(folder)

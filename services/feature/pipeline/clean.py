@@ -27,7 +27,7 @@ REASONS: Mapping[str, str] = {
     "missing_item": "no item where the type of event needs one",
     "unknown_item": "an item that is not in the catalogue",
     "forgotten_shopper": "a shopper who asked to be forgotten",
-    "bot_rate": "a session faster than a person can look",
+    "bot_rate": "a session, or a page without one, faster than a person can look",
     "bot_behaviour": "a session that clicks on every page, page after page",
 }
 
@@ -41,11 +41,13 @@ _ACTIONS = ("CLICK", "CART_ADD", "PURCHASE", "RETURN", "RATING")
 _MAX_DWELL_MS = 24 * 3_600_000
 _MAX_QUANTITY = 1_000
 _FIRST_US = 946_684_800_000_000  # 2000-01-01
-_SAME_US = 1_000_000
+_SAME_US = _SECOND_US = 1_000_000
 _CLOCK_SLACK = timedelta(days=1)
 """How far ahead of this machine's clock an event may be."""
 _BOT_PAGES_PER_MINUTE = 20
 _BOT_ACTIONS_PER_MINUTE = 30
+_BOT_CLICKS_PER_SECOND = 3
+"""On one page without a session: what else was done in that minute cannot be told."""
 _BOT_MIN_PAGES = 8
 _BOT_CLICKED_SHARE = 0.95
 
@@ -87,6 +89,9 @@ def clean(folder: Path, item_ids: frozenset[str], forgotten: Mapping[str, int], 
     for reason, sessions in _bots(events, reasons == "").items():
         is_bot = pc.is_in(events.column("session_key"), pa.array(sorted(sessions), pa.string()))
         reasons[_mask(is_bot) & (reasons == "")] = reason
+    hasty = sorted(_hasty_pages(events, reasons == ""))
+    is_bot = pc.is_in(events.column("page_id"), pa.array(hasty, pa.string()))
+    reasons[_mask(is_bot) & (reasons == "")] = "bot_rate"
     is_good = reasons == ""
     rejected = events.filter(pa.array(~is_good))
     rejected = rejected.append_column("reason", pa.array(reasons[~is_good], pa.string()))
@@ -99,9 +104,12 @@ def clean(folder: Path, item_ids: frozenset[str], forgotten: Mapping[str, int], 
 
 
 def write_set_aside(folder: Path, cleaned: Cleaned) -> Path:
-    """Names beside a log what models are not to learn from either: a session as a whole, or one event."""
+    """Names beside a log what models are not to learn from either: a session as a whole, or one event.
+
+    All that happened without consent has no session: of a robot among it the events are named one by one.
+    """
     rows = {
-        (session_key, "", reason) if reason in _OF_SESSIONS else ("", event_id, reason)
+        (session_key, "", reason) if session_key and reason in _OF_SESSIONS else ("", event_id, reason)
         for session_key, event_id, reason in zip(
             *(cleaned.rejected.column(name).to_pylist() for name in ("session_key", "event_id", "reason")),
             strict=True,
@@ -222,6 +230,27 @@ def _bots(events: pa.Table, is_good: NDArray[np.bool_]) -> dict[str, set[str]]:
         and len(clicked_of.get(session, ())) >= _BOT_CLICKED_SHARE * len(found)
     }
     return {"bot_rate": fast, "bot_behaviour": mechanical - fast}
+
+
+def _hasty_pages(events: pa.Table, is_good: NDArray[np.bool_]) -> set[str]:
+    """Pages without a session on which more was clicked within a second than a person can click."""
+    is_click = _mask(pc.equal(events.column("type"), "CLICK"))
+    is_nobodys = _mask(pc.equal(pc.fill_null(events.column("session_key"), ""), ""))
+    part = events.filter(pa.array(is_good & is_click & is_nobodys))
+    times_of: dict[str, list[int]] = {}
+    for page, time_us in zip(
+        part.column("page_id").to_pylist(), part.column("time").cast(pa.int64()).to_pylist(), strict=True
+    ):
+        if page:
+            times_of.setdefault(page, []).append(time_us)
+    return {
+        page
+        for page, times in times_of.items()
+        if any(
+            late - early < _SECOND_US
+            for early, late in zip(times, times[_BOT_CLICKS_PER_SECOND:], strict=False)
+        )
+    }
 
 
 def _duplicate_ids(folder: Path, distinct_count: int) -> pa.Table:

@@ -62,7 +62,7 @@ class Examined:
     times: Array
     """(P,) microseconds since 1970."""
     who: Array
-    """(P,) number of the shopper, or of the session of whom nothing more is known."""
+    """(P,) number of the shopper, of the session where no more is known, or of the page where nothing is."""
     skipped: Mapping[str, int]
     """Pages left out, by reason."""
 
@@ -181,7 +181,7 @@ class _Reader:
         self._read_tensors(exposure.scoring_inputs, scored, where)
         self._rows += rows
         self._lengths.append(len(rows))
-        who = exposure.shopper_key or exposure.session_key
+        who = exposure.shopper_key or exposure.session_key or exposure.page_id
         self._who_of_page.append(self._who.setdefault(who, len(self._who)))
         self.times.append(files.micros(exposure.time))
 
