@@ -169,11 +169,12 @@ def quantise_click(
     from services.common import artifacts
     from services.common.errors import ConfigurationError
     from services.scoring.training.quantise import QuantisationError, quantise
+    from services.scoring.training.weights import WeightsError
 
     named = _named(version, models)
     try:
         artifact = quantise(artifacts.load(models, named), models, log, current)
-    except (LogFileError, QuantisationError, ValueError) as error:
+    except (LogFileError, QuantisationError, WeightsError, ValueError) as error:
         raise ConfigurationError(f"{named} cannot be quantised: {error}") from None
     found = artifact.manifest["metrics"]
     typer.echo(
@@ -219,7 +220,7 @@ def compare_click(
     log: Path = typer.Option(Path("var/log/export"), help="Folder of the exported log."),  # noqa: B008
     models: Path = typer.Option(Path("var/models/click"), help="Store they are in."),  # noqa: B008
 ) -> None:
-    """Prints loss, AUC, distance, time and size of versions, as they serve, on the latest tenth of a log."""
+    """Prints losses, calibration where items stood, distance, time and size on the latest tenth of pages."""
     from rich.console import Console
     from rich.table import Table
 
@@ -227,18 +228,25 @@ def compare_click(
     from services.common import artifacts
     from services.common.errors import ConfigurationError
     from services.scoring.registry import MODEL_FILE
-    from services.scoring.training import data, twins
+    from services.scoring.training import data, twins, weights
     from services.scoring.training.train import split
 
-    graphs = {version: artifacts.load(models, version).file(MODEL_FILE) for version in versions}
     try:
+        named = {version: artifacts.load(models, version) for version in versions}
+        towers = {version: weights.load_tower(artifact) for version, artifact in named.items()}
         _, _, test = split(data.read(log))
+    except weights.WeightsError as error:
+        raise ConfigurationError(f"--models: {error}") from None
     except LogFileError as error:
         raise ConfigurationError(f"--log: {error}") from None
-    table = Table("version", "logloss", "AUC", "largest difference", "CPU of a page, ms", "kB")
-    for version, twin in twins.compare(graphs, test).items():
-        cells = (f"{twin.logloss:.5f}", f"{twin.auc:.4f}", f"{twin.largest_difference:.4f}")
-        table.add_row(version, *cells, f"{twin.page_ms:.3f}", f"{twin.size_bytes / 1e3:,.0f}")
+    graphs = {version: artifact.file(MODEL_FILE) for version, artifact in named.items()}
+    headings = ("logloss", "AUC by shopper", "AUC", "predicted / observed", "largest difference")
+    table = Table("version", *headings, "CPU of a page, ms", "kB")
+    for version, twin in twins.compare(graphs, towers, test).items():
+        cells = (f"{twin.logloss:.5f}", f"{twin.gauc:.4f}", f"{twin.auc:.4f}")
+        ratio, distance = f"{twin.predicted_to_observed:.3f}", f"{twin.largest_difference:.4f}"
+        size = f"{twin.size_bytes / 1e3:,.0f}"
+        table.add_row(version, *cells, ratio, distance, f"{twin.page_ms:.3f}", size)
     Console().print(table)
 
 

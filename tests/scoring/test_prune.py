@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
-from services.common import artifacts
+from services.common import artifacts, cli
 from services.common.artifacts import Artifact
 from services.scoring.registry import BATCHED_FILE, MODEL_FILE, open_model
 from services.scoring.signature import CURRENT, SPECS
@@ -161,8 +162,32 @@ def test_kept_weights_are_the_published_network(make, outcome):
 
 
 def test_twins_are_held_against_the_first(outcome, small, parts):
-    path = outcome.artifact.file(MODEL_FILE)
-    found = twins.compare({"whole": path, "again": path, "pruned": small.file(MODEL_FILE)}, parts[2])
+    path, tower = outcome.artifact.file(MODEL_FILE), weights.load_tower(outcome.artifact)
+    graphs = {"whole": path, "again": path, "pruned": small.file(MODEL_FILE)}
+    towers = {"whole": tower, "again": tower, "pruned": weights.load_tower(small)}
+    found = twins.compare(graphs, towers, parts[2])
     assert found["again"].largest_difference == found["whole"].largest_difference == 0
     assert found["pruned"].largest_difference > 0
     assert found["whole"].logloss == found["again"].logloss != found["pruned"].logloss
+    for name, metrics in (("whole", outcome.metrics), ("pruned", small.manifest["metrics"])):
+        # What training measured of the network and its tower, by the graph and the tower that were kept.
+        assert found[name].logloss == pytest.approx(metrics["click_logloss"], rel=1e-4)
+        assert found[name].gauc == pytest.approx(metrics["click_gauc"], abs=1e-4)
+        ratio = metrics["click_predicted_to_observed"]
+        assert found[name].predicted_to_observed == pytest.approx(ratio, rel=1e-4)
+
+
+def test_versions_of_a_store_are_compared_by_a_command(outcome, log_folder):
+    store, version = outcome.artifact.path.parent, outcome.artifact.version
+    arguments = ["compare", "click", version, "--log", str(log_folder), "--models", str(store)]
+    found = CliRunner().invoke(cli.application(), arguments, env={"COLUMNS": "200"})
+    assert found.exit_code == 0, found.output
+    for text in (version, f"{outcome.metrics['click_gauc']:.4f}", "predicted / observed"):
+        assert text in found.output
+
+
+def test_a_version_without_a_tower_is_not_compared(outcome):
+    manifest = dict(outcome.artifact.manifest)
+    manifest["files"] = {MODEL_FILE: manifest["files"][MODEL_FILE]}
+    with pytest.raises(weights.WeightsError, match="have no tower"):
+        weights.load_tower(Artifact(outcome.artifact.version, outcome.artifact.path, manifest))

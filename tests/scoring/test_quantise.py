@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
+import torch
 
 from services.common import artifacts
 from services.scoring.registry import BATCHED_FILE, MODEL_FILE, open_model
 from services.scoring.signature import CURRENT
-from services.scoring.training import quantise
+from services.scoring.training import quantise, weights
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,31 @@ def test_an_int8_version_is_near_its_origin_and_its_manifest_says_how_near(make,
     assert found["int8_click_mean_difference"] <= found["int8_click_largest_difference"] < 0.05
     assert found["click_auc"] == outcome.metrics["click_auc"]
     assert min(found["int8_page_ms"], found["fp32_page_ms"]) > 0
+
+
+def test_heads_and_products_without_weights_stay_whole(outcome, rounded):
+    model = onnx.load(outcome.artifact.file(MODEL_FILE))
+    left = quantise.left_whole(model)
+    assert left
+    small = onnx.load(rounded.file(MODEL_FILE))
+    names = {node.name: node.op_type for node in small.graph.node}
+    assert all(names[name] in ("MatMul", "Gemm") for name in left)
+    assert sum(kind in ("QLinearMatMul", "QGemm") for kind in names.values()) > 5
+
+
+def test_an_int8_version_keeps_the_tower_of_its_origin(outcome, rounded):
+    found, origin = (weights.load_tower(each).state_dict() for each in (rounded, outcome.artifact))
+    assert found.keys() == origin.keys()
+    assert all(torch.equal(found[name], origin[name]) for name in origin)
+
+
+def test_a_version_from_before_towers_were_kept_can_be_rounded(outcome, log_folder, tmp_path):
+    manifest = dict(outcome.artifact.manifest)
+    manifest["files"] = {name: digest for name, digest in manifest["files"].items() if name.endswith("onnx")}
+    old = artifacts.Artifact(outcome.artifact.version, outcome.artifact.path, manifest)
+    found = quantise.quantise(old, tmp_path, log_folder)
+    assert not weights.has_tower(found)
+    assert found.manifest["metrics"]["int8_click_logloss"] > 0
 
 
 def test_an_int8_version_stands_beside_and_is_smaller(outcome, rounded):

@@ -96,7 +96,10 @@ def prune(
         path = Path(folder) / MODEL_FILE
         export(trained.network, path)
         metrics["export_difference"] = compare(trained.network, path, examined)
-        metrics |= twins.metrics(twins.compare({"fp32": source.file(MODEL_FILE), "pruned": path}, test))
+        weights.keep_tower(trained.tower, Path(folder))
+        graphs = {"fp32": source.file(MODEL_FILE), "pruned": path}
+        towers = {"fp32": objective.tower, "pruned": trained.tower}
+        metrics |= twins.metrics(twins.compare(graphs, towers, test))
         metrics |= {
             "whole_click_logloss": before["click_logloss"],
             "whole_parameter_count": float(parameter_count(objective.network)),

@@ -3,7 +3,8 @@
 Static quantisation: what enters and leaves each matrix product is rounded by a range that was seen on pages
 of the log. Dynamic quantisation is faster, and of no use here: it takes the range of each run, so that an
 item's score depends on the items beside it. Embeddings stay as they are; rounding them saves memory and
-costs time.
+costs time. So do products that have no weights, and those that end in one number: there is nothing to save,
+and what they say is a chance in hundreds, which rounding would move by some of its parts.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from services.common import artifacts
 from services.common.artifacts import Artifact
 from services.scoring.registry import BATCHED_FILE, MODEL_FILE
-from services.scoring.training import data, twins
+from services.scoring.training import data, twins, weights
 from services.scoring.training.data import Array
 from services.scoring.training.export import page_arrays
 from services.scoring.training.train import split
@@ -51,8 +52,10 @@ def quantise(source: Artifact, models: Path, log: Path, is_current: bool = False
 
     Raises:
         LogFileError: for a log that cannot be read, or has too few pages.
+        WeightsError: for a tower that cannot be read.
         QuantisationError: where it loses more than `LARGEST_LOSS`; nothing is published then.
     """
+    tower = weights.load_tower(source) if weights.has_tower(source) else None
     learned, _, test = split(data.read(log))
     count = min(learned.page_count, RANGE_PAGES)
     pages = [page_arrays(learned, page * learned.page_count // count) for page in range(count)]
@@ -61,7 +64,9 @@ def quantise(source: Artifact, models: Path, log: Path, is_current: bool = False
             if source.file(name).is_file():
                 to_int8(source.file(name), Path(folder) / name, pages)
         graphs = {"fp32": source.file(MODEL_FILE), "int8": Path(folder) / MODEL_FILE}
-        metrics = twins.metrics(twins.compare(graphs, test))
+        if tower is not None:
+            weights.keep_tower(tower, Path(folder))
+        metrics = twins.metrics(twins.compare(graphs, dict.fromkeys(graphs, tower), test))
         loss = metrics["int8_click_logloss"] / metrics["fp32_click_logloss"] - 1
         if not loss <= LARGEST_LOSS:
             raise QuantisationError(
@@ -92,7 +97,16 @@ def to_int8(source: Path, target: Path, pages: Sequence[Mapping[str, Array]]) ->
             op_types_to_quantize=_OPERATORS,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            nodes_to_exclude=left_whole(model),
         )
+
+
+def left_whole(model: onnx.ModelProto) -> list[str]:
+    """Names of the matrix products that are not worth rounding: without weights, or of one column."""
+    shapes = {weights.name: tuple(weights.dims) for weights in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type in _OPERATORS]
+    found = {node.name: [shapes[name] for name in node.input[:2] if name in shapes] for node in products}
+    return [name for name, read in found.items() if not read or 1 in read[0]]
 
 
 class _Pages(CalibrationDataReader):
