@@ -7,7 +7,7 @@ EXTRAS := feature,scoring,policy,layout,local,training,evaluation,simulator,stor
 PAGE ?= home
 SUBJECT ?=
 
-.PHONY: help setup demo demo-once up status down compose load test test-peers lint protos clean bench-policy bench-click bench-%
+.PHONY: help setup demo demo-once up status down compose load test test-peers lint protos clean bench-policy bench-click bench-text bench-%
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,11 +51,14 @@ bench-policy: .venv-peers/.installed ## Own learners, or with ARGS=--peers other
 bench-click: .venv-peers/.installed ## The click model against other libraries' models: make bench-click ARGS='--log FOLDER'
 	@.venv-peers/bin/python -m services.common.cli bench click $(ARGS)
 
+bench-text: .venv-peers/.installed ## The click model with items' texts read in several ways: make bench-text ARGS='--log FOLDER'
+	@.venv-peers/bin/python -m services.common.cli bench text $(ARGS)
+
 .venv-peers/.installed: $(BIN)/.installed services/local/bench/policy/peers/requirements.txt
 	@$(BIN)/python -m services.local.bench.policy.peers.environment .venv-peers constraints.txt && touch $@
 
 test-peers: .venv-peers/.installed ## Test the benchmark's use of other libraries, in their environment
-	@.venv-peers/bin/python -m pytest tests/bench/test_peer_libraries.py tests/bench/test_click_peer_libraries.py
+	@.venv-peers/bin/python -m pytest tests/bench/test_peer_libraries.py tests/bench/test_click_peer_libraries.py tests/bench/test_text_peer_libraries.py
 
 bench-%: setup ## Measure one thing against its floor: bench-page, bench-plan, bench-front, bench-composer
 	@$(BIN)/planogram bench $*

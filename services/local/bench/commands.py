@@ -242,6 +242,30 @@ def bench_click(
         raise ConfigurationError(f"--log: {error}") from None
 
 
+@bench.command("text")
+def bench_text(
+    log: Annotated[Path, typer.Option(help="Folder of the exported log.")] = Path("var/log/export"),
+    catalogue: Annotated[Path, typer.Option(help="Items of that log.")] = Path("var/catalogue/items.parquet"),
+    seeds: Annotated[int, typer.Option(min=1, help="How often each learns.")] = 2,
+    entrants: Annotated[str, typer.Option(help="Names, by semicolons; all if empty.")] = "",
+) -> None:
+    """The click model with items' vectors from hashed words, n-grams, a small encoder, and none, on one log.
+
+    A fifth of the items is held out of what is learned from; known and new ones are judged apart.
+    """
+    import sys
+
+    from planogram.files.log import LogFileError
+    from services.common.errors import ConfigurationError
+    from services.local.bench.text import run
+
+    names = [name.strip() for name in entrants.split(";") if name.strip()]
+    try:
+        run.run(log, catalogue, seeds, names, " ".join(["planogram", *sys.argv[1:]]), say=typer.echo)
+    except LogFileError as error:
+        raise ConfigurationError(f"--log: {error}") from None
+
+
 @bench.command("composer")
 def bench_composer(
     worlds: Annotated[str, typer.Option(help="Seeds: 100-102, or 100,102.")] = "100-102",

@@ -105,7 +105,7 @@ def fit(entrant: Entrant, case: Case, seed: int, setting: str) -> Run:
     answer = entrant.fit(case, seed)
     figures = judge(answer, case)
     figures |= {"fit_s": time.perf_counter() - begun, "fit_cpu_s": time.process_time() - busy}
-    return Run(entrant.name, seed, setting, figures, *_by_shopper(answer, case))
+    return Run(entrant.name, seed, setting, figures, *by_shopper(answer, case))
 
 
 def judge(answer: Answer, case: Case) -> dict[str, float]:
@@ -129,7 +129,7 @@ def judge(answer: Answer, case: Case) -> dict[str, float]:
     return found
 
 
-def _by_shopper(answer: Answer, case: Case) -> tuple[Array, Array, Array]:
+def by_shopper(answer: Answer, case: Case) -> tuple[Array, Array, Array]:
     """Loss, AUC and rows of each shopper."""
     who = np.repeat(case.test.who, np.diff(case.test.offsets))
     observed, found = case.test.click, []
