@@ -6,6 +6,7 @@ Symbols: N items, D width.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,12 @@ def static_words(texts: Texts) -> Array:
 
     The mean of its tokens' vectors, which were distilled from a large language model's. Nothing is fetched.
     """
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
     import wordllama
 
+    root.setLevel(level)  # importing it sets up the log of everybody
+    root.handlers[:] = handlers
     here = Path(wordllama.__file__).parent  # it looks for its tokenizer in the folder of downloads alone
     encoder = wordllama.WordLlama.load(cache_dir=here, disable_download=True)
     found = np.asarray(encoder.embed(_lines(texts), norm=True), np.float64)
