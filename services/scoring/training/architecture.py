@@ -38,7 +38,7 @@ class Architecture:
         cross_count: cross layers beside the perceptron.
         hidden_widths: of the perceptron; of each expert where there are several.
         has_matches: counts what the shopper did with the very item, its category and its brand.
-        has_text: reads the items' vectors; without, the same inputs are zeros.
+        has_text: reads the items' vectors, of words and co-clicks; without, the same inputs are zeros.
     """
 
     encoder: Encoder = Encoder.ATTENTION
