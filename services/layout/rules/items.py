@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -38,14 +38,17 @@ class Items:
         self._facts = facts
         self._context = context
         self._past = past or feature_pb2.ShopperPast()
-        self._numbers: dict[Kind, Array] = {}
+        self._columns: dict[str, Array] = {}
+        self._numbers: dict[Kind, tuple[Array, dict[str, int]]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def column(self, name: str) -> Array:
         """(N,) float64: a numeric column of the facts."""
-        return np.fromiter(getattr(self._facts, name), np.float64, len(self))
+        if name not in self._columns:
+            self._columns[name] = np.fromiter(getattr(self._facts, name), np.float64, len(self))
+        return self._columns[name]
 
     def names(self, kind: Kind) -> list[str]:
         """(N,) the brand, seller or category of each; empty where it is unknown."""
@@ -53,12 +56,16 @@ class Items:
 
     def numbers(self, kind: Kind) -> Array:
         """(N,) a number per brand, seller or category, from 0; -1 where it is unknown."""
-        if kind not in self._numbers:
-            names = self.names(kind)
-            known = {name: number for number, name in enumerate(filter(None, dict.fromkeys(names)))}
-            known[""] = -1
-            self._numbers[kind] = np.fromiter(map(known.__getitem__, names), np.int64, len(self))
-        return self._numbers[kind]
+        return self._numbered(kind)[0]
+
+    def number_of(self, kind: Kind) -> Mapping[str, int]:
+        """The number of each brand, seller or category of the page; -1, which comes first, of no name."""
+        return self._numbered(kind)[1]
+
+    @cached_property
+    def row_of(self) -> Mapping[str, int]:
+        """The row of each item."""
+        return {item_id: row for row, item_id in enumerate(self.ids)}
 
     @cached_property
     def price(self) -> Array:
@@ -80,14 +87,14 @@ class Items:
         """(N,) true where all that the match gives holds."""
         found = np.ones(len(self), bool)
         if match.items:
-            found &= self._are(self.ids, match.items)
+            found &= self._are(match.items)
         for kind, names in (
             ("brand", match.brands),
             ("seller", match.sellers),
             ("category", match.categories),
         ):
             if names:
-                found &= self._are(getattr(self._facts, kind), names)
+                found &= self._of(kind, names)
         if match.below_price is not None:
             found &= self.price < match.below_price
         if match.above_price is not None:
@@ -111,9 +118,9 @@ class Items:
         if rule.what == "under_review":
             return self.is_under_review
         if rule.what == "in_cart":
-            return self._are(self.ids, self._context.cart_item_ids)
+            return self._are(self._context.cart_item_ids)
         if rule.what == "current_item":
-            return self._are(self.ids, (self._context.item_id,))
+            return self._are((self._context.item_id,))
         past = self._past
         rows, times = (
             (past.purchased_rows, past.purchased_unix_s)
@@ -127,7 +134,7 @@ class Items:
 
     def of_categories(self, categories: Collection[str]) -> Array:
         """(N,) true for items of one of the categories."""
-        return self._are(self._facts.category, categories)
+        return self._of("category", categories)
 
     def is_page_about(self, categories: Collection[str]) -> bool:
         """True on pages that name such a category, and where a search is answered."""
@@ -140,11 +147,21 @@ class Items:
             return np.zeros(len(self), bool)
         return np.fromiter([item_digest(item_id) in digests for item_id in self.ids], bool, len(self))
 
-    def _are(self, values: Sequence[str], wanted: Collection[str]) -> Array:
-        names = frozenset(wanted)
-        if len(names) == 1:
-            (name,) = names
-            return np.fromiter([value == name for value in values], bool, len(self))
-        if not names:
-            return np.zeros(len(self), bool)
-        return np.fromiter([value in names for value in values], bool, len(self))
+    def _are(self, item_ids: Iterable[str]) -> Array:
+        found = np.zeros(len(self), bool)
+        found[[self.row_of[item_id] for item_id in item_ids if item_id in self.row_of]] = True
+        return found
+
+    def _of(self, kind: Kind, names: Iterable[str]) -> Array:
+        numbers, number_of = self._numbered(kind)
+        is_meant = np.zeros(len(number_of), bool)  # by number, and what is unknown in the last place
+        is_meant[[number_of[name] for name in names if name in number_of]] = True
+        found: Array = is_meant[numbers]
+        return found
+
+    def _numbered(self, kind: Kind) -> tuple[Array, dict[str, int]]:
+        if kind not in self._numbers:
+            number_of = {"": -1}
+            numbers = [number_of.setdefault(name, len(number_of) - 1) for name in getattr(self._facts, kind)]
+            self._numbers[kind] = np.array(numbers, np.int64), number_of
+        return self._numbers[kind]

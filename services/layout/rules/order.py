@@ -1,7 +1,8 @@
 """In which order do modules show their items?
 
-Each function changes, in place, the rows of the modules that it reaches, and answers in how many something
-changed. Shelves are padded: M modules of up to R rows; behind a module's count, rows mean nothing. N items.
+First rows are sorted by what they are worth. Then each function changes, in place, the rows of the modules
+that it reaches, and answers in how many something changed. Shelves are padded: M modules of up to R rows;
+behind a module's count, rows mean nothing. N items.
 """
 
 from __future__ import annotations
@@ -41,6 +42,17 @@ class Traits(NamedTuple):
 
 
 @compiled
+def offered(shelves: Shelves, item_count: int) -> Array:
+    """(N,) true for items of any module."""
+    rows, count = shelves
+    found = np.zeros(item_count, np.bool_)
+    for module in range(len(count)):
+        for place in range(count[module]):
+            found[rows[module, place]] = True
+    return found
+
+
+@compiled
 def without(shelves: Shelves, is_reached: Array, is_out: Array) -> int:
     """Leaves out items; answers how many rows that were.
 
@@ -60,6 +72,74 @@ def without(shelves: Shelves, is_reached: Array, is_out: Array) -> int:
             total += count[module] - kept
             count[module] = kept
     return total
+
+
+@compiled
+def keyed(shelves: Shelves, orders: Array, worth: Array) -> Array:
+    """(M, R) what each row is worth: in its module's order, or the less the further down it stands.
+
+    Args:
+        orders: (M,) by which row of `worth`; -1 for the order that the module has. worth: (K, N)
+    """
+    rows, count = shelves
+    key = np.zeros(rows.shape)
+    for module in range(len(count)):
+        for place in range(count[module]):
+            if orders[module] < 0:
+                key[module, place] = 1.0 / (2.0 + place)
+            else:
+                key[module, place] = worth[orders[module], rows[module, place]]
+    return key
+
+
+@compiled
+def weigh(shelves: Shelves, key: Array, is_reached: Array, factor: Array) -> None:
+    """Multiplies what rows are worth; what loses money loses less.
+
+    Args:
+        key: (M, R) what each row is worth, changed in place. is_reached: (M,) factor: (N,)
+    """
+    rows, count = shelves
+    for module in range(len(count)):
+        if is_reached[module]:
+            for place in range(count[module]):
+                weight = factor[rows[module, place]]
+                if key[module, place] > 0:
+                    key[module, place] *= weight
+                else:
+                    key[module, place] /= weight
+
+
+@compiled
+def sort(shelves: Shelves, key: Array) -> None:
+    """Puts the rows that are worth most first.
+
+    Args:
+        key: (M, R) what each row is worth, brought into the same order.
+    """
+    rows, count = shelves
+    for module in range(len(count)):
+        length = count[module]
+        sorting = np.argsort(-key[module, :length], kind="mergesort")
+        rows[module, :length] = rows[module, :length][sorting]
+        key[module, :length] = key[module, :length][sorting]
+
+
+@compiled
+def bury(shelves: Shelves, key: Array, is_reached: Array, is_meant: Array) -> None:
+    """Puts some items last, in the order that they have.
+
+    Args:
+        key: (M, R) what each row is worth, brought into the same order. is_reached: (M,) is_meant: (N,)
+    """
+    rows, count = shelves
+    for module in range(len(count)):
+        if is_reached[module]:
+            length = count[module]
+            is_last = is_meant[rows[module, :length]]
+            sorting = np.concatenate(((~is_last).nonzero()[0], is_last.nonzero()[0]))
+            rows[module, :length] = rows[module, :length][sorting]
+            key[module, :length] = key[module, :length][sorting]
 
 
 @compiled
@@ -175,7 +255,8 @@ def likeness(traits: Traits, one: int, other: int) -> float:
 def relevant(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, strength: float) -> int:
     """Takes, each time, the most of (1 - strength) quality - strength likeness to what stands before.
 
-    Carbonell and Goldstein, "The use of MMR", SIGIR 1998.
+    Carbonell and Goldstein, "The use of MMR", SIGIR 1998; lazily, by Minoux, "Accelerated greedy algorithms",
+    1978: likeness to what stands before is looked at only for items that could be next.
 
     Args:
         is_reached: (M,) worth: (M, R) of the rows; of a module, its largest counts as 1.
@@ -187,20 +268,19 @@ def relevant(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, 
         if not is_reached[module] or depth < 3:
             continue
         before = rows[module, :depth].copy()
-        scale = max(worth[module, :depth].max(), 1e-12)
-        nearest = np.zeros(depth)
-        is_used = np.zeros(depth, np.bool_)
+        quality = (1 - strength) * worth[module, :depth] / max(worth[module, :depth].max(), 1e-12)
+        score = quality.copy()
+        nearest, seen = np.zeros(depth), np.zeros(depth, np.int64)
         for place in range(depth):
-            best, most = -1, -np.inf
-            for other in range(depth):
-                score = (1 - strength) * worth[module, other] / scale - strength * nearest[other]
-                if not is_used[other] and score > most:
-                    best, most = other, score
-            is_used[best] = True
+            best = np.argmax(score)
+            while seen[best] < place:  # scores only fall: the best of all is the best, once it is up to date
+                for above in range(seen[best], place):
+                    nearest[best] = max(nearest[best], likeness(traits, rows[module, above], before[best]))
+                seen[best] = place
+                score[best] = quality[best] - strength * nearest[best]
+                best = np.argmax(score)
             rows[module, place] = before[best]
-            for other in range(depth):
-                if not is_used[other]:
-                    nearest[other] = max(nearest[other], likeness(traits, before[best], before[other]))
+            score[best] = -np.inf
         changed += not np.array_equal(before, rows[module, :depth])
     return changed
 
@@ -257,9 +337,13 @@ def warm_up() -> None:
     reached, numbers = np.ones(1, bool), np.array([0, 1, 0, 1])
     traits = Traits(numbers, numbers, numbers, np.ones(4))
     shelves = Shelves(np.arange(4)[None].copy(), np.array([4]))
-    without(shelves, reached, numbers > 1)
+    worth = keyed(shelves, np.zeros(1, np.int64), np.ones((1, 4)))
+    weigh(shelves, worth, reached, np.ones(4))
+    sort(shelves, worth)
+    bury(shelves, worth, reached, numbers > 1)
+    without(shelves, reached, ~offered(shelves, 4))
     capped(shelves, reached, numbers, 4)
     spread(shelves, reached, numbers, 3, 4)
     freshened(shelves, reached, numbers > 0, 0.5)
     for vary in VARIETY.values():
-        vary(shelves, reached, np.ones((1, 4)), traits, 0.5)
+        vary(shelves, reached, worth, traits, 0.5)
