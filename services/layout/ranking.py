@@ -12,12 +12,14 @@ from planogram.feature.v1 import feature_pb2
 from planogram.policy.v1 import policy_pb2
 from services.layout.admission import PageView
 from services.layout.blueprint import Module, Slot
+from services.layout.columns import lists
 from services.layout.rules import order
 from services.layout.rules.effects import Effects
 from services.layout.rules.holding import Groups, Holding
 from services.layout.rules.items import Items
+from services.layout.rules.order import Shelves
 from services.layout.rules.programme import ORDERS
-from services.layout.rules.shelving import Shelving, padded
+from services.layout.rules.shelving import Shelving
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -112,8 +114,8 @@ def rank(
     holding = Holding(view.configuration.rules, modules, view.context, segment, promise_factors, is_hurried)
     programme = holding.programme
     items = Items(gathered.item_ids, gathered.item_facts, view.context, view.time_s, gathered.past)
-    found = {module.module_id: module.rows[:] for module in gathered.modules}
-    candidates = padded([found.get(module.module_id, ()) for module in modules])
+    found = {module.module_id: module for module in gathered.modules}
+    candidates = Shelves(*lists([found.get(module.module_id) for module in modules], "rows"))
     if view.shown_item_digests:
         order.without(candidates, programme.everywhere, items.shown(view.shown_item_digests))
     bids = items.column("bid_micros")

@@ -511,7 +511,7 @@ def test_variety_is_that_of_the_plain_formula(method, plain, strength):
         if len(before) < 3:
             assert after == before
             continue
-        alike = np.array([[order.likeness(traits, one, other) for other in before] for one in before])
+        alike = order.likeness(traits, np.array(before))
         assert np.diag(alike) == pytest.approx([1 - 0.35 * (traits.brand[row] < 0) for row in before])
         np.fill_diagonal(alike, 1.0)
         assert after == plain(before, worth[before] / worth[before].max(), alike, strength)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from services.layout.rules.items import Array
+from services.layout.columns import Array
 
 
 def charges(

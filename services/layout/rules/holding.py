@@ -13,9 +13,10 @@ import numpy as np
 
 from planogram.common.v1 import context_pb2
 from services.layout.blueprint import ANSWER, Module, Slot
+from services.layout.columns import Array
 from services.layout.rules.document import Rule, Rules, is_page_cap
 from services.layout.rules.effects import Effects
-from services.layout.rules.items import Array, Items
+from services.layout.rules.items import Items
 from services.layout.rules.programme import programme
 
 

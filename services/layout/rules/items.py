@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
+from services.layout.columns import Array, Columns
 from services.layout.rules.document import Exclude, Kind, Match
 from services.layout.tokens import item_digest
-
-Array = np.ndarray[Any, Any]
 
 DAY_S = 86_400.0
 
 
 class Items:
-    """The N items of a page; columns are decoded when a rule first asks for them."""
+    """The N items of a page."""
 
     def __init__(
         self,
@@ -35,32 +33,33 @@ class Items:
         """
         self.ids = ids
         self.now_s = now_s
-        self._facts = facts
+        self._facts = Columns(facts, len(ids))
         self._context = context
         self._past = past or feature_pb2.ShopperPast()
-        self._columns: dict[str, Array] = {}
-        self._numbers: dict[Kind, tuple[Array, dict[str, int]]] = {}
+        self._number_of: dict[Kind, Mapping[str, int]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def column(self, name: str) -> Array:
         """(N,) float64: a numeric column of the facts."""
-        if name not in self._columns:
-            self._columns[name] = np.fromiter(getattr(self._facts, name), np.float64, len(self))
-        return self._columns[name]
+        return self._facts.values(name)
 
     def names(self, kind: Kind) -> list[str]:
         """(N,) the brand, seller or category of each; empty where it is unknown."""
-        return list(getattr(self._facts, kind))
+        nobody, *names = self.number_of(kind)
+        known = (*names, nobody)  # by number; that of no name is -1, the last
+        return [known[number] for number in self.numbers(kind).tolist()]
 
     def numbers(self, kind: Kind) -> Array:
         """(N,) a number per brand, seller or category, from 0; -1 where it is unknown."""
-        return self._numbered(kind)[0]
+        return self._facts.numbers(kind)
 
     def number_of(self, kind: Kind) -> Mapping[str, int]:
         """The number of each brand, seller or category of the page; -1, which comes first, of no name."""
-        return self._numbered(kind)[1]
+        if kind not in self._number_of:
+            self._number_of[kind] = self._facts.number_of(kind)
+        return self._number_of[kind]
 
     @cached_property
     def row_of(self) -> Mapping[str, int]:
@@ -80,8 +79,7 @@ class Items:
     @cached_property
     def is_under_review(self) -> Array:
         """(N,) bad reviews surged, and nobody has looked at them; of logs that do not say so, no item."""
-        flags = self._facts.is_under_review
-        return np.fromiter(flags, bool, len(self)) if flags else np.zeros(len(self), bool)
+        return self.column("is_under_review") > 0
 
     def matching(self, match: Match) -> Array:
         """(N,) true where all that the match gives holds."""
@@ -153,15 +151,8 @@ class Items:
         return found
 
     def _of(self, kind: Kind, names: Iterable[str]) -> Array:
-        numbers, number_of = self._numbered(kind)
+        number_of = self.number_of(kind)
         is_meant = np.zeros(len(number_of), bool)  # by number, and what is unknown in the last place
         is_meant[[number_of[name] for name in names if name in number_of]] = True
-        found: Array = is_meant[numbers]
+        found: Array = is_meant[self.numbers(kind)]
         return found
-
-    def _numbered(self, kind: Kind) -> tuple[Array, dict[str, int]]:
-        if kind not in self._numbers:
-            number_of = {"": -1}
-            numbers = [number_of.setdefault(name, len(number_of) - 1) for name in getattr(self._facts, kind)]
-            self._numbers[kind] = np.array(numbers, np.int64), number_of
-        return self._numbers[kind]

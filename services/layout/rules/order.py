@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.common.compiled import compiled
-from services.layout.rules.items import Array
+from services.layout.columns import Array
 
 DEPTH = 24
 """Places of a module that likeness is looked at for; what lies behind stays as it is."""
@@ -241,22 +241,30 @@ def freshened(shelves: Shelves, is_reached: Array, is_fresh: Array, share: float
 
 
 @compiled
-def likeness(traits: Traits, one: int, other: int) -> float:
-    """How alike two items are, 0 to 1: same category, brand, seller, near in price."""
-    category, brand, seller, log_price = traits
-    alike = _PRICE * np.exp(-abs(log_price[one] - log_price[other]))
-    alike += _CATEGORY * (category[one] == category[other] and category[one] >= 0)
-    alike += _BRAND * (brand[one] == brand[other] and brand[one] >= 0)
-    alike += _SELLER * (seller[one] == seller[other] and seller[one] >= 0)
-    return float(alike)
+def likeness(traits: Traits, rows: Array) -> Array:
+    """(R, R) how alike items are, 0 to 1: same category, brand, seller, near in price.
+
+    Args:
+        rows: (R,) which items.
+    """
+    category, brand, seller = traits.category[rows], traits.brand[rows], traits.seller[rows]
+    log_price = traits.log_price[rows]
+    found = np.empty((len(rows), len(rows)))
+    for one in range(len(rows)):
+        for other in range(one + 1):
+            alike = _PRICE * np.exp(-abs(log_price[one] - log_price[other]))
+            alike += _CATEGORY * (category[one] == category[other] and category[one] >= 0)
+            alike += _BRAND * (brand[one] == brand[other] and brand[one] >= 0)
+            alike += _SELLER * (seller[one] == seller[other] and seller[one] >= 0)
+            found[one, other] = found[other, one] = alike
+    return found
 
 
 @compiled
 def relevant(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, strength: float) -> int:
     """Takes, each time, the most of (1 - strength) quality - strength likeness to what stands before.
 
-    Carbonell and Goldstein, "The use of MMR", SIGIR 1998; lazily, by Minoux, "Accelerated greedy algorithms",
-    1978: likeness to what stands before is looked at only for items that could be next.
+    Carbonell and Goldstein, "The use of MMR", SIGIR 1998.
 
     Args:
         is_reached: (M,) worth: (M, R) of the rows; of a module, its largest counts as 1.
@@ -268,19 +276,20 @@ def relevant(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, 
         if not is_reached[module] or depth < 3:
             continue
         before = rows[module, :depth].copy()
+        alike = likeness(traits, before)
         quality = (1 - strength) * worth[module, :depth] / max(worth[module, :depth].max(), 1e-12)
-        score = quality.copy()
-        nearest, seen = np.zeros(depth), np.zeros(depth, np.int64)
+        nearest = np.zeros(depth)
+        is_used = np.zeros(depth, np.bool_)
         for place in range(depth):
-            best = np.argmax(score)
-            while seen[best] < place:  # scores only fall: the best of all is the best, once it is up to date
-                for above in range(seen[best], place):
-                    nearest[best] = max(nearest[best], likeness(traits, rows[module, above], before[best]))
-                seen[best] = place
-                score[best] = quality[best] - strength * nearest[best]
-                best = np.argmax(score)
+            best, most = -1, -np.inf
+            for other in range(depth):
+                score = quality[other] - strength * nearest[other]
+                if not is_used[other] and score > most:
+                    best, most = other, score
+            is_used[best] = True
             rows[module, place] = before[best]
-            score[best] = -np.inf
+            for other in range(depth):
+                nearest[other] = max(nearest[other], alike[best, other])
         changed += not np.array_equal(before, rows[module, :depth])
     return changed
 
@@ -302,6 +311,7 @@ def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits,
         if not is_reached[module] or depth < 3:
             continue
         before = rows[module, :depth].copy()
+        alike = likeness(traits, before) / (1 + _RIDGE)
         scale = max(worth[module, :depth].max(), 1e-12)
         gain = np.exp(np.minimum((1 - strength) / (2 * strength) * worth[module, :depth] / scale, 50.0))
         rest = gain * gain
@@ -318,11 +328,10 @@ def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits,
             for other in range(depth):
                 if is_used[other]:
                     continue
-                alike = likeness(traits, before[best], before[other]) / (1 + _RIDGE)
                 explained = 0.0
                 for earlier in range(place):
                     explained += factors[best, earlier] * factors[other, earlier]
-                factors[other, place] = (alike * gain[best] * gain[other] - explained) / pivot
+                factors[other, place] = (alike[best, other] * gain[best] * gain[other] - explained) / pivot
                 rest[other] -= factors[other, place] ** 2
         changed += not np.array_equal(before, rows[module, :depth])
     return changed

@@ -10,8 +10,8 @@ import numpy as np
 
 from planogram.policy.v1 import policy_pb2
 from services.layout.blueprint import Kind
+from services.layout.columns import Array
 from services.layout.rules.document import Modules, Rule, Rules
-from services.layout.rules.items import Array
 
 ORDERS = ("value", "bid")
 """What items of a module can be sorted by; others keep the order of their source."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
+from services.layout.columns import Array
 from services.layout.rules import order
 from services.layout.rules.document import Modules, Rule, Sensitive, is_page_cap
 from services.layout.rules.holding import Holding
-from services.layout.rules.items import Array, Items
+from services.layout.rules.items import Items
 from services.layout.rules.order import Shelves, Traits
 from services.layout.rules.programme import Programme
 
@@ -220,15 +220,6 @@ class Shelving:
     def _hiding(self, rows: Sequence[int]) -> list[str]:
         """Names of the rules that keep one of these items from pages."""
         return [removal.rule.name for removal in self._removals if removal.is_out[list(rows)].any()]
-
-
-def padded(rows: Sequence[Sequence[int]]) -> Shelves:
-    """Shelves of the rows of M modules."""
-    count = np.array([len(each) for each in rows], np.int64)
-    shelves = np.zeros((len(rows), int(count.max(initial=0))), np.int64)
-    flat = np.fromiter(chain.from_iterable(rows), np.int64, int(count.sum()))
-    shelves[np.arange(shelves.shape[1]) < count[:, None]] = flat
-    return Shelves(shelves, count)
 
 
 def _copy(shelves: Shelves) -> Shelves:
