@@ -276,6 +276,8 @@ def modules_of(
             modules.append(module)
         elif context.category:
             modules.append(replace(module, category=context.category))
+    if not given:
+        return tuple(modules)
     if len(given) > MAX_CALLER_MODULES:
         raise InvalidRequest("modules", f"{len(given)} modules", f"at most {MAX_CALLER_MODULES} modules")
     templates = tuple(

@@ -67,7 +67,7 @@ class Decided:
             return [0] * len(decision.rows)
         auction = self.ranked.auction
         return charges(
-            decision.rows,
+            decision.rows[:],
             self.ranked.shelves[place].rows,
             auction.bid_micros,
             self.predictions.click,
@@ -92,13 +92,13 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
     request = page.request
     blueprints = request.configuration.blueprints
     pins = {slot.slot_id: slot.pinned_module_id for slot in page.ranked.slots}
-    token = _token_of_page(page).SerializeToString()
+    shared = _token_of_page(page).SerializeToString()
     for decision, charges_micros in zip(page.decisions, page.charges, strict=True):
         module = page.modules[decision.module_id]
         # Serialised messages may be concatenated, which merges them: what all tokens share is made once.
         stem = signer.stem(
             "track",
-            token
+            shared
             + token_pb2.TrackingToken(
                 slot_id=decision.slot_id,
                 module_id=module.module_id,
@@ -107,6 +107,8 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
                 propensity=decision.propensity,
             ).SerializeToString(),
         )
+        item_ids = [page.item_ids[row] for row in decision.rows]
+        own_token, *tokens = stem.sign([b"", *map(_token_of_item, item_ids, charges_micros)])
         slot = layout_pb2.Slot(
             slot_id=decision.slot_id,
             module_id=module.module_id,
@@ -119,7 +121,7 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
                 pins.get(decision.slot_id) == module.module_id,
                 page.is_planned,
             ),
-            tracking_token=stem.sign(),
+            tracking_token=own_token,
             propensity=decision.propensity,
             is_explored=decision.is_explored,
             is_ad=module.is_ad,
@@ -127,10 +129,8 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
             column_count=blueprints.templates[decision.template_id].columns.get(request.context.device, 1),
             answer=_answer(module, request),
         )
-        for row, charge in zip(decision.rows, charges_micros, strict=True):
-            item_id = page.item_ids[row]
-            own_token = stem.sign(_token_of_item(item_id, charge))
-            slot.items.add(item_id=item_id, tracking_token=own_token, charge_micros=charge)
+        for item_id, token, charge in zip(item_ids, tokens, charges_micros, strict=True):
+            slot.items.add(item_id=item_id, tracking_token=token, charge_micros=charge)
         yield slot
 
 

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from services.common.errors import InvalidRequest
 T = TypeVar("T", bound=Message)
 
 _SIGNATURE_BYTES = 16
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 MAX_TOKEN_BYTES = 8_192
 MAX_CURSOR_BYTES = 24_576
 """64 modules of 64 bytes and 24 items each: (64 x (66 + 24 x 8) + 100) x 4 / 3 is 22,149."""
@@ -56,11 +57,15 @@ class Stem:
     def __init__(self, key: bytes, purpose: str, content: bytes) -> None:
         self._mac, self._content = _mac(key, purpose, content), content
 
-    def sign(self, rest: bytes = b"") -> str:
-        """Signature, stem and rest as URL-safe text."""
+    def sign(self, rests: Iterable[bytes]) -> list[str]:
+        """Of each rest: signature, stem and rest as URL-safe text."""
+        lines = [binascii.b2a_base64(self._signed(rest)) for rest in rests]
+        return b"".join(lines).translate(_URL_SAFE, delete=b"=").decode().split()
+
+    def _signed(self, rest: bytes) -> bytes:
         mac = self._mac.copy()
         mac.update(rest)
-        return base64.urlsafe_b64encode(mac.digest() + self._content + rest).rstrip(b"=").decode()
+        return mac.digest() + self._content + rest
 
 
 class Signer:
@@ -71,7 +76,7 @@ class Signer:
 
     def sign(self, purpose: str, content: bytes) -> str:
         """Signature and content as URL-safe text."""
-        return self.stem(purpose, content).sign()
+        return self.stem(purpose, content).sign([b""])[0]
 
     def stem(self, purpose: str, content: bytes) -> Stem:
         """Signs what begins with this content."""

@@ -76,12 +76,12 @@ class Holding:
                 continue
             numbers = items.numbers(rule.cap.of)  # type: ignore[union-attr]
             most = rule.cap.most  # type: ignore[union-attr]
-            counts = np.bincount(numbers[numbers >= 0], minlength=1)
-            crowded = np.flatnonzero(counts > most)
-            if len(crowded):
-                columns.append(np.where(numbers >= 0, numbers + first, -1))
+            counts = np.bincount(numbers + 1)[1:]  # without those that are of no kind
+            crowded = (counts > most).nonzero()[0].tolist()
+            if crowded:
+                columns.append(np.where(numbers < 0, -1, numbers + first))
                 names.append(rule.name)
-                limits |= {first + int(kind): most for kind in crowded}
+                limits |= dict.fromkeys([first + kind for kind in crowded], most)
                 first += len(counts)
         if not columns:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -84,30 +84,33 @@ class Items:
     def matching(self, match: Match) -> Array:
         """(N,) true where all that the match gives holds."""
         found = np.ones(len(self), bool)
-        if match.items:
-            found &= self._are(match.items)
-        for kind, names in (
-            ("brand", match.brands),
-            ("seller", match.sellers),
-            ("category", match.categories),
-        ):
-            if names:
-                found &= self._of(kind, names)
-        if match.below_price is not None:
-            found &= self.price < match.below_price
-        if match.above_price is not None:
-            found &= self.price > match.above_price
-        if match.least_discount is not None:
-            found &= self.column("discount") >= match.least_discount
-        if match.newer_than_days is not None:
-            found &= self.age_days < match.newer_than_days
-        if match.older_than_days is not None:
-            found &= self.age_days > match.older_than_days
-        if match.least_age_rating is not None:
-            found &= self.column("age_rating") >= match.least_age_rating
-        if match.what == "under_review":
-            found &= self.is_under_review
+        for condition in self._conditions(match):
+            found &= condition
         return found
+
+    def _conditions(self, match: Match) -> Iterator[Array]:
+        if match.items:
+            yield self._are(match.items)
+        if match.brands:
+            yield self._of("brand", match.brands)
+        if match.sellers:
+            yield self._of("seller", match.sellers)
+        if match.categories:
+            yield self._of("category", match.categories)
+        if match.below_price is not None:
+            yield self.price < match.below_price
+        if match.above_price is not None:
+            yield self.price > match.above_price
+        if match.least_discount is not None:
+            yield self.column("discount") >= match.least_discount
+        if match.newer_than_days is not None:
+            yield self.age_days < match.newer_than_days
+        if match.older_than_days is not None:
+            yield self.age_days > match.older_than_days
+        if match.least_age_rating is not None:
+            yield self.column("age_rating") >= match.least_age_rating
+        if match.what == "under_review":
+            yield self.is_under_review
 
     def excluded(self, rule: Exclude) -> Array:
         """(N,) true for what the page view rules out."""
@@ -151,8 +154,11 @@ class Items:
         return found
 
     def _of(self, kind: Kind, names: Iterable[str]) -> Array:
-        number_of = self.number_of(kind)
+        number_of, numbers = self.number_of(kind), self.numbers(kind)
+        meant = [number_of[name] for name in names if name in number_of]
+        if len(meant) == 1:
+            return numbers == meant[0]
         is_meant = np.zeros(len(number_of), bool)  # by number, and what is unknown in the last place
-        is_meant[[number_of[name] for name in names if name in number_of]] = True
-        found: Array = is_meant[self.numbers(kind)]
+        is_meant[meant] = True
+        found: Array = is_meant[numbers]
         return found

@@ -29,6 +29,7 @@ class Programme:
         reached: by rule, (M,) the modules that it is about; those in their source's order have to be named
             where it changes the order.
         orders: (M,) the place in ORDERS of what each is sorted by; -1 where it keeps its source's order.
+        place_of: the place of each module, by its id.
         everywhere, ads, personal: (M,) all modules, and those that are paid for, or of the shopper's past.
     """
 
@@ -37,6 +38,7 @@ class Programme:
     by_action: Mapping[str, Sequence[Rule]]
     reached: Mapping[str, Array]
     orders: Array
+    place_of: Mapping[str, int]
     everywhere: Array
     ads: Array
     personal: Array
@@ -76,6 +78,7 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
         by_action=by_action,
         reached=reached,
         orders=np.array([ORDERS.index(m.order) if m.order in ORDERS else -1 for m in modules], np.int64),
+        place_of={module.module_id: place for place, module in enumerate(modules)},
         everywhere=np.ones(len(modules), bool),
         ads=np.array([module.is_ad for module in modules], bool),
         personal=np.array([module.is_personal for module in modules], bool),

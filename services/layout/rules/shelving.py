@@ -199,7 +199,7 @@ class Shelving:
 
     def _lead(self, rows: list[list[int]], admitted: Shelves) -> None:
         """Brings the items forward that rules put first, as far as they may be shown."""
-        places = {module.module_id: place for place, module in enumerate(self.programme.modules)}
+        places = self.programme.place_of
         for rule in self.holding.of("lead"):
             lead = rule.lead
             if lead is None or lead.module not in places:
