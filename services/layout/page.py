@@ -129,8 +129,9 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
             column_count=blueprints.templates[decision.template_id].columns.get(request.context.device, 1),
             answer=_answer(module, request),
         )
+        add = slot.items.add
         for item_id, token, charge in zip(item_ids, tokens, charges_micros, strict=True):
-            slot.items.add(item_id=item_id, tracking_token=token, charge_micros=charge)
+            add(item_id=item_id, tracking_token=token, charge_micros=charge)
         yield slot
 
 

@@ -128,11 +128,11 @@ def rank(
     rows = shelving.arranged(np.array([worth[name] for name in ORDERS], np.float64))
     limits = programme.limits(len(view.slots), view.is_continued)
     slots = _passable(holding.pinned(view.slots, modules), limits, view)
-    pinned_ids = {slot.pinned_module_id for slot in slots}
-    shelves = _mended(shelving, view, [*map(Shelf, modules, rows)], pinned_ids)
+    _mend(rows, shelving, view, modules, {slot.pinned_module_id for slot in slots})
+    shelves = tuple(Shelf(module, own[:MAX_RANKED_COUNT]) for module, own in zip(modules, rows, strict=True))
     standing_count = sum(shelf.can_stand() for shelf in shelves)
     return Ranked(
-        shelves=tuple(Shelf(shelf.module, shelf.rows[:MAX_RANKED_COUNT]) for shelf in shelves),
+        shelves=shelves,
         slots=slots[:standing_count],  # more slots than modules could only repeat the filler
         predictions=expected,
         groups=holding.groups(items),
@@ -156,27 +156,28 @@ def _passable(
     )
 
 
-def _mended(
-    shelving: Shelving, view: PageView, shelves: list[Shelf], pinned_ids: Collection[str]
-) -> list[Shelf]:
+def _mend(
+    rows: list[list[int]],
+    shelving: Shelving,
+    view: PageView,
+    modules: Sequence[Module],
+    pinned_ids: Collection[str],
+) -> None:
     """What rules left too little of: a filler gets back what caps took; a pinned module is reported."""
-    must_stand = {view.blueprint.filler_id, *pinned_ids}
-    for place, shelf in enumerate(shelves):
-        module = shelf.module
-        if shelf.can_stand() or module.module_id not in must_stand:
-            continue
-        offered_count = int(shelving.candidates.length[place])
-        if offered_count < module.least_count:
+    for place, module in enumerate(modules):
+        count, offered_count = len(rows[place]), int(shelving.candidates.length[place])
+        is_left_enough = count >= module.least_count or offered_count < module.least_count
+        if is_left_enough or not (view.is_filler(module) or module.module_id in pinned_ids):
             continue
         if view.is_filler(module):
-            shelves[place] = Shelf(module, shelving.admitted(place))
-        done = "it stands over its caps" if shelves[place].can_stand() else "it does not stand"
+            rows[place] = shelving.admitted(place)
+        is_standing = len(rows[place]) >= module.least_count
+        done = "it stands over its caps" if is_standing else "it does not stand"
         shelving.holding.effects.conflict(
             shelving.starving(place),
-            f"{module.module_id} is left {len(shelf.rows)} of {offered_count} items and wants "
+            f"{module.module_id} is left {count} of {offered_count} items and wants "
             f"{module.least_count}: {done}",
         )
-    return shelves
 
 
 def note_plan(ranked: Ranked, decisions: Sequence[policy_pb2.SlotDecision]) -> None:

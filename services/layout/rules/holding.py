@@ -89,12 +89,11 @@ class Holding:
 
     def pinned(self, slots: Sequence[Slot], modules: Sequence[Module]) -> list[Slot]:
         """The slots with the pins of rules in place of the blueprint's own."""
-        offered = {module.module_id for module in modules}
         known = {slot.slot_id for slot in slots}
         pins: dict[str, tuple[str, str]] = {}
         for rule in self.of("pin"):
             pin = rule.pin
-            if pin is None or pin.slot not in known or pin.module not in offered:
+            if pin is None or pin.slot not in known or pin.module not in self.programme.place_of:
                 continue  # a rule for other pages
             other, _ = pins.setdefault(pin.slot, (rule.name, pin.module))
             if other != rule.name:
