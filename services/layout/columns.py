@@ -89,10 +89,10 @@ def varint(content: Array, at: int) -> tuple[int, int]:
     """A whole number of seven bits a byte, the lowest first, and where the next thing begins."""
     value = shift = 0
     while content[at] >= 128:
-        value |= np.int64(content[at] & 127) << shift
+        value |= int(content[at] & 127) << shift
         shift += 7
         at += 1
-    return value | np.int64(content[at]) << shift, at + 1
+    return value | int(content[at]) << shift, at + 1
 
 
 @compiled
@@ -100,7 +100,7 @@ def digest(content: Array, begin: int, end: int, seed: int) -> int:
     """FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/) of a text, without its sign."""
     value = seed ^ 0x4BF29CE484222325
     for at in range(begin, end):
-        value = (value ^ np.int64(content[at])) * 0x100000001B3
+        value = (value ^ int(content[at])) * 0x100000001B3
     return (value ^ value >> 32) & 0x7FFFFFFF
 
 

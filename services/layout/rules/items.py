@@ -156,9 +156,7 @@ class Items:
     def _of(self, kind: Kind, names: Iterable[str]) -> Array:
         number_of, numbers = self.number_of(kind), self.numbers(kind)
         meant = [number_of[name] for name in names if name in number_of]
-        if len(meant) == 1:
-            return numbers == meant[0]
         is_meant = np.zeros(len(number_of), bool)  # by number, and what is unknown in the last place
         is_meant[meant] = True
-        found: Array = is_meant[numbers]
+        found: Array = numbers == meant[0] if len(meant) == 1 else is_meant[numbers]
         return found

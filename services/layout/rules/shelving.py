@@ -122,7 +122,7 @@ class Shelving:
         for rule, is_reached, is_everywhere, is_out in self._removals:
             if is_everywhere:
                 everywhere |= is_out
-                effects.note(rule.name, np.count_nonzero(is_out & is_offered))
+                effects.note(rule.name, int(np.count_nonzero(is_out & is_offered)))
             else:
                 effects.note(rule.name, order.without(shelves, is_reached, is_out))
         if everywhere.any():
@@ -138,13 +138,13 @@ class Shelving:
         key: Array = order.keyed(shelves, self.programme.orders, worth)
         for rule, factor in self._factors():
             order.weigh(shelves, key, reached[rule.name], factor)
-            note(rule.name, np.count_nonzero(factor != 1.0))
+            note(rule.name, int(np.count_nonzero(factor != 1.0)))
         order.sort(shelves, key)
         for rule in self.holding.of("bury"):
             if rule.bury is not None:
                 is_meant = self.items.matching(rule.bury)
                 order.bury(shelves, key, reached[rule.name], is_meant)
-                note(rule.name, np.count_nonzero(is_meant))
+                note(rule.name, int(np.count_nonzero(is_meant)))
         return key
 
     def _factors(self) -> Iterable[tuple[Rule, Array]]:
