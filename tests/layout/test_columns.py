@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from planogram.feature.v1 import feature_pb2
+from services.layout import columns as compiled
 from services.layout.columns import Columns, lists
 
 int64, int32 = st.integers(-(2**63), 2**63 - 1), st.integers(-(2**31), 2**31 - 1)
 text = st.text(max_size=200) | st.sampled_from(("", "oak", "oaks", "ash"))
 item = st.tuples(text, text, int64, int32, st.floats(width=32, allow_nan=False), st.booleans())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    compiled.warm_up()
 
 
 @given(st.lists(item, max_size=60))
