@@ -17,6 +17,7 @@ from services.common.pseudonyms import Pseudonyms
 from services.layout import conditions
 from services.layout.answers import Offered
 from services.layout.blueprint import ANSWER, CONTEXT, Blueprint, Blueprints, Module, Slot
+from services.layout.conditions import DEVICES, PAGE_TYPES
 from services.layout.configuration import Configuration
 from services.layout.experiments import Assignment
 from services.layout.tokens import MAX_CURSOR_BYTES, Signer, shown_digests
@@ -165,10 +166,10 @@ class Admission:
     def _context(self, given: context_pb2.PageContext, now_s: float) -> context_pb2.PageContext:
         context = context_pb2.PageContext()
         context.CopyFrom(given)
-        if given.page_type not in context_pb2.PageType.values() or not given.page_type:
+        if given.page_type not in PAGE_TYPES.values():
             names = ", ".join(context_pb2.PageType.keys()[1:])
             raise InvalidRequest("context.page_type", given.page_type, f"one of {names}")
-        if given.device not in context_pb2.Device.values() or not given.device:
+        if given.device not in DEVICES.values():
             context.device = context_pb2.DEVICE_DESKTOP
         if given.locale and not _LOCALE.fullmatch(given.locale):
             raise InvalidRequest(
@@ -275,6 +276,8 @@ def modules_of(
             modules.append(module)
         elif context.category:
             modules.append(replace(module, category=context.category))
+    if not given:
+        return tuple(modules)
     if len(given) > MAX_CALLER_MODULES:
         raise InvalidRequest("modules", f"{len(given)} modules", f"at most {MAX_CALLER_MODULES} modules")
     templates = tuple(

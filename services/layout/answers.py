@@ -77,8 +77,10 @@ class Answers:
 
         Where none matches a question, contact comes first.
         """
+        if not count:
+            return ()
         holding = [each for each in self.by_module_id.values() if each.module.when.holds(context, None)]
-        if not count or not holding:
+        if not holding:
             return ()
         found: dict[str, Offered] = {}
         if context.query.strip():

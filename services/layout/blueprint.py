@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -47,9 +48,9 @@ SUBJECT_SOURCES = frozenset(
 """What they hold depends on the page's item, cart or query."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """A way to draw a module."""
+    """A way to draw a module; a configuration has each once."""
 
     template_id: str
     min_item_count: int
@@ -58,7 +59,28 @@ class Template:
     """Items beside each other, by device; 1 where a device is missing."""
 
 
-@dataclass(frozen=True, slots=True)
+class Kind(NamedTuple):
+    """What rules and plans go by of a module, beside its items: a key for what is worked out once."""
+
+    module_id: str
+    family: str
+    source: feature_pb2.CandidateSource
+    source_name: str
+    category: str
+    order: str
+    templates: tuple[Template, ...]
+    is_answer: bool
+
+    @property
+    def is_ad(self) -> bool:
+        return self.source == feature_pb2.CANDIDATE_SOURCE_SPONSORED
+
+    @property
+    def is_personal(self) -> bool:
+        return self.source in PERSONAL_SOURCES
+
+
+@dataclass(frozen=True)
 class Module:
     """Something a slot can hold."""
 
@@ -80,7 +102,26 @@ class Module:
     def is_answer(self) -> bool:
         return self.relevance is not None
 
-    @property
+    @cached_property
+    def kind(self) -> Kind:
+        """What it has in common with the same module on other pages."""
+        return Kind(
+            self.module_id,
+            self.family,
+            self.source,
+            self.source_name,
+            self.category,
+            self.order,
+            self.templates,
+            self.is_answer,
+        )
+
+    @cached_property
+    def least_count(self) -> int:
+        """The fewest items that any of its templates can stand with."""
+        return min(template.min_item_count for template in self.templates)
+
+    @cached_property
     def largest_count(self) -> int:
         """The most items that any of its templates shows."""
         return max(template.max_item_count for template in self.templates)

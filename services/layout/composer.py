@@ -128,25 +128,11 @@ class Composer:
 
     async def _gather(self, request: PageRequest, progress: Progress) -> feature_pb2.GatherPageResponse:
         """Candidates, features and session; an earlier page's candidates where there is no answer."""
-        leading = request.configuration.rules.leading(request.context)
-        question = feature_pb2.GatherPageRequest(
-            shopper=request.shopper,
-            context=page.context_without_question(request.context),
-            modules=[
-                feature_pb2.ModuleRequest(
-                    module_id=module.module_id,
-                    source=module.source,
-                    limit=self.quality.candidate_count(module.candidate_count, module.largest_count),
-                    category=module.category,
-                    item_ids=module.item_ids or leading.get(module.module_id, ()),
-                )
-                for module in request.modules
-            ],
-            schema_fingerprints=progress.wanted,
-        )
         try:
             response = await upstreams.gather(
-                self.services.feature, question, progress.deadline.timeout_s("gather")
+                self.services.feature,
+                lambda: self._gather_question(request, progress),
+                progress.deadline.timeout_s("gather"),
             )
         except UpstreamError as error:
             kept = self.last_good.find(request)
@@ -163,6 +149,24 @@ class Composer:
             discretion.withhold(response, sensitive, request.modules, every)
         progress.versions.snapshot = response.snapshot_version
         return response
+
+    def _gather_question(self, request: PageRequest, progress: Progress) -> feature_pb2.GatherPageRequest:
+        leading = request.configuration.rules.leading(request.context)
+        return feature_pb2.GatherPageRequest(
+            shopper=request.shopper,
+            context=page.context_without_question(request.context),
+            modules=[
+                feature_pb2.ModuleRequest(
+                    module_id=module.module_id,
+                    source=module.source,
+                    limit=self.quality.candidate_count(module.candidate_count, module.largest_count),
+                    category=module.category,
+                    item_ids=module.item_ids or leading.get(module.module_id, ()),
+                )
+                for module in request.modules
+            ],
+            schema_fingerprints=progress.wanted,
+        )
 
     async def _score(
         self, request: PageRequest, gathered: feature_pb2.GatherPageResponse, progress: Progress
@@ -197,15 +201,11 @@ class Composer:
         progress: Progress,
     ) -> page.Decided:
         """A module, a template and items for every slot; the shop's own order where there is no answer."""
-        question = planning.request(request, gathered.session, ranked)
-        question.seed = request.seed
-        if request.policy_version:
-            question.policy_version = request.policy_version
-        if request.is_greedy:
-            question.exploration.mode = policy_pb2.EXPLORATION_MODE_GREEDY
+        # Where nothing can stand, there is nothing to ask.
+        question = self._plan_question(request, gathered, ranked) if ranked.slots else None
         decisions: list[policy_pb2.SlotDecision] = []
         exploration = None
-        if question.slots:
+        if question is not None and question.slots:
             try:
                 response = await upstreams.plan(
                     self.services.policy, question, progress.deadline.timeout_s("plan")
@@ -234,6 +234,17 @@ class Composer:
             degraded=progress.degraded,
             key_epoch=self.admission.pseudonyms.epoch,
         )
+
+    def _plan_question(
+        self, request: PageRequest, gathered: feature_pb2.GatherPageResponse, ranked: Ranked
+    ) -> policy_pb2.PlanPageRequest:
+        question = planning.request(request, gathered.session, ranked)
+        question.seed = request.seed
+        if request.policy_version:
+            question.policy_version = request.policy_version
+        if request.is_greedy:
+            question.exploration.mode = policy_pb2.EXPLORATION_MODE_GREEDY
+        return question
 
     async def _answer(
         self, decided: page.Decided, progress: Progress, screen: Screen | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -59,13 +60,18 @@ class When(Document):
             raise ValueError(f"from {start} is not before until {end}")
         return self
 
+    @cached_property
+    def is_always(self) -> bool:
+        """True where nothing is asked of a page view."""
+        return all(getattr(self, name) in ((), None) for name in When.model_fields if name != "time_zone")
+
     def holds(self, context: context_pb2.PageContext, segment: str | None) -> bool:
         """Whether it holds for a page view.
 
         Args:
             segment: the shopper's; None where it is not known yet, and any may be.
         """
-        return (
+        return self.is_always or (
             (not self.page_types or context.page_type in self._page_types)
             and (not self.devices or context.device in {DEVICES[name] for name in self.devices})
             and (not self.languages or language(context) in self.languages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from services.layout.blueprint import Module
 from services.layout.ranking import Predictions, Ranked
 from services.layout.reasons import reason
 from services.layout.rules.auction import charges
-from services.layout.tokens import MAX_CURSOR_BYTES, Signer, item_digest, joined
+from services.layout.tokens import MAX_CURSOR_BYTES, MOST_KEPT_COUNT, Signer, item_digest, joined
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decided:
     """A page whose every slot is decided, with all that decided it."""
 
@@ -44,19 +45,30 @@ class Decided:
         """True where a policy decided."""
         return bool(self.versions.policy)
 
-    def module(self, module_id: str) -> Module:
-        modules = (*self.request.modules, *self.request.blueprint.static_modules)
-        return next(module for module in modules if module.module_id == module_id)
+    @cached_property
+    def modules(self) -> Mapping[str, Module]:
+        """What slots could hold, by module id."""
+        every = (*self.request.blueprint.static_modules, *self.request.modules)
+        return {module.module_id: module for module in every}
 
-    def charges(self, decision: policy_pb2.SlotDecision) -> list[int]:
-        """What a click on each item of a slot costs its advertiser, in micros; 0 where it is no ad."""
-        shelf = next((s for s in self.ranked.shelves if s.module.module_id == decision.module_id), None)
-        if shelf is None or not shelf.module.is_ad or self.predictions is None:
+    @cached_property
+    def place_of(self) -> Mapping[str, int]:
+        """The place among the ranked of each module that the planner could choose."""
+        return {shelf.module.module_id: place for place, shelf in enumerate(self.ranked.shelves)}
+
+    @cached_property
+    def charges(self) -> Sequence[Sequence[int]]:
+        """What a click on each item of each slot costs its advertiser, in micros; 0 where it is no ad."""
+        return [self._charges(decision) for decision in self.decisions]
+
+    def _charges(self, decision: policy_pb2.SlotDecision) -> list[int]:
+        place = self.place_of.get(decision.module_id)
+        if place is None or not self.ranked.shelves[place].module.is_ad or self.predictions is None:
             return [0] * len(decision.rows)
         auction = self.ranked.auction
         return charges(
-            decision.rows,
-            shelf.rows.tolist(),
+            decision.rows[:],
+            self.ranked.shelves[place].rows,
             auction.bid_micros,
             self.predictions.click,
             auction.floor_micros,
@@ -80,29 +92,28 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
     request = page.request
     blueprints = request.configuration.blueprints
     pins = {slot.slot_id: slot.pinned_module_id for slot in page.ranked.slots}
-    token = _token_of_page(page).SerializeToString()
-    for decision in page.decisions:
-        module = page.module(decision.module_id)
+    shared = _token_of_page(page).SerializeToString()
+    for decision, charges_micros in zip(page.decisions, page.charges, strict=True):
+        module = page.modules[decision.module_id]
         # Serialised messages may be concatenated, which merges them: what all tokens share is made once.
-        slot_token = (
-            token
+        stem = signer.stem(
+            "track",
+            shared
             + token_pb2.TrackingToken(
                 slot_id=decision.slot_id,
                 module_id=module.module_id,
                 family=module.family,
                 category=module.category,
                 propensity=decision.propensity,
-            ).SerializeToString()
+            ).SerializeToString(),
         )
-        yield layout_pb2.Slot(
+        item_ids = [page.item_ids[row] for row in decision.rows]
+        own_token, *tokens = stem.sign([b"", *map(_token_of_item, item_ids, charges_micros)])
+        slot = layout_pb2.Slot(
             slot_id=decision.slot_id,
             module_id=module.module_id,
             template_id=decision.template_id,
             title=_title(module, request.context, blueprints.category_names),
-            items=[
-                _item(page.item_ids[row], charge, slot_token, signer)
-                for row, charge in zip(decision.rows, page.charges(decision), strict=True)
-            ],
             reason=reason(
                 module,
                 decision,
@@ -110,7 +121,7 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
                 pins.get(decision.slot_id) == module.module_id,
                 page.is_planned,
             ),
-            tracking_token=signer.sign("track", slot_token),
+            tracking_token=own_token,
             propensity=decision.propensity,
             is_explored=decision.is_explored,
             is_ad=module.is_ad,
@@ -118,6 +129,10 @@ def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
             column_count=blueprints.templates[decision.template_id].columns.get(request.context.device, 1),
             answer=_answer(module, request),
         )
+        add = slot.items.add
+        for item_id, token, charge in zip(item_ids, tokens, charges_micros, strict=True):
+            add(item_id=item_id, tracking_token=token, charge_micros=charge)
+        yield slot
 
 
 def context_without_question(context: context_pb2.PageContext) -> context_pb2.PageContext:
@@ -142,7 +157,10 @@ def exposure(page: Decided) -> events_pb2.Exposure:
         session_key=request.session_key,
         key_epoch=page.key_epoch,
         context=context_without_question(request.context),
-        slots=[_exposed_slot(page, decision, scoring_rows) for decision in page.decisions],
+        slots=[
+            _exposed_slot(page, decision, charges_micros, scoring_rows)
+            for decision, charges_micros in zip(page.decisions, page.charges, strict=True)
+        ],
         scoring_version=page.versions.scoring,
         policy_version=page.versions.policy,
         snapshot_version=page.versions.snapshot,
@@ -176,10 +194,9 @@ def _token_of_page(page: Decided) -> token_pb2.TrackingToken:
     )
 
 
-def _item(item_id: str, charge: int, slot_token: bytes, signer: Signer) -> layout_pb2.Item:
-    own = token_pb2.TrackingToken(item_id=item_id, charge_micros=charge)
-    token = signer.sign("track", slot_token + own.SerializeToString())
-    return layout_pb2.Item(item_id=item_id, tracking_token=token, charge_micros=charge)
+@lru_cache(MOST_KEPT_COUNT)
+def _token_of_item(item_id: str, charge_micros: int) -> bytes:
+    return token_pb2.TrackingToken(item_id=item_id, charge_micros=charge_micros).SerializeToString()
 
 
 def _answer(module: Module, request: PageRequest) -> layout_pb2.Answer | None:
@@ -228,25 +245,30 @@ def cursor(page: Decided, signer: Signer) -> str:
 
 
 def _exposed_slot(
-    page: Decided, decision: policy_pb2.SlotDecision, scoring_rows: Mapping[int, int]
+    page: Decided,
+    decision: policy_pb2.SlotDecision,
+    charges_micros: Sequence[int],
+    scoring_rows: Mapping[int, int],
 ) -> events_pb2.ExposedSlot:
-    module_index, template_index = _indexes(page.plan_request, decision)
-    expected = page.predictions
+    module_index, template_index = _indexes(page, decision)
+    expected, rows = page.predictions, decision.rows[:]
+    click = expected.click[rows].tolist() if expected is not None else [0.0] * len(rows)
+    purchase = expected.purchase[rows].tolist() if expected is not None else [0.0] * len(rows)
     return events_pb2.ExposedSlot(
         slot_id=decision.slot_id,
         module_id=decision.module_id,
         template_id=decision.template_id,
-        family=page.module(decision.module_id).family,
+        family=page.modules[decision.module_id].family,
         items=[
             events_pb2.ExposedItem(
                 item_id=page.item_ids[row],
                 scoring_row=scoring_rows.get(row, -1),
-                click_probability=expected.click[row] if expected is not None else 0.0,
-                purchase_probability=expected.purchase[row] if expected is not None else 0.0,
+                click_probability=click[place],
+                purchase_probability=purchase[place],
                 plan_row=row if page.plan_request is not None else -1,
-                charge_micros=charge,
+                charge_micros=charges_micros[place],
             )
-            for row, charge in zip(decision.rows, page.charges(decision), strict=True)
+            for place, row in enumerate(rows)
         ],
         propensity=decision.propensity,
         q_value=decision.q_value,
@@ -257,14 +279,13 @@ def _exposed_slot(
     )
 
 
-def _indexes(plan: policy_pb2.PlanPageRequest | None, decision: policy_pb2.SlotDecision) -> tuple[int, int]:
-    if plan is None:
+def _indexes(page: Decided, decision: policy_pb2.SlotDecision) -> tuple[int, int]:
+    """The places of module and template in the planner's request; -1 where it was not asked."""
+    place = page.place_of.get(decision.module_id)
+    if page.plan_request is None or place is None:
         return -1, -1
-    for index, module in enumerate(plan.modules):
-        if module.module_id == decision.module_id:
-            names = [template.template_id for template in module.templates]
-            return index, names.index(decision.template_id)
-    return -1, -1
+    templates = page.ranked.shelves[place].module.templates
+    return place, [template.template_id for template in templates].index(decision.template_id)
 
 
 def _take(tensor: tensor_pb2.Tensor, rows: Sequence[int]) -> tensor_pb2.Tensor:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from planogram.common.v1 import context_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common.tensors import to_tensor
 from services.layout import fallback
 from services.layout.admission import PageView
-from services.layout.ranking import Ranked, Shelf
+from services.layout.blueprint import Kind
+from services.layout.ranking import Ranked
+from services.layout.rules.programme import MOST_KEPT_COUNT
 
 
 def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -> policy_pb2.PlanPageRequest:
@@ -37,7 +41,6 @@ def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -
             category=given.category,
         ),
         items=items,
-        modules=[_plan_module(shelf, view.is_filler(shelf.module)) for shelf in ranked.shelves],
         slots=[
             policy_pb2.Slot(
                 slot_id=slot.slot_id,
@@ -50,27 +53,36 @@ def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -
         group_limits=limits,
         module_limits=ranked.limits.values(),
     )
+    kinds = tuple(shelf.module.kind for shelf in ranked.shelves)
+    question.MergeFromString(_modules(kinds, view.blueprint.filler_id))
+    for module, shelf in zip(question.modules, ranked.shelves, strict=True):
+        module.rows.extend(shelf.rows)
+        if shelf.module.relevance is not None:
+            module.relevance = shelf.module.relevance
     if not any(shelf.can_stand() for shelf in ranked.shelves if view.is_filler(shelf.module)):
         fallback.leave_out_unfillable(question)
     return question
 
 
-def _plan_module(shelf: Shelf, is_filler: bool) -> policy_pb2.Module:
-    module = shelf.module
-    return policy_pb2.Module(
-        module_id=module.module_id,
-        family=module.family,
-        source=module.source_name,
-        category=module.category,
-        templates=[
-            policy_pb2.Template(
-                template_id=template.template_id,
-                min_item_count=template.min_item_count,
-                max_item_count=template.max_item_count,
-            )
-            for template in module.templates
-        ],
-        rows=shelf.rows.tolist(),
-        is_filler=is_filler,
-        relevance=module.relevance,
-    )
+@lru_cache(MOST_KEPT_COUNT)
+def _modules(kinds: tuple[Kind, ...], filler_id: str) -> bytes:
+    """A request with these modules and none of their items, as bytes: it is the same for many pages."""
+    modules = [
+        policy_pb2.Module(
+            module_id=kind.module_id,
+            family=kind.family,
+            source=kind.source_name,
+            category=kind.category,
+            templates=[
+                policy_pb2.Template(
+                    template_id=template.template_id,
+                    min_item_count=template.min_item_count,
+                    max_item_count=template.max_item_count,
+                )
+                for template in kind.templates
+            ],
+            is_filler=kind.module_id == filler_id,
+        )
+        for kind in kinds
+    ]
+    return policy_pb2.PlanPageRequest(modules=modules).SerializeToString()

@@ -12,13 +12,16 @@ from planogram.feature.v1 import feature_pb2
 from planogram.policy.v1 import policy_pb2
 from services.layout.admission import PageView
 from services.layout.blueprint import Module, Slot
+from services.layout.columns import lists
+from services.layout.rules import order
 from services.layout.rules.effects import Effects
 from services.layout.rules.holding import Groups, Holding
 from services.layout.rules.items import Items
+from services.layout.rules.order import Shelves
+from services.layout.rules.programme import ORDERS
 from services.layout.rules.shelving import Shelving
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
-Ints = np.ndarray[Any, np.dtype[np.int32]]
 
 FRESHNESS_SCALE_S = 30 * 86_400.0
 MAX_RANKED_COUNT = 48
@@ -43,20 +46,16 @@ class Shelf:
     """One module with the rows it may show, best first."""
 
     module: Module
-    rows: Ints
+    rows: list[int]
 
     def can_stand(self) -> bool:
         """True where a template finds items enough."""
-        return self.rows.size >= self.least_count
+        return len(self.rows) >= self.module.least_count
 
     def has_more(self, shown: Collection[int]) -> bool:
         """True where it can stand, with an item at least, on what is left beside the rows shown."""
-        unseen = set(self.rows.tolist()).difference(shown)
-        return len(unseen) >= max(1, self.least_count)
-
-    @property
-    def least_count(self) -> int:
-        return min(template.min_item_count for template in self.module.templates)
+        unseen = set(self.rows).difference(shown)
+        return len(unseen) >= max(1, self.module.least_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,28 +109,30 @@ def rank(
         promise_factors: how much more promised items are worth now, by rule.
         is_hurried: True leaves out variety, which takes the longest.
     """
-    facts, segment = gathered.item_facts, gathered.session.segment
+    segment = gathered.session.segment
     modules = [module for module in view.modules if module.when.holds(view.context, segment)]
-    found = {module.module_id: module.rows for module in gathered.modules}
-    holding = Holding(view.configuration.rules, view.context, segment, promise_factors, is_hurried)
-    items = Items(gathered.item_ids, facts, view.context, view.time_s, gathered.past)
-    is_new = ~items.shown(view.shown_item_digests)
-    candidates = [_rows(found.get(module.module_id, ()), is_new) for module in modules]
+    holding = Holding(view.configuration.rules, modules, view.context, segment, promise_factors, is_hurried)
+    programme = holding.programme
+    items = Items(gathered.item_ids, gathered.item_facts, view.context, view.time_s, gathered.past)
+    found = {module.module_id: module for module in gathered.modules}
+    candidates = Shelves(*lists([found.get(module.module_id) for module in modules], "rows"))
+    if view.shown_item_digests:
+        order.without(candidates, programme.everywhere, items.shown(view.shown_item_digests))
     bids = items.column("bid_micros")
     worth = {
         "value": holding.value.click * expected.click
         + holding.value.purchase * expected.purchase * expected.margin,
         "bid": bids * expected.click,
     }
-    shelving = Shelving(holding, modules, items, candidates)
-    rows = shelving.arranged(worth)
-    limits = holding.limits(modules, len(view.slots), view.is_continued)
+    shelving = Shelving(holding, items, candidates)
+    rows = shelving.arranged(np.array([worth[name] for name in ORDERS], np.float64))
+    limits = programme.limits(len(view.slots), view.is_continued)
     slots = _passable(holding.pinned(view.slots, modules), limits, view)
-    pinned_ids = {slot.pinned_module_id for slot in slots}
-    shelves = _mended(shelving, view, [*map(Shelf, modules, rows)], pinned_ids)
+    _mend(rows, shelving, view, modules, {slot.pinned_module_id for slot in slots})
+    shelves = tuple(Shelf(module, own[:MAX_RANKED_COUNT]) for module, own in zip(modules, rows, strict=True))
     standing_count = sum(shelf.can_stand() for shelf in shelves)
     return Ranked(
-        shelves=tuple(Shelf(shelf.module, shelf.rows[:MAX_RANKED_COUNT]) for shelf in shelves),
+        shelves=shelves,
         slots=slots[:standing_count],  # more slots than modules could only repeat the filler
         predictions=expected,
         groups=holding.groups(items),
@@ -155,31 +156,28 @@ def _passable(
     )
 
 
-def _rows(rows: Sequence[int], is_new: Any) -> Ints:
-    found = np.fromiter(rows, np.int32, len(rows))
-    new: Ints = found[is_new[found]]
-    return new
-
-
-def _mended(
-    shelving: Shelving, view: PageView, shelves: list[Shelf], pinned_ids: Collection[str]
-) -> list[Shelf]:
+def _mend(
+    rows: list[list[int]],
+    shelving: Shelving,
+    view: PageView,
+    modules: Sequence[Module],
+    pinned_ids: Collection[str],
+) -> None:
     """What rules left too little of: a filler gets back what caps took; a pinned module is reported."""
-    for place, shelf in enumerate(shelves):
-        module, before = shelf.module, shelving.candidates[place]
-        is_filler = view.is_filler(module)
-        must_stand = is_filler or module.module_id in pinned_ids
-        if shelf.can_stand() or len(before) < shelf.least_count or not must_stand:
+    for place, module in enumerate(modules):
+        count, offered_count = len(rows[place]), int(shelving.candidates.length[place])
+        is_left_enough = count >= module.least_count or offered_count < module.least_count
+        if is_left_enough or not (view.is_filler(module) or module.module_id in pinned_ids):
             continue
-        if is_filler:
-            shelves[place] = Shelf(module, shelving.admitted(place))
-        done = "it stands over its caps" if shelves[place].can_stand() else "it does not stand"
+        if view.is_filler(module):
+            rows[place] = shelving.admitted(place)
+        is_standing = len(rows[place]) >= module.least_count
+        done = "it stands over its caps" if is_standing else "it does not stand"
         shelving.holding.effects.conflict(
             shelving.starving(place),
-            f"{module.module_id} is left {len(shelf.rows)} of {len(before)} items and wants "
-            f"{shelf.least_count}: {done}",
+            f"{module.module_id} is left {count} of {offered_count} items and wants "
+            f"{module.least_count}: {done}",
         )
-    return shelves
 
 
 def note_plan(ranked: Ranked, decisions: Sequence[policy_pb2.SlotDecision]) -> None:
@@ -206,7 +204,7 @@ def note_plan(ranked: Ranked, decisions: Sequence[policy_pb2.SlotDecision]) -> N
 def _passed_over(shelf: Shelf, decision: policy_pb2.SlotDecision) -> list[int]:
     """Rows of a module that there was room for and that were not shown."""
     most = next(t.max_item_count for t in shelf.module.templates if t.template_id == decision.template_id)
-    rows: list[int] = shelf.rows.tolist()
+    rows = shelf.rows
     end = len(rows) if len(decision.rows) < most else rows.index(decision.rows[-1])
     shown = set(decision.rows)
     return [row for row in rows[:end] if row not in shown]

@@ -182,7 +182,7 @@ async def _worth(
 def _displaced(exposure: events_pb2.Exposure, again: Replay) -> dict[tuple[str, int], str]:
     """By slot and place: the item that would stand there without any rules, where it is another one."""
     plain = again.ranked(Rules(again.view.configuration.rules.value))
-    rows_of = {shelf.module.module_id: shelf.rows.tolist() for shelf in plain.shelves}
+    rows_of = {shelf.module.module_id: shelf.rows for shelf in plain.shelves}
     found: dict[tuple[str, int], str] = {}
     above: set[str] = set()
     for slot in exposure.slots:

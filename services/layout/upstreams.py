@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -75,10 +75,15 @@ def connect(settings: LayoutSettings) -> Upstreams:
 
 
 async def gather(
-    feature: Guarded, request: feature_pb2.GatherPageRequest, timeout_s: float
+    feature: Guarded, question: Callable[[], feature_pb2.GatherPageRequest], timeout_s: float
 ) -> feature_pb2.GatherPageResponse:
-    """Candidates and features; asks again without tensors where the wanted encoding is not served."""
+    """Candidates and features; asks again without tensors where the wanted encoding is not served.
+
+    Args:
+        question: makes what feature is asked, where it is asked at all.
+    """
     with feature.breaker.watched(timeout_s):
+        request = question()
         try:
             response = await _call(feature, "GatherPage", request, timeout_s)
         except UpstreamError as error:

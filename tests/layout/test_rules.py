@@ -511,7 +511,7 @@ def test_variety_is_that_of_the_plain_formula(method, plain, strength):
         if len(before) < 3:
             assert after == before
             continue
-        alike = np.array([[order.likeness(traits, one, other) for other in before] for one in before])
+        alike = order.likeness(traits, np.array(before))
         assert np.diag(alike) == pytest.approx([1 - 0.35 * (traits.brand[row] < 0) for row in before])
         np.fill_diagonal(alike, 1.0)
         assert after == plain(before, worth[before] / worth[before].max(), alike, strength)
@@ -549,3 +549,31 @@ def test_orders_keep_what_they_promise(kinds, most, gap, is_fresh, share):
     wanted = np.minimum(np.floor(share * np.arange(1, len(kinds) + 1)), new.sum())
     assert (np.cumsum(new[fresh]) >= wanted).all()
     assert [row for row in fresh if not new[row]] == [row for row in everything if not new[row]]
+
+
+@given(
+    worth=st.lists(st.sampled_from((-2.0, -0.5, 0.0, 0.5, 1.0, 3.0)), min_size=1, max_size=30),
+    is_meant=st.lists(st.booleans(), min_size=30, max_size=30),
+    factor=st.sampled_from((0.5, 1.0, 4.0)),
+)
+def test_what_is_worth_most_stands_first_and_what_is_buried_last(worth, is_meant, factor):
+    everything, meant = list(range(len(worth))), np.array(is_meant)[: len(worth)]
+    shelves, reached = shelves_of(everything, everything, everything)
+    reached[1] = False
+    key = order.keyed(shelves, np.array([0, 0, -1]), np.array([worth]))
+    assert key[2].tolist() == [1 / (2 + place) for place in everything]
+
+    order.weigh(shelves, key, reached, np.where(meant, factor, 1.0))
+    weighed = [own * factor if own > 0 else own / factor for own in np.array(worth)[meant].tolist()]
+    assert key[0][meant].tolist() == weighed and key[1].tolist() == worth
+
+    before = key.copy()
+    order.sort(shelves, key)
+    expected = [np.argsort(-own, kind="stable").tolist() for own in before]
+    assert rows_in(shelves) == expected
+    assert key.tolist() == [sorted(own, reverse=True) for own in before.tolist()]
+
+    order.bury(shelves, key, reached, meant)
+    last = [sorted(rows, key=lambda row: meant[row]) for rows in expected]
+    assert rows_in(shelves) == [last[0], expected[1], last[2]]
+    assert key[0].tolist() == before[0][last[0]].tolist()

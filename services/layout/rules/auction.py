@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from services.layout.rules.items import Array
+from services.layout.columns import Array
 
 
 def charges(
@@ -22,13 +22,13 @@ def charges(
         bid_micros, click: (N,) bids for a click, and probabilities of one, by row.
         floor: least price of a click, micros.
     """
-    left = set(shown)
-    following = [*shown[1:], next((row for row in ranked if row not in left), None)]
+    # The last is followed by the best that is not shown.
+    rows = [*shown, *[row for row in ranked if row not in shown][:1]]
+    bids, clicks = bid_micros[rows].tolist(), click[rows].tolist()
     found = []
-    for row, other in zip(shown, following, strict=True):
-        own = int(bid_micros[row])
+    for place in range(len(shown)):
         needed = 0.0
-        if other is not None and click[row] > 0:
-            needed = float(bid_micros[other]) * float(click[other]) / float(click[row])
-        found.append(min(max(math.ceil(needed), floor), max(own, floor)))
+        if place + 1 < len(rows) and clicks[place] > 0:
+            needed = bids[place + 1] * clicks[place + 1] / clicks[place]
+        found.append(min(max(math.ceil(needed), floor), max(int(bids[place]), floor)))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -211,7 +212,7 @@ class Rule(Document):
             raise ValueError(f"does {found}; want one of {', '.join(ACTIONS)}")
         return self
 
-    @property
+    @cached_property
     def action(self) -> str:
         """What it does, such as "hide"."""
         return next(name for name in ACTIONS if getattr(self, name) is not None)
@@ -242,7 +243,7 @@ class _File(Document):
     rules: tuple[Rule, ...] = Field((), max_length=500)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rules:
     """The content of rules.yaml.
 

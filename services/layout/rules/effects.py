@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from planogram.layout.v1 import layout_pb2
 
@@ -10,12 +10,12 @@ from planogram.layout.v1 import layout_pb2
 class Effects:
     """What rules did: how many items or modules each concerned."""
 
-    def __init__(self, actions: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, actions: Mapping[str, str]) -> None:
         """
         Args:
-            actions: name of each rule, and what it does, such as "hide".
+            actions: what each rule does, such as "hide", by its name.
         """
-        self._actions = dict(actions)
+        self._actions = actions
         self._counts: dict[str, int] = {}
         self.conflicts: list[layout_pb2.RuleConflict] = []
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planogram.common.v1 import context_pb2
-from planogram.policy.v1 import policy_pb2
 from services.layout.blueprint import ANSWER, Module, Slot
-from services.layout.rules.document import Modules, Rule, Rules, is_page_cap
+from services.layout.columns import Array
+from services.layout.rules.document import Rule, Rules, is_page_cap
 from services.layout.rules.effects import Effects
-from services.layout.rules.items import Array, Items
+from services.layout.rules.items import Items
+from services.layout.rules.programme import programme
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Holding:
     def __init__(
         self,
         rules: Rules,
+        modules: Sequence[Module],
         context: context_pb2.PageContext,
         segment: str,
         promise_factors: Mapping[str, float],
@@ -48,17 +50,17 @@ class Holding:
             is_hurried: True leaves out variety.
         """
         self.value = rules.value.on(context.page_type)
-        self.effects = Effects((rule.name, rule.action) for rule in rules.rules)
         self.promise_factors = promise_factors
-        self._by_action: dict[str, list[Rule]] = {}
-        for rule in rules.rules:
-            is_left_out = is_hurried and rule.action == "diversify"
-            if not is_left_out and rule.when.holds(context, segment):
-                self._by_action.setdefault(rule.action, []).append(rule)
+        is_holding = tuple(
+            rule.when.holds(context, segment) and not (is_hurried and rule.action == "diversify")
+            for rule in rules.rules
+        )
+        self.programme = programme(rules, is_holding, tuple(module.kind for module in modules))
+        self.effects = Effects(self.programme.actions)
 
     def of(self, action: str) -> Sequence[Rule]:
         """The rules that hold and do this, such as "cap", in the order of the file."""
-        return self._by_action.get(action, ())
+        return self.programme.of(action)
 
     @property
     def floor_micros(self) -> int:
@@ -74,48 +76,24 @@ class Holding:
                 continue
             numbers = items.numbers(rule.cap.of)  # type: ignore[union-attr]
             most = rule.cap.most  # type: ignore[union-attr]
-            counts = np.bincount(numbers[numbers >= 0], minlength=1)
-            crowded = np.flatnonzero(counts > most)
-            if len(crowded):
-                columns.append(np.where(numbers >= 0, numbers + first, -1))
+            counts = np.bincount(numbers + 1)[1:]  # without those that are of no kind
+            crowded = (counts > most).nonzero()[0].tolist()
+            if crowded:
+                columns.append(np.where(numbers < 0, -1, numbers + first))
                 names.append(rule.name)
-                limits |= {first + int(kind): most for kind in crowded}
+                limits |= dict.fromkeys([first + kind for kind in crowded], most)
                 first += len(counts)
         if not columns:
             return None
         return Groups(np.stack(columns, axis=1).astype(np.int32), limits, names)
 
-    def limits(
-        self, modules: Sequence[Module], slot_count: int, is_continued: bool
-    ) -> dict[str, policy_pb2.ModuleLimit]:
-        """Kinds of modules that stay few and apart, each with a name that begins with its rule's."""
-        found = {}
-        for rule in self.of("ads")[:1]:
-            ads = rule.ads
-            assert ads is not None
-            found[rule.name] = policy_pb2.ModuleLimit(
-                module_ids=[module.module_id for module in modules if module.is_ad],
-                max_module_count=int(ads.most_share * slot_count + 1e-9),
-                min_gap=ads.least_gap,
-                first_slot=0 if is_continued else ads.first_slot - 1,
-            )
-        for rule in self.of("kinds"):
-            kinds = rule.kinds
-            assert kinds is not None
-            for part, module_ids in _members(rule, modules).items():
-                found[f"{rule.name}{part}"] = policy_pb2.ModuleLimit(
-                    module_ids=module_ids, max_module_count=kinds.most, min_gap=kinds.least_gap
-                )
-        return {name: limit for name, limit in found.items() if limit.module_ids}
-
     def pinned(self, slots: Sequence[Slot], modules: Sequence[Module]) -> list[Slot]:
         """The slots with the pins of rules in place of the blueprint's own."""
-        offered = {module.module_id for module in modules}
         known = {slot.slot_id for slot in slots}
         pins: dict[str, tuple[str, str]] = {}
         for rule in self.of("pin"):
             pin = rule.pin
-            if pin is None or pin.slot not in known or pin.module not in offered:
+            if pin is None or pin.slot not in known or pin.module not in self.programme.place_of:
                 continue  # a rule for other pages
             other, _ = pins.setdefault(pin.slot, (rule.name, pin.module))
             if other != rule.name:
@@ -149,28 +127,3 @@ def _free_of(slots: Sequence[Slot], pins: Mapping[str, str], answers: Sequence[s
             kept += [each for each in left[:place] if each not in kept]
         free[slot.slot_id] = replace(slot, allowed_module_ids=tuple(kept)) if kept else slot
     return free
-
-
-def _members(rule: Rule, modules: Sequence[Module]) -> dict[str, list[str]]:
-    """Module ids of each limit of a rule, by what is added to its name."""
-    kinds = rule.kinds
-    assert kinds is not None
-    if kinds.same_category:
-        found: dict[str, list[str]] = {}
-        for module in modules:
-            if module.category:
-                found.setdefault(f": {module.category}", []).append(module.module_id)
-        return {part: ids for part, ids in found.items() if len(ids) > 1}
-    named = Modules(in_modules=kinds.modules)
-    return {
-        "": [
-            module.module_id
-            for module in modules
-            # Slots for answers could hold nothing else: they are of a kind only where a rule names them.
-            if (
-                module.family in kinds.families and not module.is_answer
-                if kinds.families
-                else named.is_about(module.module_id)
-            )
-        ]
-    }

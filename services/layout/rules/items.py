@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
+from services.layout.columns import Array, Columns
 from services.layout.rules.document import Exclude, Kind, Match
 from services.layout.tokens import item_digest
-
-Array = np.ndarray[Any, Any]
 
 DAY_S = 86_400.0
 
 
 class Items:
-    """The N items of a page; columns are decoded when a rule first asks for them."""
+    """The N items of a page."""
 
     def __init__(
         self,
@@ -35,30 +33,38 @@ class Items:
         """
         self.ids = ids
         self.now_s = now_s
-        self._facts = facts
+        self._facts = Columns(facts, len(ids))
         self._context = context
         self._past = past or feature_pb2.ShopperPast()
-        self._numbers: dict[Kind, Array] = {}
+        self._number_of: dict[Kind, Mapping[str, int]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def column(self, name: str) -> Array:
         """(N,) float64: a numeric column of the facts."""
-        return np.fromiter(getattr(self._facts, name), np.float64, len(self))
+        return self._facts.values(name)
 
     def names(self, kind: Kind) -> list[str]:
         """(N,) the brand, seller or category of each; empty where it is unknown."""
-        return list(getattr(self._facts, kind))
+        nobody, *names = self.number_of(kind)
+        known = (*names, nobody)  # by number; that of no name is -1, the last
+        return [known[number] for number in self.numbers(kind).tolist()]
 
     def numbers(self, kind: Kind) -> Array:
         """(N,) a number per brand, seller or category, from 0; -1 where it is unknown."""
-        if kind not in self._numbers:
-            names = self.names(kind)
-            known = {name: number for number, name in enumerate(filter(None, dict.fromkeys(names)))}
-            known[""] = -1
-            self._numbers[kind] = np.fromiter(map(known.__getitem__, names), np.int64, len(self))
-        return self._numbers[kind]
+        return self._facts.numbers(kind)
+
+    def number_of(self, kind: Kind) -> Mapping[str, int]:
+        """The number of each brand, seller or category of the page; -1, which comes first, of no name."""
+        if kind not in self._number_of:
+            self._number_of[kind] = self._facts.number_of(kind)
+        return self._number_of[kind]
+
+    @cached_property
+    def row_of(self) -> Mapping[str, int]:
+        """The row of each item."""
+        return {item_id: row for row, item_id in enumerate(self.ids)}
 
     @cached_property
     def price(self) -> Array:
@@ -73,36 +79,38 @@ class Items:
     @cached_property
     def is_under_review(self) -> Array:
         """(N,) bad reviews surged, and nobody has looked at them; of logs that do not say so, no item."""
-        flags = self._facts.is_under_review
-        return np.fromiter(flags, bool, len(self)) if flags else np.zeros(len(self), bool)
+        return self.column("is_under_review") > 0
 
     def matching(self, match: Match) -> Array:
         """(N,) true where all that the match gives holds."""
         found = np.ones(len(self), bool)
-        if match.items:
-            found &= self._are(self.ids, match.items)
-        for kind, names in (
-            ("brand", match.brands),
-            ("seller", match.sellers),
-            ("category", match.categories),
-        ):
-            if names:
-                found &= self._are(getattr(self._facts, kind), names)
-        if match.below_price is not None:
-            found &= self.price < match.below_price
-        if match.above_price is not None:
-            found &= self.price > match.above_price
-        if match.least_discount is not None:
-            found &= self.column("discount") >= match.least_discount
-        if match.newer_than_days is not None:
-            found &= self.age_days < match.newer_than_days
-        if match.older_than_days is not None:
-            found &= self.age_days > match.older_than_days
-        if match.least_age_rating is not None:
-            found &= self.column("age_rating") >= match.least_age_rating
-        if match.what == "under_review":
-            found &= self.is_under_review
+        for condition in self._conditions(match):
+            found &= condition
         return found
+
+    def _conditions(self, match: Match) -> Iterator[Array]:
+        if match.items:
+            yield self._are(match.items)
+        if match.brands:
+            yield self._of("brand", match.brands)
+        if match.sellers:
+            yield self._of("seller", match.sellers)
+        if match.categories:
+            yield self._of("category", match.categories)
+        if match.below_price is not None:
+            yield self.price < match.below_price
+        if match.above_price is not None:
+            yield self.price > match.above_price
+        if match.least_discount is not None:
+            yield self.column("discount") >= match.least_discount
+        if match.newer_than_days is not None:
+            yield self.age_days < match.newer_than_days
+        if match.older_than_days is not None:
+            yield self.age_days > match.older_than_days
+        if match.least_age_rating is not None:
+            yield self.column("age_rating") >= match.least_age_rating
+        if match.what == "under_review":
+            yield self.is_under_review
 
     def excluded(self, rule: Exclude) -> Array:
         """(N,) true for what the page view rules out."""
@@ -111,9 +119,9 @@ class Items:
         if rule.what == "under_review":
             return self.is_under_review
         if rule.what == "in_cart":
-            return self._are(self.ids, self._context.cart_item_ids)
+            return self._are(self._context.cart_item_ids)
         if rule.what == "current_item":
-            return self._are(self.ids, (self._context.item_id,))
+            return self._are((self._context.item_id,))
         past = self._past
         rows, times = (
             (past.purchased_rows, past.purchased_unix_s)
@@ -127,7 +135,7 @@ class Items:
 
     def of_categories(self, categories: Collection[str]) -> Array:
         """(N,) true for items of one of the categories."""
-        return self._are(self._facts.category, categories)
+        return self._of("category", categories)
 
     def is_page_about(self, categories: Collection[str]) -> bool:
         """True on pages that name such a category, and where a search is answered."""
@@ -140,11 +148,15 @@ class Items:
             return np.zeros(len(self), bool)
         return np.fromiter([item_digest(item_id) in digests for item_id in self.ids], bool, len(self))
 
-    def _are(self, values: Sequence[str], wanted: Collection[str]) -> Array:
-        names = frozenset(wanted)
-        if len(names) == 1:
-            (name,) = names
-            return np.fromiter([value == name for value in values], bool, len(self))
-        if not names:
-            return np.zeros(len(self), bool)
-        return np.fromiter([value in names for value in values], bool, len(self))
+    def _are(self, item_ids: Iterable[str]) -> Array:
+        found = np.zeros(len(self), bool)
+        found[[self.row_of[item_id] for item_id in item_ids if item_id in self.row_of]] = True
+        return found
+
+    def _of(self, kind: Kind, names: Iterable[str]) -> Array:
+        number_of, numbers = self.number_of(kind), self.numbers(kind)
+        meant = [number_of[name] for name in names if name in number_of]
+        is_meant = np.zeros(len(number_of), bool)  # by number, and what is unknown in the last place
+        is_meant[meant] = True
+        found: Array = numbers == meant[0] if len(meant) == 1 else is_meant[numbers]
+        return found

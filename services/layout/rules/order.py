@@ -1,7 +1,8 @@
 """In which order do modules show their items?
 
-Each function changes, in place, the rows of the modules that it reaches, and answers in how many something
-changed. Shelves are padded: M modules of up to R rows; behind a module's count, rows mean nothing. N items.
+First rows are sorted by what they are worth. Then each function changes, in place, the rows of the modules
+that it reaches, and answers in how many something changed. Shelves are padded: M modules of up to R rows;
+behind a module's count, rows mean nothing. N items.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.common.compiled import compiled
-from services.layout.rules.items import Array
+from services.layout.columns import Array
 
 DEPTH = 24
 """Places of a module that likeness is looked at for; what lies behind stays as it is."""
@@ -41,6 +42,17 @@ class Traits(NamedTuple):
 
 
 @compiled
+def offered(shelves: Shelves, item_count: int) -> Array:
+    """(N,) true for items of any module."""
+    rows, count = shelves
+    found = np.zeros(item_count, np.bool_)
+    for module in range(len(count)):
+        for place in range(count[module]):
+            found[rows[module, place]] = True
+    return found
+
+
+@compiled
 def without(shelves: Shelves, is_reached: Array, is_out: Array) -> int:
     """Leaves out items; answers how many rows that were.
 
@@ -60,6 +72,86 @@ def without(shelves: Shelves, is_reached: Array, is_out: Array) -> int:
             total += count[module] - kept
             count[module] = kept
     return total
+
+
+@compiled
+def keyed(shelves: Shelves, orders: Array, worth: Array) -> Array:
+    """(M, R) what each row is worth: in its module's order, or the less the further down it stands.
+
+    Args:
+        orders: (M,) by which row of `worth`; -1 for the order that the module has. worth: (K, N)
+    """
+    rows, count = shelves
+    key = np.zeros(rows.shape)
+    for module in range(len(count)):
+        for place in range(count[module]):
+            if orders[module] < 0:
+                key[module, place] = 1.0 / (2.0 + place)
+            else:
+                key[module, place] = worth[orders[module], rows[module, place]]
+    return key
+
+
+@compiled
+def weigh(shelves: Shelves, key: Array, is_reached: Array, factor: Array) -> None:
+    """Multiplies what rows are worth; what loses money loses less.
+
+    Args:
+        key: (M, R) what each row is worth, changed in place. is_reached: (M,) factor: (N,)
+    """
+    rows, count = shelves
+    for module in range(len(count)):
+        if is_reached[module]:
+            for place in range(count[module]):
+                weight = factor[rows[module, place]]
+                if key[module, place] > 0:
+                    key[module, place] *= weight
+                else:
+                    key[module, place] /= weight
+
+
+@compiled
+def sort(shelves: Shelves, key: Array) -> None:
+    """Puts the rows that are worth most first; of those worth the same, the one that stood first.
+
+    By insertion: a module has some 50 rows.
+
+    Args:
+        key: (M, R) what each row is worth, brought into the same order.
+    """
+    rows, count = shelves
+    for module in range(len(count)):
+        for place in range(1, count[module]):
+            row, own = rows[module, place], key[module, place]
+            at = place
+            while at > 0 and key[module, at - 1] < own:
+                rows[module, at], key[module, at] = rows[module, at - 1], key[module, at - 1]
+                at -= 1
+            rows[module, at], key[module, at] = row, own
+
+
+@compiled
+def bury(shelves: Shelves, key: Array, is_reached: Array, is_meant: Array) -> None:
+    """Puts some items last, in the order that they have.
+
+    Args:
+        key: (M, R) what each row is worth, brought into the same order. is_reached: (M,) is_meant: (N,)
+    """
+    rows, count = shelves
+    for module in range(len(count)):
+        if is_reached[module]:
+            buried, worth = rows[module].copy(), key[module].copy()
+            kept = last = 0
+            for place in range(count[module]):
+                row, own = rows[module, place], key[module, place]
+                if is_meant[row]:
+                    buried[last], worth[last] = row, own
+                    last += 1
+                else:
+                    rows[module, kept], key[module, kept] = row, own
+                    kept += 1
+            for place in range(last):
+                rows[module, kept + place], key[module, kept + place] = buried[place], worth[place]
 
 
 @compiled
@@ -161,14 +253,23 @@ def freshened(shelves: Shelves, is_reached: Array, is_fresh: Array, share: float
 
 
 @compiled
-def likeness(traits: Traits, one: int, other: int) -> float:
-    """How alike two items are, 0 to 1: same category, brand, seller, near in price."""
-    category, brand, seller, log_price = traits
-    alike = _PRICE * np.exp(-abs(log_price[one] - log_price[other]))
-    alike += _CATEGORY * (category[one] == category[other] and category[one] >= 0)
-    alike += _BRAND * (brand[one] == brand[other] and brand[one] >= 0)
-    alike += _SELLER * (seller[one] == seller[other] and seller[one] >= 0)
-    return float(alike)
+def likeness(traits: Traits, rows: Array) -> Array:
+    """(R, R) how alike items are, 0 to 1: same category, brand, seller, near in price.
+
+    Args:
+        rows: (R,) which items.
+    """
+    category, brand, seller = traits.category[rows], traits.brand[rows], traits.seller[rows]
+    log_price = traits.log_price[rows]
+    found = np.empty((len(rows), len(rows)))
+    for one in range(len(rows)):
+        for other in range(one + 1):
+            alike = _PRICE * np.exp(-abs(log_price[one] - log_price[other]))
+            alike += _CATEGORY * (category[one] == category[other] and category[one] >= 0)
+            alike += _BRAND * (brand[one] == brand[other] and brand[one] >= 0)
+            alike += _SELLER * (seller[one] == seller[other] and seller[one] >= 0)
+            found[one, other] = found[other, one] = alike
+    return found
 
 
 @compiled
@@ -187,20 +288,20 @@ def relevant(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, 
         if not is_reached[module] or depth < 3:
             continue
         before = rows[module, :depth].copy()
-        scale = max(worth[module, :depth].max(), 1e-12)
+        alike = likeness(traits, before)
+        quality = (1 - strength) * worth[module, :depth] / max(worth[module, :depth].max(), 1e-12)
         nearest = np.zeros(depth)
         is_used = np.zeros(depth, np.bool_)
         for place in range(depth):
             best, most = -1, -np.inf
             for other in range(depth):
-                score = (1 - strength) * worth[module, other] / scale - strength * nearest[other]
+                score = quality[other] - strength * nearest[other]
                 if not is_used[other] and score > most:
                     best, most = other, score
             is_used[best] = True
             rows[module, place] = before[best]
             for other in range(depth):
-                if not is_used[other]:
-                    nearest[other] = max(nearest[other], likeness(traits, before[best], before[other]))
+                nearest[other] = max(nearest[other], alike[best, other])
         changed += not np.array_equal(before, rows[module, :depth])
     return changed
 
@@ -222,6 +323,7 @@ def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits,
         if not is_reached[module] or depth < 3:
             continue
         before = rows[module, :depth].copy()
+        alike = likeness(traits, before) / (1 + _RIDGE)
         scale = max(worth[module, :depth].max(), 1e-12)
         gain = np.exp(np.minimum((1 - strength) / (2 * strength) * worth[module, :depth] / scale, 50.0))
         rest = gain * gain
@@ -238,11 +340,10 @@ def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits,
             for other in range(depth):
                 if is_used[other]:
                     continue
-                alike = likeness(traits, before[best], before[other]) / (1 + _RIDGE)
                 explained = 0.0
                 for earlier in range(place):
                     explained += factors[best, earlier] * factors[other, earlier]
-                factors[other, place] = (alike * gain[best] * gain[other] - explained) / pivot
+                factors[other, place] = (alike[best, other] * gain[best] * gain[other] - explained) / pivot
                 rest[other] -= factors[other, place] ** 2
         changed += not np.array_equal(before, rows[module, :depth])
     return changed
@@ -257,9 +358,13 @@ def warm_up() -> None:
     reached, numbers = np.ones(1, bool), np.array([0, 1, 0, 1])
     traits = Traits(numbers, numbers, numbers, np.ones(4))
     shelves = Shelves(np.arange(4)[None].copy(), np.array([4]))
-    without(shelves, reached, numbers > 1)
+    worth = keyed(shelves, np.zeros(1, np.int64), np.ones((1, 4)))
+    weigh(shelves, worth, reached, np.ones(4))
+    sort(shelves, worth)
+    bury(shelves, worth, reached, numbers > 1)
+    without(shelves, reached, ~offered(shelves, 4))
     capped(shelves, reached, numbers, 4)
     spread(shelves, reached, numbers, 3, 4)
     freshened(shelves, reached, numbers > 0, 0.5)
     for vary in VARIETY.values():
-        vary(shelves, reached, np.ones((1, 4)), traits, 0.5)
+        vary(shelves, reached, worth, traits, 0.5)

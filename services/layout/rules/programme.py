@@ -1,0 +1,142 @@
+"""What do the rules that hold ask of modules? Worked out once for all pages that have the same of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from planogram.policy.v1 import policy_pb2
+from services.layout.blueprint import Kind
+from services.layout.columns import Array
+from services.layout.rules.document import Modules, Rule, Rules
+
+ORDERS = ("value", "bid")
+"""What items of a module can be sorted by; others keep the order of their source."""
+MOST_KEPT_COUNT = 512
+"""Programmes that are kept, of all configurations: pages differ by blueprint, segment and hour."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Programme:
+    """The rules that hold for a page of M modules.
+
+    Attributes:
+        actions: what each rule of the configuration does, by name.
+        by_action: the rules that hold, in the order of the file.
+        reached: by rule, (M,) the modules that it is about; those in their source's order have to be named
+            where it changes the order.
+        orders: (M,) the place in ORDERS of what each is sorted by; -1 where it keeps its source's order.
+        place_of: the place of each module, by its id.
+        everywhere, ads, personal: (M,) all modules, and those that are paid for, or of the shopper's past.
+    """
+
+    modules: Sequence[Kind]
+    actions: Mapping[str, str]
+    by_action: Mapping[str, Sequence[Rule]]
+    reached: Mapping[str, Array]
+    orders: Array
+    place_of: Mapping[str, int]
+    everywhere: Array
+    ads: Array
+    personal: Array
+    _limits: dict[tuple[int, bool], dict[str, policy_pb2.ModuleLimit]] = field(default_factory=dict)
+
+    def of(self, action: str) -> Sequence[Rule]:
+        """The rules that hold and do this, such as "cap", in the order of the file."""
+        return self.by_action.get(action, ())
+
+    def limits(self, slot_count: int, is_continued: bool) -> dict[str, policy_pb2.ModuleLimit]:
+        """Kinds of modules that stay few and apart, each with a name that begins with its rule's."""
+        key = slot_count, is_continued
+        if key not in self._limits:
+            found = _ad_limits(self, slot_count, is_continued) | _kind_limits(self)
+            self._limits[key] = {name: limit for name, limit in found.items() if limit.module_ids}
+        return self._limits[key]
+
+
+@lru_cache(MOST_KEPT_COUNT)
+def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, ...]) -> Programme:
+    """What the rules of a configuration that hold ask of modules.
+
+    Args:
+        is_holding: whether each of the rules does.
+    """
+    by_action: dict[str, list[Rule]] = {}
+    reached: dict[str, Array] = {}
+    for rule, holds in zip(rules.rules, is_holding, strict=True):
+        if holds:
+            by_action.setdefault(rule.action, []).append(rule)
+            action = getattr(rule, rule.action)
+            if isinstance(action, Modules):
+                reached[rule.name] = _reached(rule, action, modules)
+    return Programme(
+        modules=modules,
+        actions={rule.name: rule.action for rule in rules.rules},
+        by_action=by_action,
+        reached=reached,
+        orders=np.array([ORDERS.index(m.order) if m.order in ORDERS else -1 for m in modules], np.int64),
+        place_of={module.module_id: place for place, module in enumerate(modules)},
+        everywhere=np.ones(len(modules), bool),
+        ads=np.array([module.is_ad for module in modules], bool),
+        personal=np.array([module.is_personal for module in modules], bool),
+    )
+
+
+def _reached(rule: Rule, action: Modules, modules: Sequence[Kind]) -> Array:
+    if action.in_modules or rule.action in ("exclude", "hide"):
+        return np.array([action.is_about(module.module_id) for module in modules], bool)
+    return np.array([module.order != "source" for module in modules], bool)
+
+
+def _ad_limits(
+    programme: Programme, slot_count: int, is_continued: bool
+) -> dict[str, policy_pb2.ModuleLimit]:
+    return {
+        rule.name: policy_pb2.ModuleLimit(
+            module_ids=[module.module_id for module in programme.modules if module.is_ad],
+            max_module_count=int(rule.ads.most_share * slot_count + 1e-9),
+            min_gap=rule.ads.least_gap,
+            first_slot=0 if is_continued else rule.ads.first_slot - 1,
+        )
+        for rule in programme.of("ads")[:1]
+        if rule.ads
+    }
+
+
+def _kind_limits(programme: Programme) -> dict[str, policy_pb2.ModuleLimit]:
+    return {
+        f"{rule.name}{part}": policy_pb2.ModuleLimit(
+            module_ids=module_ids, max_module_count=rule.kinds.most, min_gap=rule.kinds.least_gap
+        )
+        for rule in programme.of("kinds")
+        if rule.kinds
+        for part, module_ids in _members(rule, programme.modules).items()
+    }
+
+
+def _members(rule: Rule, modules: Sequence[Kind]) -> dict[str, list[str]]:
+    """Module ids of each limit of a rule, by what is added to its name."""
+    kinds = rule.kinds
+    assert kinds is not None
+    if kinds.same_category:
+        found: dict[str, list[str]] = {}
+        for module in modules:
+            if module.category:
+                found.setdefault(f": {module.category}", []).append(module.module_id)
+        return {part: ids for part, ids in found.items() if len(ids) > 1}
+    named = Modules(in_modules=kinds.modules)
+    return {
+        "": [
+            module.module_id
+            for module in modules
+            # Slots for answers could hold nothing else: they are of a kind only where a rule names them.
+            if (
+                module.family in kinds.families and not module.is_answer
+                if kinds.families
+                else named.is_about(module.module_id)
+            )
+        ]
+    }
