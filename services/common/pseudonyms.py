@@ -31,7 +31,7 @@ class Pseudonyms:
         if not identifier:
             return ""
         message = f"{kind}\0{identifier}".encode()
-        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()[:32]
+        return hmac.digest(self._secret, message, "sha256").hex()[:32]
 
     def of_every_epoch(self, kind: str, identifier: str) -> tuple[str, ...]:
         """What `of` gives, and what it gave in earlier epochs, for deleting all that is kept of an id."""
