@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.feature import schema
-from services.feature.acts import CLICK, ShopperEvent
+from services.feature.acts import PURCHASE, ShopperEvent
 from services.feature.candidates import SOURCES, ModuleQuery, Visit, candidates, is_common
 from services.feature.placing import find, placed
 from services.feature.profile import (
@@ -133,7 +133,7 @@ def warm_up(generation: Generation) -> None:
     ids, now = [raw.decode() for raw in generation.columns.ids[:1].tolist()], datetime.now(UTC)
     known = Profile()
     for item_id in ids:
-        event = ShopperEvent("", int(now.timestamp() * 1e6), CLICK, "", "", "", "", "", item_id, 0.0, 0)
+        event = ShopperEvent("", int(now.timestamp() * 1e6), PURCHASE, "", "", "", "", "", item_id, 0.0, 0)
         apply_events(known, b"", [event], generation.brief, 1)
     for first in ((), tuple(ids)):
         modules = [ModuleQuery(str(source), source, 2, "", first) for source in SOURCES]
