@@ -9,7 +9,7 @@ COPY services/common services/common
 COPY services/feature services/feature
 RUN useradd --uid 10001 planogram && mkdir var && chown planogram var
 USER planogram
-ENV PYTHONPATH=/app:/app/protos PYTHONUNBUFFERED=1 PLANOGRAM_FEATURE_LISTEN=0.0.0.0:7071 PLANOGRAM_FEATURE_METRICS_LISTEN=0.0.0.0:9071
+ENV PYTHONPATH=/app:/app/protos PYTHONUNBUFFERED=1 PLANOGRAM_FEATURE_LISTEN=0.0.0.0:7071 PLANOGRAM_FEATURE_METRICS_LISTEN=0.0.0.0:9071 NUMBA_CACHE_DIR=/app/var/numba
 EXPOSE 7071 9071
 HEALTHCHECK --start-period=120s CMD ["python", "-m", "services.common.probe", "127.0.0.1:7071"]
 CMD ["python", "-m", "services.feature"]

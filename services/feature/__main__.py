@@ -13,6 +13,7 @@ from services.common.callers import Role
 from services.common.errors import ConfigurationError, NotReady
 from services.common.executor import BoundedExecutor
 from services.common.server import Service, main
+from services.feature import gathering
 from services.feature.engines import open_store
 from services.feature.journal import Journal
 from services.feature.live import LiveItems, rebuild
@@ -57,6 +58,7 @@ async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServic
         texts = BoundedExecutor("review-texts", 1, settings.max_waiting_updates)
         stack.callback(texts.close)
         pulse = ReviewPulse(ledger, journal, items, writer, texts, settings.review_run_length)
+        await asyncio.to_thread(gathering.warm_up, items.current)
         await _warm(store, readers, settings.reader_threads)
         await _keep(stack, items.follow(settings.refresh_interval_s))
         if settings.rebuild_interval_s:

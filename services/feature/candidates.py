@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planogram.feature.v1 import feature_pb2
+from services.common.compiled import compiled
 from services.feature.snapshot import ARTICLE, SUBSTITUTE_COSINE, Generation
 from services.feature.taste import Taste
 
 Rows = NDArray[np.int32]
 
 _NONE: Rows = np.zeros(0, np.int32)
+_ANY_PLACE, _NO_PLACE = -1, -2
+"""In place of a category's: where none is asked for, and where it is unknown."""
 _LOWEST = np.finfo(np.float32).min
 _LIKED_COUNT = 4
 """Categories liked most, of which the bestsellers are looked at."""
@@ -76,40 +79,54 @@ def is_common(generation: Generation, query: ModuleQuery, visit: Visit) -> bool:
 
 
 def _found(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
-    rows = _SOURCES[query.source](generation, query, visit)
+    rows = SOURCES[query.source](generation, query, visit)
     if query.item_ids and query.source != feature_pb2.CANDIDATE_SOURCE_LIST:
-        first = _list(generation, query, visit)
-        rows = np.concatenate((first, rows[~np.isin(rows, first)]))
-    return _select(generation, rows, query, visit)
+        rows = np.concatenate((_list(generation, query, visit), rows))
+    place = generation.category_place.get(query.category, _NO_PLACE) if query.category else _ANY_PLACE
+    chosen = np.empty(min(query.limit, len(rows)), np.int32)
+    count = _first_shown(
+        rows,
+        generation.is_shown if query.source in _OF_ANY_KIND else generation.is_product_shown,
+        place,
+        generation.columns.category,
+        np.inf if visit.is_settled else visit.now_s,
+        generation.columns.first_seen_unix_s,
+        chosen,
+    )
+    return chosen[:count]
 
 
-def _select(generation: Generation, rows: Rows, query: ModuleQuery, visit: Visit) -> Rows:
-    """The first rows that may be shown, looking no further than needed."""
-    place = None
-    if query.category:
-        place = generation.category_place.get(query.category)
-        if place is None:
-            return _NONE
-    may_stand = generation.is_shown if query.source in _OF_ANY_KIND else generation.is_product_shown
-    columns, start = generation.columns, 0
-    # Most rows pass, so a little more than the limit is nearly always enough.
-    end = 2 * query.limit
-    chosen: list[Rows] = []
-    missing = query.limit
-    while missing > 0 and start < len(rows):
-        part = rows[start:end]
-        keep = may_stand[part]
-        if not visit.is_settled:
-            keep &= columns.first_seen_unix_s[part] <= visit.now_s
-        if place is not None:
-            keep &= columns.category[part] == place
-        kept = part[keep][:missing]
-        chosen.append(kept)
-        missing -= len(kept)
-        start, end = end, 4 * end
-    if len(chosen) == 1:
-        return chosen[0]
-    return np.concatenate(chosen) if chosen else _NONE
+@compiled
+def _first_shown(
+    rows: Rows,
+    may_stand: NDArray[np.bool_],
+    place: int,
+    category: NDArray[np.int32],
+    now_s: float,
+    first_seen_s: NDArray[np.int64],
+    chosen: Rows,
+) -> int:
+    """Writes the first distinct rows that may be shown, as many as there is room for; returns their number.
+
+    -1 is passed over.
+    """
+    count = 0
+    for row in rows:
+        if count == len(chosen):
+            break
+        if row < 0 or not may_stand[row] or first_seen_s[row] > now_s:
+            continue
+        if place != _ANY_PLACE and category[row] != place:
+            continue
+        is_new = True
+        for before in range(count):
+            if chosen[before] == row:
+                is_new = False
+                break
+        if is_new:
+            chosen[count] = row
+            count += 1
+    return count
 
 
 def _ranked(name: str) -> Callable[[Generation, ModuleQuery, Visit], Rows]:
@@ -128,11 +145,12 @@ def _deals(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
 
 
 def _recently_viewed(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    return _distinct(visit.looked_rows, but=(-1, visit.item_row))
+    looked: Rows = np.array([row for row in visit.looked_rows if row != visit.item_row], np.int32)
+    return looked
 
 
 def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    return _distinct(visit.bought_rows)
+    return np.array(visit.bought_rows, np.int32)
 
 
 def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
@@ -145,12 +163,15 @@ def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
         index, place = generation.ranked["bestsellers"], generation.category_place
         liked = [name for name in visit.taste.category_shares if name in place][:_LIKED_COUNT]
         parts += [index.of(place[name] + 1)[:limit] for name in liked]
-    rows = np.unique(np.concatenate(parts))
-    columns = generation.columns
-    category, vectors = columns.category[rows], columns.item_vector.take(rows, axis=0)
-    worth = visit.taste.worth(generation.demand, rows, category, vectors, generation.category_place)
-    ordered = rows[np.argsort(-worth, kind="stable")]
-    return _distinct(ordered.tolist(), but=visit.bought_rows)  # what was bought has a module of its own
+    bought = np.array(visit.bought_rows, np.int32)  # which has a module of its own
+    return visit.taste.best_first(
+        np.concatenate(parts),
+        bought,
+        generation.demand,
+        generation.columns.category,
+        generation.columns.item_vector,
+        generation.category_place,
+    )
 
 
 def _nearest(generation: Generation, query: ModuleQuery, visit: Visit, taste: NDArray[np.float32]) -> Rows:
@@ -196,17 +217,20 @@ def _similar(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
     if visit.item_row < 0:
         return _NONE
     rows: Rows = generation.columns.similar[visit.item_row]
-    return rows[rows >= 0]
+    return rows
 
 
 def _bought_together(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
     """Companions of the page's item and of the cart, without substitutes for any of them."""
     anchors = list(dict.fromkeys(row for row in (visit.item_row, *visit.cart_rows) if row >= 0))
+    if not anchors:
+        return _NONE
+    if len(anchors) == 1:  # the snapshot holds no substitutes for the item itself, but those bought with it
+        alone: Rows = generation.columns.companions[anchors[0]]
+        return alone[: _SPARE * query.limit]
     companions = generation.columns.companions[anchors]
     # The best of each anchor first, then the second of each, and so on.
     found = _distinct(companions.T.ravel().tolist(), but=(-1, *anchors))[: _SPARE * query.limit]
-    if len(anchors) < 2:
-        return found  # the snapshot holds no substitutes for the item itself, but those bought with it
     vectors = generation.vectors(np.array(anchors, np.int32))
     is_near = generation.vectors(found) @ vectors.T >= SUBSTITUTE_COSINE
     at, anchor = np.nonzero(is_near)
@@ -235,9 +259,7 @@ def _search(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
 
 
 def _list(generation: Generation, query: ModuleQuery, _: Visit) -> Rows:
-    rows = generation.rows_of(list(dict.fromkeys(query.item_ids)))
-    known: Rows = rows[rows >= 0]
-    return known
+    return generation.rows_of(query.item_ids)
 
 
 def _distinct(rows: Iterable[int], but: Iterable[int] = ()) -> Rows:
@@ -249,8 +271,7 @@ def _distinct(rows: Iterable[int], but: Iterable[int] = ()) -> Rows:
 
 
 def _in_turns(lists: Sequence[Sequence[int]]) -> Rows:
-    merged = chain.from_iterable(zip_longest(*lists, fillvalue=-1))
-    return _distinct(merged, but=(-1,))
+    return np.array(list(chain.from_iterable(zip_longest(*lists, fillvalue=-1))), np.int32)
 
 
 _OF_ANY_KIND = frozenset((feature_pb2.CANDIDATE_SOURCE_ARTICLES, feature_pb2.CANDIDATE_SOURCE_LIST))
@@ -264,7 +285,7 @@ _COMMON = frozenset(
         feature_pb2.CANDIDATE_SOURCE_ARTICLES,
     )
 )
-_SOURCES: Mapping[int, Callable[[Generation, ModuleQuery, Visit], Rows]] = {
+SOURCES: Mapping[int, Callable[[Generation, ModuleQuery, Visit], Rows]] = {
     feature_pb2.CANDIDATE_SOURCE_RECENTLY_VIEWED: _recently_viewed,
     feature_pb2.CANDIDATE_SOURCE_FOR_YOU: _for_you,
     feature_pb2.CANDIDATE_SOURCE_SIMILAR: _similar,

@@ -26,6 +26,8 @@ DEFAULT_LIMIT = 24
 MAX_EVENTS = MAX_ITEMS = MAX_IDS = 1_000
 OLDEST = timedelta(days=30)
 AHEAD = timedelta(minutes=1)
+_REMEMBERED_BYTES = 512
+"""Of a module: those with long lists return rarely."""
 
 _EVENT_TYPES = frozenset(events_pb2.EventType.values()) - {0}
 _PAGE_TYPES = frozenset(context_pb2.PageType.values()) - {0}
@@ -159,30 +161,35 @@ def _check_context(context: context_pb2.PageContext) -> None:
 def _modules(modules: Sequence[feature_pb2.ModuleRequest]) -> list[ModuleQuery]:
     _size("modules", modules, 1, MAX_MODULES)
     queries = [
-        _module(place, module.module_id, module.source, module.limit, module.category)
-        for place, module in enumerate(modules)
+        _module(place, wire) if len(wire) <= _REMEMBERED_BYTES else _module.__wrapped__(place, wire)
+        for place, wire in enumerate(map(feature_pb2.ModuleRequest.SerializeToString, modules))
     ]
-    seen: set[str] = set()
-    for place, query in enumerate(queries):
-        if query.module_id in seen:
-            raise InvalidRequest(f"modules[{place}].module_id", query.module_id, "an id used once")
-        seen.add(query.module_id)
-        if modules[place].item_ids:
-            queries[place] = query._replace(item_ids=_listed(place, modules[place].item_ids))
+    if len({query.module_id for query in queries}) < len(queries):
+        seen: set[str] = set()
+        for place, query in enumerate(queries):
+            if query.module_id in seen:
+                raise InvalidRequest(f"modules[{place}].module_id", query.module_id, "an id used once")
+            seen.add(query.module_id)
     return queries
 
 
 @lru_cache(maxsize=4096)
-def _module(place: int, module_id: str, source: int, limit: int, category: str) -> ModuleQuery:
+def _module(place: int, wire: bytes) -> ModuleQuery:
     """A module that keeps the contract; remembered, because most pages ask for the same ones."""
-    where = f"modules[{place}]"
-    _text(f"{where}.module_id", module_id, 1, MAX_MODULE_ID_BYTES)
-    if source not in _SOURCES:
-        raise InvalidRequest(f"{where}.source", source, "a CandidateSource other than 0")
-    if not 0 <= limit <= MAX_LIMIT:
-        raise InvalidRequest(f"{where}.limit", limit, f"1 to {MAX_LIMIT}, or 0 for {DEFAULT_LIMIT}")
-    _text(f"{where}.category", category, 0, MAX_ID_BYTES)
-    return ModuleQuery(module_id, source, limit or DEFAULT_LIMIT, category)
+    module, where = feature_pb2.ModuleRequest.FromString(wire), f"modules[{place}]"
+    _text(f"{where}.module_id", module.module_id, 1, MAX_MODULE_ID_BYTES)
+    if module.source not in _SOURCES:
+        raise InvalidRequest(f"{where}.source", module.source, "a CandidateSource other than 0")
+    if not 0 <= module.limit <= MAX_LIMIT:
+        raise InvalidRequest(f"{where}.limit", module.limit, f"1 to {MAX_LIMIT}, or 0 for {DEFAULT_LIMIT}")
+    _text(f"{where}.category", module.category, 0, MAX_ID_BYTES)
+    return ModuleQuery(
+        module.module_id,
+        module.source,
+        module.limit or DEFAULT_LIMIT,
+        module.category,
+        _listed(place, module.item_ids),
+    )
 
 
 def _listed(place: int, item_ids: Sequence[str]) -> tuple[str, ...]:

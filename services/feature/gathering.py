@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planogram.feature.v1 import feature_pb2
 from services.feature import schema
-from services.feature.candidates import ModuleQuery, Visit, candidates, is_common
-from services.feature.facts import describe
-from services.feature.profile import LOOKED, Profile, SessionView, bought_before, evidence_count, view
+from services.feature.acts import PURCHASE, ShopperEvent
+from services.feature.candidates import SOURCES, ModuleQuery, Visit, candidates, is_common
+from services.feature.placing import find, placed
+from services.feature.profile import (
+    LOOKED,
+    Profile,
+    SessionView,
+    apply_events,
+    bought_before,
+    evidence_count,
+    view,
+)
 from services.feature.schema import Encoding
 from services.feature.snapshot import Generation
 from services.feature.taste import Taste
@@ -48,8 +56,8 @@ class Features:
 class Common:
     """What pages of the same modules have in common, whoever looks. C distinct items."""
 
-    place: Mapping[int, int]
-    """Rows of the generation, and their positions on a page: 0 to C - 1, in order."""
+    rows: NDArray[np.int64]
+    """(C,) rows of the generation, which come first on a page."""
     module_rows: Mapping[str, Sequence[int]]
     """Positions by module id, best first."""
     described: bytes
@@ -104,13 +112,9 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
     )
     shared = tuple(module for module in query.modules if is_common(generation, module, visit))
     common = generation.commons.once(shared, lambda: _common(generation, shared, visit))
-    place = dict(common.place)
-    positions = [
-        common.module_rows.get(module.module_id)
-        or _positions(place, candidates(generation, module, visit).tolist())
-        for module in query.modules
-    ]
-    rows = np.array(list(place), np.int64)
+    own = [module for module in query.modules if module.module_id not in common.module_rows]
+    rows, own_rows = placed(common.rows, [candidates(generation, module, visit) for module in own])
+    module_rows = {**common.module_rows, **{one.module_id: at for one, at in zip(own, own_rows, strict=True)}}
     features = {
         encoding.fingerprint: Features(
             generation.item_tensors(encoding, rows, query.now),
@@ -120,22 +124,37 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         )
         for encoding in query.encodings
     }
-    return Gathered(common, rows, positions, features, session, _past(generation, known, place))
+    positions = [module_rows[module.module_id] for module in query.modules]
+    return Gathered(common, rows, positions, features, session, _past(generation, known, rows))
 
 
-def _past(generation: Generation, known: Profile, place: Mapping[int, int]) -> Past:
+def warm_up(generation: Generation) -> None:
+    """Compiles what pages need, so that no shopper waits for it; what was compiled stays on the machine."""
+    ids, now = [raw.decode() for raw in generation.columns.ids[:1].tolist()], datetime.now(UTC)
+    known = Profile()
+    for item_id in ids:
+        event = ShopperEvent("", int(now.timestamp() * 1e6), PURCHASE, "", "", "", "", "", item_id, 0.0, 0)
+        apply_events(known, b"", [event], generation.brief, 1)
+    for first in ((), tuple(ids)):
+        modules = [ModuleQuery(str(source), source, 2, "", first) for source in SOURCES]
+        gather(generation, known, PageQuery("", 1, 1, now, modules, item_id="".join(ids)))
+
+
+def _past(generation: Generation, known: Profile, rows: NDArray[np.int64]) -> Past:
     purchased = {item_id: time_us for item_id, (_, time_us) in known.bought.items()}
-    found = []
-    for times in (purchased, known.dismissed):
-        rows = generation.rows_of(list(times)).tolist() if times else []
-        found.append(
-            {
-                place[row]: time_us // 1_000_000
-                for row, time_us in zip(rows, times.values(), strict=True)
-                if row in place
-            }
-        )
-    return Past(*found)
+    return Past(*(_done(generation, times, rows) for times in (purchased, known.dismissed)))
+
+
+def _done(generation: Generation, times_us: Mapping[str, int], rows: NDArray[np.int64]) -> dict[int, int]:
+    """Positions on the page of items that something was done with, and when, in seconds."""
+    if not times_us:
+        return {}
+    positions = find(generation.rows_of(list(times_us)), rows).tolist()
+    return {
+        position: time_us // 1_000_000
+        for position, time_us in zip(positions, times_us.values(), strict=True)
+        if position >= 0
+    }
 
 
 def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.int32]]:
@@ -146,16 +165,7 @@ def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.
 
 
 def _common(generation: Generation, modules: Sequence[ModuleQuery], visit: Visit) -> Common:
-    place: dict[int, int] = {}
-    positions = {
-        module.module_id: _positions(place, candidates(generation, module, visit).tolist())
-        for module in modules
-    }
-    response = feature_pb2.GatherPageResponse()
-    describe(response, generation, np.array(list(place), np.int64))
-    return Common(place, positions, response.SerializeToString())
-
-
-def _positions(place: dict[int, int], rows: Sequence[int]) -> list[int]:
-    """Positions of rows on the page; a row that is new to it comes last."""
-    return [place.setdefault(row, len(place)) for row in rows]
+    found = [candidates(generation, module, visit) for module in modules]
+    rows, positions = placed(np.zeros(0, np.int64), found)
+    module_rows = {module.module_id: own for module, own in zip(modules, positions, strict=True)}
+    return Common(rows, module_rows, generation.facts.describe(rows))

@@ -8,15 +8,13 @@ from datetime import datetime
 
 from services.common import log
 from services.common.executor import BoundedExecutor
-from services.feature.profile import Profile
-from services.feature.store import PROFILE, Row, Store
-from services.feature.updating import profile_of
+from services.feature.profile import Profile, loads
+from services.feature.store import PROFILE, Store
 
 QUICK_S = 0.002
 """Mean time of reads up to which they run on the event loop: as long as what else a page does there."""
 _FIRST_MEAN_S = 0.01
 _SHARE_OF_LATEST = 0.1
-_WANTED = ("state",)
 
 
 class ProfileReader:
@@ -41,21 +39,21 @@ class ProfileReader:
         job = None if is_quick else self._readers.submit(self._timed, key, now)
         try:
             if job is None:
-                row = self._timed(key, now)
+                state = self._timed(key, now)
             else:
                 # A read that takes too long keeps its place in the executor until it ends.
                 async with asyncio.timeout(patience_s):
-                    row = await job
+                    state = await job
         except TimeoutError:
             return None, True
         except Exception as error:
             log.annotate(profile_problem=type(error).__name__)
             return None, True
-        return profile_of(row), False
+        return None if state is None else loads(state), False
 
-    def _timed(self, key: str, now: datetime) -> Row | None:
+    def _timed(self, key: str, now: datetime) -> bytes | None:
         begun = time.perf_counter()
-        row = self._store.read(PROFILE, (key,), now, features=_WANTED)[0]
+        state: bytes | None = self._store.read_value(PROFILE, key, "state", now)
         took_s = time.perf_counter() - begun
         self._mean_s += _SHARE_OF_LATEST * (took_s - self._mean_s)
-        return row
+        return state

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.compiled import compiled
 from services.common.tensors import N, TensorSpec, fingerprint
 from services.feature.profile import POSITIVE_WEIGHTS, RECENT_COUNT, Profile, SessionView, price_level
 
@@ -91,6 +92,9 @@ _DESKTOP = 1
 _S_PER_DAY = 86_400.0
 _US_PER_HOUR = 3.6e9
 _TASTE_HALF_LIFE_DAYS = 7.0
+_POSITIVE_WEIGHTS = np.array(
+    [POSITIVE_WEIGHTS.get(event, 0.0) for event in range(1 + max(POSITIVE_WEIGHTS))], np.float64
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +179,13 @@ def encode_shopper(
     ids = np.zeros((RECENT_COUNT, 4), np.int64)
     numbers = np.zeros((RECENT_COUNT, 2), np.float32)
     if count:
-        columns = (
-            list(map(_hashed_item, recent.item_ids)),
-            list(map(hashed_category, recent.categories)),
-            list(map(_hashed_brand, recent.brands)),
-            recent.events,
-        )
-        ids[:count] = np.array(columns, np.int64).T
-        age_hours = np.maximum(now_us - np.array(recent.times_us, np.float64), 0) / _US_PER_HOUR
-        numbers[:count, 0] = np.minimum(np.log1p(age_hours) / 3, 3)
-        numbers[:count, 1] = np.array(recent.relative_prices).clip(-3, 3)
+        texts = [
+            *map(_hashed_item, recent.item_ids),
+            *map(hashed_category, recent.categories),
+            *map(_hashed_brand, recent.brands),
+        ]
+        columns = np.array([*texts, *recent.events, *recent.times_us], np.int64).reshape(5, -1)
+        _write_history(columns, np.array(recent.relative_prices), now_us, ids, numbers)
     return {
         "history_ids": ids,
         "history_numbers": numbers,
@@ -213,12 +214,60 @@ def taste(profile: Profile, recent_vectors: NDArray[np.float32], now_us: float) 
     recent = profile.recent
     if not recent.item_ids:
         return np.zeros(VECTOR_WIDTH, np.float32)
-    weights = np.array([POSITIVE_WEIGHTS.get(event, 0.0) for event in recent.events])
-    age_days = np.maximum(now_us - np.array(recent.times_us, np.float64), 0) / (24 * _US_PER_HOUR)
-    mean = (weights * 0.5 ** (age_days / _TASTE_HALF_LIFE_DAYS)) @ recent_vectors
-    length = math.sqrt(mean @ mean)
-    # Far enough from nothing that the direction is no rounding error.
-    return (mean / length if length > 1e-12 else np.zeros(VECTOR_WIDTH)).astype(np.float32)
+    columns = np.array([*recent.events, *recent.times_us], np.int64).reshape(2, -1)
+    result = np.zeros(VECTOR_WIDTH, np.float32)
+    _write_taste(columns, recent_vectors, _POSITIVE_WEIGHTS, now_us, result)
+    return result
+
+
+@compiled
+def _write_history(
+    columns: NDArray[np.int64],
+    relative_prices: NDArray[np.float64],
+    now_us: float,
+    ids: NDArray[np.int64],
+    numbers: NDArray[np.float32],
+) -> None:
+    """Writes history_ids and history_numbers.
+
+    Args:
+        columns: (5, L) ids of items, categories and brands, events, and their times in microseconds.
+    """
+    for place in range(min(columns.shape[1], len(ids))):
+        for column in range(4):
+            ids[place, column] = columns[column, place]
+        hours = max(now_us - columns[4, place], 0.0) / _US_PER_HOUR
+        numbers[place, 0] = min(np.log1p(hours) / 3, 3.0)
+        numbers[place, 1] = min(max(relative_prices[place], -3.0), 3.0)
+
+
+@compiled
+def _write_taste(
+    columns: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    now_us: float,
+    result: NDArray[np.float32],
+) -> None:
+    """Writes the decayed mean, as `taste` says.
+
+    Args:
+        columns: (2, L) events and their times in microseconds. weights: by event.
+    """
+    mean = np.zeros(len(result))
+    for place in range(columns.shape[1]):
+        if columns[0, place] < len(weights):
+            age_days = max(now_us - columns[1, place], 0.0) / (24 * _US_PER_HOUR)
+            weight = weights[columns[0, place]] * 0.5 ** (age_days / _TASTE_HALF_LIFE_DAYS)
+            for axis in range(len(mean)):
+                mean[axis] += weight * vectors[place, axis]
+    length = 0.0
+    for number in mean:
+        length += number * number
+    length = math.sqrt(length)
+    if length > 1e-12:  # far enough from nothing that the direction is no rounding error
+        for axis in range(len(mean)):
+            result[axis] = mean[axis] / length
 
 
 def hashed(text: str, cardinality: int) -> int:

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -22,7 +22,6 @@ from services.feature import checks, schema
 from services.feature.acts import REVIEW, ShopperEvent
 from services.feature.candidates import ModuleQuery
 from services.feature.columns import ITEM_FEATURES, SHOPPER_FEATURES, Value, default_like
-from services.feature.facts import describe
 from services.feature.gathering import Features, PageQuery, gather
 from services.feature.live import ItemChange, LiveItems
 from services.feature.portrait import portrait
@@ -69,9 +68,9 @@ class FeatureServicer:
         generation = self._items.current
         gathered = gather(generation, profile, self._page_query(request, modules, now, encodings))
         log.annotate(snapshot=generation.version, items=len(gathered.rows), stale_profile=is_stale)
-        # What is common to pages was described before; protobuf appends what else there is.
-        response = feature_pb2.GatherPageResponse.FromString(gathered.common.described)
-        describe(response, generation, gathered.rows[len(gathered.common.place) :])
+        # What is common to pages was described before; one description after another is one of all.
+        own = generation.facts.describe(gathered.rows[len(gathered.common.rows) :])
+        response = feature_pb2.GatherPageResponse.FromString(gathered.common.described + own)
         response.session.CopyFrom(session_message(gathered.session))
         past = response.past
         for done_rows, times, done in (
@@ -249,6 +248,9 @@ class FeatureServicer:
         return response
 
 
+_SESSION_FIELDS = tuple(one.name for one in context_pb2.SessionState.DESCRIPTOR.fields)
+
+
 def served_encodings(wanted: Sequence[str]) -> list[Encoding]:
     """The wanted encodings that are served, in the order wanted.
 
@@ -266,31 +268,8 @@ def served_encodings(wanted: Sequence[str]) -> list[Encoding]:
 
 def session_message(session: SessionView) -> context_pb2.SessionState:
     """The wire form of a session."""
-    return context_pb2.SessionState(
-        segment=session.segment,
-        is_known=session.is_known,
-        page_index=session.page_index,
-        click_count=session.click_count,
-        dwell_count=session.dwell_count,
-        cart_count=session.cart_count,
-        purchase_count=session.purchase_count,
-        pages_without_click=session.pages_without_click,
-        last_outcome=_outcome(session.last_outcome),
-        category_click_counts=session.category_click_counts,
-        category_dwell_counts=session.category_dwell_counts,
-        family_click_counts=session.family_click_counts,
-        family_stop_counts=session.family_stop_counts,
-        module_unclicked_counts=session.module_unclicked_counts,
-        category_affinities=session.category_affinities,
-        lifetime_event_count=session.lifetime_event_count,
-        price_level=session.price_level,
-        category_recent_interests=session.category_recent_interests,
-        family_recent_stops=session.family_recent_stops,
-        category_passes=session.category_passes,
-        family_passes=session.family_passes,
-        last_click_category=session.last_click_category,
-        is_last_click_dwelled=session.is_last_click_dwelled,
-    )
+    values = ((name, getattr(session, name)) for name in _SESSION_FIELDS)
+    return context_pb2.SessionState(**{name: value for name, value in values if value})
 
 
 def shopper_event(event: events_pb2.Event) -> ShopperEvent:
@@ -308,10 +287,6 @@ def shopper_event(event: events_pb2.Event) -> ShopperEvent:
         event.rating,
         event.sequence,
     )
-
-
-def _outcome(number: int) -> context_pb2.Outcome:
-    return cast(context_pb2.Outcome, number)
 
 
 def _add_feature_set(response: feature_pb2.GatherPageResponse, fingerprint: str, features: Features) -> None:

@@ -7,6 +7,7 @@ laid over it. Neither ever changes: an update makes a new generation, and a page
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -20,6 +21,7 @@ from services.common import artifacts
 from services.common.errors import Incompatible
 from services.feature import neighbours, schema
 from services.feature.acts import ItemBrief
+from services.feature.facts import Facts
 from services.feature.journal import Offer
 from services.feature.memo import Memo
 from services.feature.neighbours import Neighbours
@@ -133,6 +135,8 @@ class Generation:
     """How often the list of these had changed."""
     newest_s: float
     """When the last item entered the catalogue, seconds since 1970."""
+    facts: Facts
+    """The same columns, as pages are told of them."""
     encoded: Mapping[str, Mapping[str, NDArray[Any]]]
     """Item tensors (N, ...) by name, by fingerprint of each encoding that is served, item_vector left out."""
     demand: Demand
@@ -161,23 +165,20 @@ class Generation:
 
     def rows_of(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
         """Rows of item ids, -1 where unknown."""
-        rows = [self.seen.get(item_id) for item_id in item_ids]
+        seen = self.seen
+        rows = list(map(seen.get, item_ids))
         if None in rows:
-            rows = self._searched(item_ids).tolist()
-            if len(self.seen) > _SEEN_COUNT:
-                self.seen.clear()
-            self.seen.update(zip(item_ids, rows, strict=True))
+            if len(seen) > _SEEN_COUNT:
+                seen.clear()
+            for place, item_id in enumerate(item_ids):
+                if rows[place] is None:
+                    rows[place] = seen[item_id] = self._searched(item_id.encode())
         return np.array(rows, np.int32)
 
-    def _searched(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
+    def _searched(self, item_id: bytes) -> int:
         ids = self.columns.ids
-        if not len(ids):
-            return np.full(len(item_ids), -1)
-        wanted = np.array([item_id.encode() for item_id in item_ids], np.bytes_)
-        # In the width of the ids, or numpy would widen all of them first; a longer id is cut for the search
-        # and then differs from what was found.
-        places = np.minimum(np.searchsorted(ids, wanted.astype(ids.dtype)), len(ids) - 1)
-        return np.where(ids[places] == wanted, places, -1)
+        place = bisect_left(ids, item_id)
+        return place if place < len(ids) and ids[place] == item_id else -1
 
     def row_of(self, item_id: str) -> int:
         return int(self.rows_of((item_id,))[0]) if item_id else -1
@@ -262,6 +263,17 @@ def load(root: Path, version: str) -> Generation:
         newest_s=float(columns.first_seen_unix_s.max(initial=0)),
         is_under_review=np.zeros(len(columns.ids), bool),
         alarm_sequence=0,
+        facts=Facts.of(
+            columns.ids,
+            ((brands, columns.brand), (sellers, columns.seller), (categories, columns.category)),
+            {
+                "age_rating": columns.age_rating,
+                "bid_micros": columns.bid_micros,
+                "first_seen_unix_s": columns.first_seen_unix_s,
+                "popularity": columns.click_rate,
+                **_offer_facts(columns, discount),
+            },
+        ),
         encoded={},
         vectors_by_width=columns.item_vector.T if index else np.ascontiguousarray(columns.item_vector.T),
         **_shown(columns, index),
@@ -320,6 +332,7 @@ def overlay(generation: Generation, offers: Sequence[Offer], sequence: int) -> G
         sequence=sequence,
         columns=columns,
         discount=discount,
+        facts=generation.facts.changed(_offer_facts(columns, discount)),
         ranked=ranked,
         **_shown(columns, generation.neighbours and generation.neighbours.index),
     )
@@ -331,7 +344,8 @@ def under_review(generation: Generation, item_ids: Sequence[str], sequence: int)
     rows = generation.rows_of(item_ids)
     is_meant = np.zeros(generation.count, bool)
     is_meant[rows[rows >= 0]] = True
-    return replace(generation, is_under_review=is_meant, alarm_sequence=sequence)
+    facts = generation.facts.changed({"is_under_review": is_meant})
+    return replace(generation, is_under_review=is_meant, facts=facts, alarm_sequence=sequence)
 
 
 def discount_of(price_micros: NDArray[np.int64], list_price_micros: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -381,6 +395,16 @@ def _shown(columns: Columns, index: Any) -> dict[str, Any]:
         "is_product_shown": is_product_shown,
         "appeal": np.where(is_product_shown, popularity_of(columns.click_rate), -np.inf).astype(np.float32),
         "neighbours": Neighbours(index, is_product_shown) if index else None,
+    }
+
+
+def _offer_facts(columns: Columns, discount: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """The facts that a push may change."""
+    return {
+        "price_micros": columns.price_micros,
+        "margin_micros": columns.price_micros - columns.cost_micros,
+        "stock": columns.stock,
+        "discount": discount,
     }
 
 

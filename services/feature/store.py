@@ -32,6 +32,7 @@ import redis
 
 from services.common import erasure
 from services.common.errors import Incompatible, NotFound, NotReady, Overloaded
+from services.feature.lookup import Lookup, RedisLookup, SqliteLookup
 
 
 @contextlib.contextmanager
@@ -301,19 +302,17 @@ class Store:
         now: datetime | None = None,
         *,
         as_writer: bool = False,
-        features: Sequence[str] = (),
     ) -> list[Row | None]:
         """Online rows in the order of the keys; None where nothing is stored or it is stale.
 
         Args:
             now: time at which the view's ttl is checked; None reads rows of any age.
-            features: the only ones that are wanted; none names all.
             as_writer: on the writer's own connection and thread.
         """
         view = self._views[view_name]
         provider = self._writer if as_writer else self._reader()
         # A list of our own each time, because the Redis store appends to the one it is given.
-        names = list(features) or [feature.name for feature in view.features]
+        names = [feature.name for feature in view.features]
         entity_keys = [self._entity_key(view, key) for key in keys]
         with _answering():
             found = provider.online_read(self._config, view, entity_keys, names)
@@ -328,6 +327,22 @@ class Store:
                     row = Row(key, stamp, {name: _plain(value) for name, value in values.items()})
             rows.append(row)
         return rows
+
+    def read_value(self, view_name: str, key: str, feature: str, now: datetime) -> Any:
+        """One feature of one entity as `read` gives it, several times as fast; None where it is not there.
+
+        Args:
+            now: time at which the view's ttl is checked.
+        """
+        view = self._views[view_name]
+        lookup = self._lookup(view, feature)
+        try:
+            found = lookup.find(self._online_key(view, key))
+        except _UNREACHABLE as error:
+            raise _not_ready(error) from error
+        if found is None or not is_fresh(_us(found[1]), _us(now), _us_of(view.ttl)):
+            return None
+        return _plain(ValueProto.FromString(found[0]))
 
     def push_offers(self, table: pa.Table) -> None:
         """Pushes whole rows of item_offer through Feast's push source, from the writer's thread.
@@ -458,6 +473,34 @@ class Store:
             provider = self._readers.provider = self._provider()
         return provider
 
+    def _lookup(self, view: FeatureView, feature: str) -> Lookup:
+        """Of this thread, on its own connection."""
+        lookups: dict[tuple[str, str], Lookup] | None = getattr(self._readers, "lookups", None)
+        if lookups is None:
+            lookups = self._readers.lookups = {}
+        if (view.name, feature) not in lookups:
+            online = self._reader().online_store
+            lookups[view.name, feature] = (
+                RedisLookup(
+                    online._get_client(self._config.online_store),
+                    online._generate_hset_keys_for_features(view, [feature])[1],
+                )
+                if self.is_redis
+                else SqliteLookup(online._get_conn(self._config), self._table(view), feature)
+            )
+        return lookups[view.name, feature]
+
+    def _online_key(self, view: FeatureView, key: str) -> bytes:
+        """Where an entity's row is in the online store."""
+        entity_key, version = self._entity_key(view, key), self._config.entity_key_serialization_version
+        if self.is_redis:
+            return bytes(_redis_key(PROJECT, entity_key, entity_key_serialization_version=version))
+        return bytes(serialize_entity_key(entity_key, entity_key_serialization_version=version))
+
+    def _table(self, view: FeatureView) -> str:
+        is_versioned = self._config.registry.enable_online_feature_view_versioning
+        return str(compute_table_id(PROJECT, view, is_versioned))
+
     def _entity_key(self, view: FeatureView, key: str) -> EntityKey:
         return EntityKey(join_keys=[_join_key(view)], entity_values=[ValueProto(string_val=key)])
 
@@ -465,18 +508,14 @@ class Store:
         return self.offline_path / f"{view_name}.parquet"
 
     def _delete_online(self, view: FeatureView, key: str) -> bool:
-        entity_key = self._entity_key(view, key)
-        version = self._config.entity_key_serialization_version
+        place = self._online_key(view, key)
         if self.is_redis:
-            name = _redis_key(PROJECT, entity_key, entity_key_serialization_version=version)
-            return bool(self._redis().delete(name))
+            return bool(self._redis().delete(place))
         connection = self._writer.online_store._get_conn(self._config)
-        table = compute_table_id(PROJECT, view, self._config.registry.enable_online_feature_view_versioning)
-        blob = serialize_entity_key(entity_key, entity_key_serialization_version=version)
         connection.execute("PRAGMA secure_delete = ON")
         with connection:
             # The name comes from the definitions above, never from a caller.
-            cursor = connection.execute(f'DELETE FROM "{table}" WHERE entity_key = ?', (blob,))  # noqa: S608
+            cursor = connection.execute(f'DELETE FROM "{self._table(view)}" WHERE entity_key = ?', (place,))  # noqa: S608
         erasure.overwrite_freed_space(connection)
         erasure.erase(connection, self.state_path / "online.db", [key])
         return bool(cursor.rowcount)
@@ -537,8 +576,15 @@ def _answering() -> Iterator[None]:
     """Turns a store that cannot be reached or is locked into an error that asks to come back."""
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError, sqlite3.OperationalError) as error:
-        raise NotReady(f"the online store does not answer: {type(error).__name__}: {error}") from error
+    except _UNREACHABLE as error:
+        raise _not_ready(error) from error
+
+
+_UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, sqlite3.OperationalError)
+
+
+def _not_ready(error: Exception) -> NotReady:
+    return NotReady(f"the online store does not answer: {type(error).__name__}: {error}")
 
 
 @contextlib.contextmanager

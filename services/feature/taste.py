@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from services.common.compiled import compiled
 
 Floats = NDArray[np.float32]
 
@@ -67,26 +68,73 @@ class Taste:
     category_shares: Mapping[str, float]
     event_count: int
 
-    def worth(
+    def best_first(
         self,
+        rows: NDArray[np.int32],
+        but: NDArray[np.int32],
         demand: Demand,
-        rows: NDArray[Any],
         category: NDArray[np.int32],
         vectors: Floats,
         category_place: Mapping[str, int],
-    ) -> Floats:
-        """(n,) of some items, in units of no meaning.
+    ) -> NDArray[np.int32]:
+        """The distinct rows that are not among others, by their worth; the lower row first among equals.
 
         Args:
-            rows: (n,) of the items. category: (n,) their codes. vectors: (n, D) unit length.
+            category: (N,) codes. vectors: (N, D) unit length.
             category_place: codes by name.
         """
-        own = np.zeros(len(demand.share), np.float32)
+        shares = np.zeros(len(demand.share), np.float32)
         for name, share in self.category_shares.items():
-            if name in category_place:
-                own[category_place[name]] = share
+            place = category_place.get(name)
+            if place is not None:
+                shares[place] = share
         known = self.event_count if self.category_shares else 0
-        lift = (known * own / np.maximum(demand.share, 1e-6) + CAUTION) / (known + CAUTION)
         pull = PULL * self.event_count / (self.event_count + _PULL_CAUTION)
-        result: Floats = demand.sales[rows] * lift[category] * np.exp(pull * (vectors @ self.vector))
-        return result
+        ordered, worth = np.sort(rows), np.empty(len(rows), np.float32)
+        wants = (demand.sales, demand.share, shares, known)
+        count = _write_worth(ordered, but, *wants, category, vectors, self.vector, pull, worth)
+        best: NDArray[np.int32] = ordered[np.argsort(-worth[:count], kind="stable")]
+        return best
+
+
+@compiled
+def _write_worth(
+    rows: NDArray[np.int32],
+    but: NDArray[np.int32],
+    sales: Floats,
+    share: Floats,
+    own_share: Floats,
+    known: int,
+    category: NDArray[np.int32],
+    vectors: Floats,
+    vector: Floats,
+    pull: float,
+    worth: Floats,
+) -> int:
+    """Moves the distinct rows that are not among others to the front, and writes their worth; their number.
+
+    Args:
+        rows: ascending.
+    """
+    count = 0
+    for row in rows:
+        if (count and rows[count - 1] == row) or _is_among(row, but):
+            continue
+        code = category[row]
+        likes = np.float32(known) * own_share[code] / max(share[code], np.float32(1e-6))
+        lift = (likes + np.float32(CAUTION)) / np.float32(known + CAUTION)
+        cosine = np.float32(0)
+        for axis in range(len(vector)):
+            cosine += vectors[row, axis] * vector[axis]
+        rows[count] = row
+        worth[count] = sales[row] * lift * np.exp(np.float32(pull) * cosine)
+        count += 1
+    return count
+
+
+@compiled
+def _is_among(row: int, others: NDArray[np.int32]) -> bool:
+    is_found = False
+    for other in others:
+        is_found |= other == row
+    return is_found

@@ -154,6 +154,20 @@ def test_4_unknown_ids_are_absent_and_rows_keep_the_order_asked(store: Store) ->
     assert [row and row.values["price_micros"] for row in found] == [7, None, 5, 7]
 
 
+def test_one_value_is_what_feasts_own_read_gives(store: Store) -> None:
+    long = b"{" + bytes(range(256)) * 40  # beyond a page of SQLite's
+    values = {"state": long, "applied_event_ids": b"12345678"}
+    store.write(PROFILE, [Row("shopper", NOW, values), Row("other", NOW, {**values, "state": b"{}"})])
+    (row,) = store.read(PROFILE, ["shopper"], NOW)
+    assert row is not None
+    for name, value in row.values.items():
+        assert store.read_value(PROFILE, "shopper", name, NOW) == value == values[name]
+    assert store.read_value(PROFILE, "nobody", "state", NOW) is None
+    age = store._views[PROFILE].ttl
+    assert store.read_value(PROFILE, "shopper", "state", NOW + age) == long
+    assert store.read_value(PROFILE, "shopper", "state", NOW + age + timedelta(seconds=1)) is None
+
+
 def test_5_late_events_never_make_a_row_older(store: Store, tmp_path: Path) -> None:
     times = []
 

@@ -538,13 +538,13 @@ async def test_a_slow_store_gives_defaults_and_a_full_one_sheds_load(
     )
     async with running(hurried) as service:
         store = service.servicer._store
-        release, read = threading.Event(), store.read
+        release, read = threading.Event(), store.read_value
 
         def slow(*arguments: Any, **named: Any) -> Any:
             release.wait(5)
             return read(*arguments, **named)
 
-        monkeypatch.setattr(store, "read", slow)
+        monkeypatch.setattr(store, "read_value", slow)
         stale = await service.stub.GatherPage(page("user-0", {"FOR_YOU": {}}))
         assert stale.is_profile_stale and stale.item_ids and not stale.session.is_known
         shed = await problem_of(service.stub.GatherPage(page("user-0")))

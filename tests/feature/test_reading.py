@@ -6,7 +6,6 @@ import asyncio
 import threading
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -25,10 +24,9 @@ class ScriptedStore:
         self.takes_s = 0.0
         self.threads: list[threading.Thread] = []
 
-    def read(self, view: str, keys: Any, now: datetime, **named: Any) -> list[None]:
+    def read_value(self, view: str, key: str, feature: str, now: datetime) -> None:
         self.threads.append(threading.current_thread())
         time.sleep(self.takes_s)
-        return [None]
 
     @property
     def was_on_the_loop(self) -> bool:

@@ -15,8 +15,11 @@ PLACES = {"kitchen": 0, "garden": 1}
 FLAT = np.zeros((10, 2), np.float32)
 
 
-def order(taste, vectors=FLAT):
-    return np.argsort(-taste.worth(DEMAND, ROWS, CATEGORY, vectors, PLACES), kind="stable").tolist()
+NONE = np.zeros(0, np.int32)
+
+
+def order(taste, vectors=FLAT, rows=ROWS, but=NONE):
+    return taste.best_first(rows, but, DEMAND, CATEGORY, vectors, PLACES).tolist()
 
 
 def taste(event_count, shares=None, vector=(1.0, 0.0)):
@@ -41,8 +44,20 @@ def test_a_liked_category_comes_up_with_each_event():
 
 
 def test_as_many_events_as_caution_weigh_half():
-    worth = taste(int(CAUTION), {"garden": 1.0}).worth(DEMAND, ROWS, CATEGORY, FLAT, PLACES) / DEMAND.sales
-    assert worth[0] == pytest.approx(0.5) and worth[1] == pytest.approx(0.5 / DEMAND.share[1] + 0.5)
+    rows = np.arange(100, dtype=np.int32)
+    demand, vectors = Demand.of(rows, rows % 2, 2), np.zeros((100, 2), np.float32)
+    lift = np.where(rows % 2, 0.5 / demand.share[1] + 0.5, 0.5)
+    by_hand = np.argsort(-lift * demand.sales, kind="stable").tolist()
+    found = [
+        taste(int(CAUTION) + more, {"garden": 1.0}).best_first(rows, NONE, demand, rows % 2, vectors, PLACES)
+        for more in (-1, 0, 1)
+    ]
+    assert [one.tolist() == by_hand for one in found] == [False, True, False]
+
+
+def test_rows_come_once_and_without_those_to_leave_out():
+    rows, but = np.array([9, 0, 3, 0, 9, 5, 3], np.int32), np.array([3, 7], np.int32)
+    assert order(taste(0), rows=rows, but=but) == [0, 5, 9]
 
 
 def test_the_vector_counts_once_much_is_known():

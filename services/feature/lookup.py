@@ -1,0 +1,56 @@
+"""How is one value had from Feast's online store by its place there, and nothing beside it?
+
+Feast's `online_read` fetches and decodes every feature of an entity, and most of its time is Python's; a page
+needs one feature of one shopper. What is stored stays Feast's, written by Feast, at Feast's own keys.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+class Lookup(Protocol):
+    """Where one feature of one view is stored."""
+
+    def find(self, entity_key: bytes) -> tuple[bytes, datetime] | None:
+        """The stored bytes of a value and the time of its row; None where there is none."""
+
+
+class SqliteLookup:
+    """In a table with a line for each entity and feature."""
+
+    def __init__(self, connection: sqlite3.Connection, table: str, feature: str) -> None:
+        """
+        Args:
+            table: named by Feast's own definitions, never by a caller.
+        """
+        self._connection = connection
+        self._query = f'SELECT value, event_ts FROM "{table}" WHERE entity_key = ? AND feature_name = ?'  # noqa: S608
+        self._feature = feature
+
+    def find(self, entity_key: bytes) -> tuple[bytes, datetime] | None:
+        found = self._connection.execute(self._query, (entity_key, self._feature)).fetchone()
+        return None if found is None else (found[0], found[1].replace(tzinfo=UTC))
+
+
+class RedisLookup:
+    """In a hash for each entity, with a field for each feature and one for the time."""
+
+    def __init__(self, client: Any, fields: Sequence[str | bytes]) -> None:
+        """
+        Args:
+            fields: of the value, and of the time.
+        """
+        self._client = client
+        self._fields = fields
+
+    def find(self, entity_key: bytes) -> tuple[bytes, datetime] | None:
+        value, stamp = self._client.hmget(entity_key, self._fields)
+        if value is None or stamp is None:
+            return None
+        return value, Timestamp.FromString(stamp).ToDatetime(UTC)
