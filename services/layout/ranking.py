@@ -13,6 +13,7 @@ from planogram.policy.v1 import policy_pb2
 from services.layout.admission import PageView
 from services.layout.blueprint import Module, Slot
 from services.layout.columns import lists
+from services.layout.reasons import MASK_WORDS
 from services.layout.rules import order
 from services.layout.rules.effects import Effects
 from services.layout.rules.holding import Groups, Holding
@@ -79,6 +80,8 @@ class Ranked:
     groups: Groups | None
     limits: Mapping[str, policy_pb2.ModuleLimit]
     auction: Auction
+    pin_rules: Mapping[str, str]
+    """The rule that pins a slot, by its id."""
     effects: Effects
 
 
@@ -128,7 +131,7 @@ def rank(
     rows = shelving.arranged(np.array([worth[name] for name in ORDERS], np.float64))
     limits = programme.limits(len(view.slots), view.is_continued)
     slots = _passable(holding.pinned(view.slots, modules), limits, view)
-    _mend(rows, shelving, view, modules, {slot.pinned_module_id for slot in slots})
+    _mend(rows, shelving, view, modules, slots)
     shelves = tuple(Shelf(module, own[:MAX_RANKED_COUNT]) for module, own in zip(modules, rows, strict=True))
     standing_count = sum(shelf.can_stand() for shelf in shelves)
     return Ranked(
@@ -138,6 +141,7 @@ def rank(
         groups=holding.groups(items),
         limits=limits,
         auction=Auction(bids, holding.floor_micros),
+        pin_rules=holding.pin_rules,
         effects=holding.effects,
     )
 
@@ -161,28 +165,33 @@ def _mend(
     shelving: Shelving,
     view: PageView,
     modules: Sequence[Module],
-    pinned_ids: Collection[str],
+    slots: Sequence[Slot],
 ) -> None:
     """What rules left too little of: a filler gets back what caps took; a pinned module is reported."""
+    rule_of = shelving.holding.pin_rules
+    pins = {slot.pinned_module_id: rule_of.get(slot.slot_id) for slot in slots if slot.pinned_module_id}
     for place, module in enumerate(modules):
         count, offered_count = len(rows[place]), int(shelving.candidates.length[place])
-        is_left_enough = count >= module.least_count or offered_count < module.least_count
-        if is_left_enough or not (view.is_filler(module) or module.module_id in pinned_ids):
+        pin_rule = pins.get(module.module_id)
+        if count >= module.least_count or not (view.is_filler(module) or module.module_id in pins):
             continue
+        if offered_count < module.least_count and pin_rule is None:
+            continue  # no rule's doing
         if view.is_filler(module):
             rows[place] = shelving.admitted(place)
         is_standing = len(rows[place]) >= module.least_count
         done = "it stands over its caps" if is_standing else "it does not stand"
         shelving.holding.effects.conflict(
-            shelving.starving(place),
+            [*filter(None, [pin_rule]), *shelving.starving(place)],
             f"{module.module_id} is left {count} of {offered_count} items and wants "
             f"{module.least_count}: {done}",
         )
 
 
 def note_plan(ranked: Ranked, decisions: Sequence[policy_pb2.SlotDecision]) -> None:
-    """Adds to the page's effects what the planner kept: kinds of modules, and caps across the page."""
+    """Adds to the page's effects what the planner kept: pins, kinds of modules, and caps across the page."""
     shelves = {shelf.module.module_id: shelf for shelf in ranked.shelves}
+    _note_pins(ranked, {decision.slot_id: decision for decision in decisions})
     seen: set[int] = set()
     for decision in decisions:
         for index, reason in zip(decision.masked.module_index, decision.masked.reason, strict=True):
@@ -199,6 +208,25 @@ def note_plan(ranked: Ranked, decisions: Sequence[policy_pb2.SlotDecision]) -> N
                 capped = sum(int(groups[row]) in ranked.groups.limits for row in left_out)
                 ranked.effects.note(rule, capped)
         seen.update(decision.rows)
+
+
+def _note_pins(ranked: Ranked, decision_in: Mapping[str, policy_pb2.SlotDecision]) -> None:
+    places = {shelf.module.module_id: place for place, shelf in enumerate(ranked.shelves)}
+    for slot in ranked.slots:
+        rule, decision = ranked.pin_rules.get(slot.slot_id), decision_in.get(slot.slot_id)
+        if rule is None or decision is None:
+            continue
+        if decision.module_id == slot.pinned_module_id:
+            ranked.effects.note(rule, 1)
+        elif ranked.shelves[places[slot.pinned_module_id]].can_stand():
+            masked = dict(zip(decision.masked.module_index, decision.masked.reason, strict=True))
+            reason = masked.get(places[slot.pinned_module_id], policy_pb2.MASK_REASON_NOT_ALLOWED)
+            why = MASK_WORDS.get(reason, "it is masked")
+            if reason == policy_pb2.MASK_REASON_NOT_ALLOWED:  # a pin is allowed, in templates that fit
+                why = "the slot takes none of its templates"
+            ranked.effects.conflict(
+                [rule], f"{slot.pinned_module_id} does not stand in {slot.slot_id}, where it is pinned: {why}"
+            )
 
 
 def _passed_over(shelf: Shelf, decision: policy_pb2.SlotDecision) -> list[int]:

@@ -23,7 +23,15 @@ _SOURCE_REASONS = {
     feature_pb2.CANDIDATE_SOURCE_LIST: "Put here by the shop.",
 }
 
-
+MASK_WORDS = {
+    policy_pb2.MASK_REASON_NOT_ALLOWED: "the slot does not list it",
+    policy_pb2.MASK_REASON_PLACED: "it stands in a slot above",
+    policy_pb2.MASK_REASON_TOO_FEW_ITEMS: "too few of its items are left after the slots above",
+    policy_pb2.MASK_REASON_PINNED: "the slot is pinned to another module",
+    policy_pb2.MASK_REASON_RESERVED: "a slot below needs it",
+    policy_pb2.MASK_REASON_CROWDED: "its kind is to be few and apart on the page",
+}
+"""Why a module does not stand in a slot, by the planner's reason."""
 _ANSWER_REASONS = {True: "Matches your question.", False: "Often asked."}
 
 

@@ -14,7 +14,7 @@ from services.layout import ranking, upstreams
 from services.layout.configuration import Configuration, LiveConfiguration
 from services.layout.event_log import EventLog
 from services.layout.ranking import Ranked
-from services.layout.reasons import reason
+from services.layout.reasons import MASK_WORDS, reason
 from services.layout.replay import Replay
 from services.layout.rules.document import Rules
 from services.layout.upstreams import Upstreams
@@ -24,15 +24,6 @@ ATTRIBUTION_COUNT = 5
 MAX_EXPLAINED_ROWS = 20
 REPLAY_TIMEOUT_S = 1.0
 EXPLAIN_TIMEOUT_S = 5.0
-
-_MASK_WORDS = {
-    policy_pb2.MASK_REASON_NOT_ALLOWED: "the slot does not list it",
-    policy_pb2.MASK_REASON_PLACED: "it stands in a slot above",
-    policy_pb2.MASK_REASON_TOO_FEW_ITEMS: "too few of its items are left after the slots above",
-    policy_pb2.MASK_REASON_PINNED: "the slot is pinned to another module",
-    policy_pb2.MASK_REASON_RESERVED: "a slot below needs it",
-    policy_pb2.MASK_REASON_CROWDED: "its kind is to be few and apart on the page",
-}
 
 
 async def receipt(
@@ -282,5 +273,5 @@ def _slot_receipt(
         if planned.slot_id == slot.slot_id:
             for module_index, mask in zip(planned.masked.module_index, planned.masked.reason, strict=True):
                 module_id = plan.modules[module_index].module_id
-                result.masked.add(module_id=module_id, reason=_MASK_WORDS.get(mask, "unknown"))
+                result.masked.add(module_id=module_id, reason=MASK_WORDS.get(mask, "unknown"))
     return result

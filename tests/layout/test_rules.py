@@ -18,6 +18,7 @@ from services.layout import configuration, event_log, replay
 from services.layout.conditions import When
 from services.layout.rules import auction, order
 from tests.layout.conftest import gathered
+from tests.layout.test_receipts import planned_shop
 
 CONFIG = Path(configuration.__file__).parent / "config"
 
@@ -247,6 +248,24 @@ async def test_a_pinned_module_stands_and_the_first_of_two_pins_holds(ruled):
     assert effects(page) == {"campaign": ("pin", 1)}
     (conflict,) = page.rule_conflicts
     assert list(conflict.rules) == ["rival", "campaign"]
+
+
+async def test_a_pin_that_does_not_stand_says_why(open_shop, tmp_path):
+    rules = [
+        {"name": "campaign", "pin": {"slot": "top", "module": "new-in"}},
+        {"name": "again", "pin": {"slot": "second", "module": "new-in"}},
+        {"name": "emptied", "pin": {"slot": "third", "module": "for-you"}},
+        {"name": "sold", "hide": {"above_price": 0, "in_modules": ["for-you"]}},
+    ]
+    async with planned_shop(open_shop, tmp_path, rules) as shop:
+        page = await compose(shop)
+    assert effects(page)["campaign"] == ("pin", 1)
+    assert not effects(page).keys() & {"again", "emptied"}
+    said = {tuple(conflict.rules): conflict.problem for conflict in page.rule_conflicts}
+    assert said[("again",)] == (
+        "new-in does not stand in second, where it is pinned: it stands in a slot above"
+    )
+    assert "wants" in said[("emptied", "sold")] and "does not stand" in said[("emptied", "sold")]
 
 
 async def test_items_lead_a_module_unless_they_may_not_be_shown(ruled):

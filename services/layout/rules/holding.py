@@ -57,6 +57,8 @@ class Holding:
         )
         self.programme = programme(rules, is_holding, tuple(module.kind for module in modules))
         self.effects = Effects(self.programme.actions)
+        self.pin_rules: dict[str, str] = {}
+        """The rule that pins a slot, once `pinned` was asked."""
 
     def of(self, action: str) -> Sequence[Rule]:
         """The rules that hold and do this, such as "cap", in the order of the file."""
@@ -100,10 +102,9 @@ class Holding:
                 self.effects.conflict(
                     [rule.name, other], f"both pin slot {pin.slot}; {other} comes first and holds"
                 )
-        for name, _ in pins.values():
-            self.effects.note(name, 1)
         if not pins:
             return list(slots)
+        self.pin_rules = {slot_id: name for slot_id, (name, _) in pins.items()}
         answers = [each.module_id for each in modules if each.module_id.startswith(ANSWER)]
         free = _free_of(slots, {slot_id: module_id for slot_id, (_, module_id) in pins.items()}, answers)
         return [
