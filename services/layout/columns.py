@@ -20,6 +20,8 @@ from services.common.compiled import compiled
 Array = np.ndarray[Any, Any]
 
 _OTHER, _TEXT, _WHOLE, _FRACTION = range(4)
+_VARINT, _FIXED_64, _LENGTH_AHEAD = range(3)
+"""Wire types; groups are not written any more, and 5 is of four bytes."""
 _KINDS = {
     FieldDescriptor.CPPTYPE_STRING: _TEXT,
     FieldDescriptor.CPPTYPE_INT32: _WHOLE,
@@ -62,7 +64,7 @@ def lists(messages: Sequence[Message | None], name: str) -> tuple[Array, Array]:
     """A list of whole numbers of each of K messages.
 
     Args:
-        messages: of one kind, which holds nothing but lists and texts; None stands for an empty one.
+        messages: of one kind; None stands for an empty one.
 
     Returns:
         (K, R) int64 numbers, R of the longest list, and 0 behind the others; (K,) int64 how many each holds.
@@ -80,7 +82,7 @@ def _kinds(kind: Descriptor) -> Array:
     """What the fields of a kind of messages hold, by their numbers."""
     kinds = np.zeros(1 + max(field.number for field in kind.fields), np.int64)
     for field in kind.fields:
-        kinds[field.number] = _KINDS[field.cpp_type]
+        kinds[field.number] = _KINDS.get(field.cpp_type, _OTHER)
     return kinds
 
 
@@ -93,6 +95,24 @@ def varint(content: Array, at: int) -> tuple[int, int]:
         shift += 7
         at += 1
     return value | int(content[at]) << shift, at + 1
+
+
+@compiled
+def piece(content: Array, at: int) -> tuple[int, int, int]:
+    """The number of the field at a place, and where its content begins and ends.
+
+    Lists and texts have a length ahead of them; a number that stands alone, which only a newer caller may
+    have sent, counts as field 0.
+    """
+    tag, at = varint(content, at)
+    kind = tag & 7
+    if kind == _LENGTH_AHEAD:
+        length, at = varint(content, at)
+        return tag >> 3, at, at + length
+    if kind == _VARINT:
+        _, end = varint(content, at)
+        return 0, at, end
+    return 0, at, at + (8 if kind == _FIXED_64 else 4)
 
 
 @compiled
@@ -135,9 +155,8 @@ def columns(content: Array, kinds: Array, count: int) -> tuple[Array, Array, Arr
     table = np.full(size, -1)
     at = 0
     while at < len(content):
-        tag, at = varint(content, at)
-        length, at = varint(content, at)
-        field, end = tag >> 3, at + length
+        field, at, end = piece(content, at)
+        length = end - at
         kind = kinds[field] if field < len(kinds) else _OTHER
         if kind == _TEXT:
             place = text_count[field]
@@ -176,17 +195,15 @@ def unpacked(content: Array, ends: Array, wanted: int) -> tuple[Array, Array]:
     Args:
         ends: (K,) where each message ends. wanted: the number of the field.
     """
-    begin, end, length = np.zeros((3, len(ends)), np.int64)
+    begin, length = np.zeros((2, len(ends)), np.int64)
     at = 0
     for message in range(len(ends)):
         while at < ends[message]:
-            tag, at = varint(content, at)
-            size, at = varint(content, at)
-            if tag >> 3 == wanted:
-                begin[message], end[message] = at, at + size
-                for byte in range(at, at + size):
+            field, start, at = piece(content, at)
+            if field == wanted:
+                begin[message] = start
+                for byte in range(start, at):
                     length[message] += content[byte] < 128
-            at += size
     values = np.zeros((len(ends), length.max() if len(ends) else 0), np.int64)
     for message in range(len(ends)):
         at = begin[message]

@@ -66,3 +66,18 @@ def test_lists_of_many_messages_are_padded(rows):
     assert values.dtype == length.dtype == np.int64
     for row, count, each in zip(values, length, rows, strict=True):
         assert row[:count].tolist() == list(each or ()) and not row[count:].any()
+
+
+def test_fields_of_a_newer_sender_are_passed_over():
+    alone = (
+        b"\xa0\x06\x96\x01" + b"\xa5\x06abcd" + b"\xa9\x06abcdefgh" + b"\xb2\x06\x03xyz"
+    )  # fields 100 to 102
+    facts = feature_pb2.ItemFacts(stock=[3, 4], brand=["oak", "ash"])
+    facts.MergeFromString(alone)
+    assert alone in facts.SerializeToString()
+    columns = Columns(facts, 2)
+    assert columns.values("stock").tolist() == [3.0, 4.0] and columns.numbers("brand").tolist() == [0, 1]
+    candidates = feature_pb2.ModuleCandidates(module_id="shelf", rows=[7, 300])
+    candidates.MergeFromString(alone)
+    values, length = lists([candidates, None, candidates], "rows")
+    assert values.tolist() == [[7, 300], [0, 0], [7, 300]] and length.tolist() == [2, 0, 2]
