@@ -220,8 +220,10 @@ def _note_pins(ranked: Ranked, decision_in: Mapping[str, policy_pb2.SlotDecision
             ranked.effects.note(rule, 1)
         elif ranked.shelves[places[slot.pinned_module_id]].can_stand():
             masked = dict(zip(decision.masked.module_index, decision.masked.reason, strict=True))
-            reason = masked.get(places[slot.pinned_module_id], policy_pb2.MASK_REASON_NOT_ALLOWED)
-            why = MASK_WORDS.get(reason, "it is masked")
+            reason = masked.get(places[slot.pinned_module_id], policy_pb2.MASK_REASON_UNSPECIFIED)
+            why = MASK_WORDS.get(
+                reason, "there is no room for it"
+            )  # in the shop's own order, without a reason
             if reason == policy_pb2.MASK_REASON_NOT_ALLOWED:  # a pin is allowed, in templates that fit
                 why = "the slot takes none of its templates"
             ranked.effects.conflict(
