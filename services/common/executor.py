@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -24,10 +25,27 @@ class BoundedExecutor:
         self._pool = ThreadPoolExecutor(worker_count, thread_name_prefix=name)
         self._limit = worker_count + queue_limit
         self._held = 0
+        self._rested_s = 0.0
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """The result of `work(*arguments)`, run in a worker thread; raises as `submit`."""
         return await self.submit(work, *arguments)
+
+    async def run_short(self, work: Callable[..., T], *arguments: Any) -> T:
+        """As `run`, for work of about a millisecond: on the event loop itself where that has the time.
+
+        Handing work to a thread and waking the loop again costs as much as such work. It stays on the loop
+        while nothing runs or waits here, and the loop has rested from the last of it as long as that took:
+        so it never takes more than half of the loop's time, and what comes faster goes to the threads.
+        """
+        began_s = time.monotonic()
+        if self._held or began_s < self._rested_s:
+            return await self.submit(work, *arguments)
+        try:
+            return work(*arguments)
+        finally:
+            ended_s = time.monotonic()
+            self._rested_s = ended_s + (ended_s - began_s)
 
     def submit(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         """Starts `work(*arguments)` in a worker thread, from the event loop.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -22,7 +21,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from services.common import callers, log, metrics, reflection
+from services.common import callers, log, memory, metrics, reflection
 from services.common.boundary import Boundary, BoundaryInterceptor
 from services.common.callers import Role
 from services.common.errors import ConfigurationError, NotReady
@@ -99,9 +98,7 @@ async def serving(service: Service, settings: ServiceSettings, worker: int = 0) 
     try:
         async with service.open(settings) as opened:
             servicer.target = opened
-            # A full collection over what was loaded costs hundreds of milliseconds; it never dies.
-            gc.collect()
-            gc.freeze()
+            memory.settle()
             for name in ("", service.full_name, *getattr(opened, "health_names", ())):
                 await status.set(name, _SERVING)
             ready.set(1)

@@ -67,7 +67,9 @@ class ScoringServicer:
         if self._batcher is not None and model.batch_runner is not None:
             predictions = await self._batcher.predict(model, arrays)
         else:
-            predictions = await self._executor.run(model.predict, arrays)
+            is_short = model.item_count(arrays) <= model.short_item_count
+            run = self._executor.run_short if is_short else self._executor.run
+            predictions = await run(model.predict, arrays)
         log.annotate(item_count=len(predictions.click_probability))
         if self._recent is not None:
             self._recent.offer(model.signature.fingerprint, arrays)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -53,4 +54,31 @@ async def test_a_cancelled_caller_leaves_the_thread_counted_until_it_ends(gate):
                 break
             except Overloaded:
                 await asyncio.sleep(0.01)
+    executor.close()
+
+
+async def test_short_work_stays_on_the_loop_for_half_of_its_time_at_most():
+    executor, here = BoundedExecutor("test", 1, 4), threading.get_ident()
+
+    def work(seconds):
+        time.sleep(seconds)
+        return threading.get_ident()
+
+    assert await executor.run_short(work, 0.05) == here
+    assert await executor.run_short(work, 0.0) != here  # the loop has not rested
+    await asyncio.sleep(0.06)
+    assert await executor.run_short(work, 0.0) == here
+    with pytest.raises(ZeroDivisionError):
+        await executor.run_short(divmod, 7, 0)
+    executor.close()
+
+
+async def test_short_work_waits_behind_what_runs_in_threads(gate):
+    executor = BoundedExecutor("test", 1, 0)
+    held = asyncio.ensure_future(executor.run(gate.wait, 10))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded, match="test: 1 jobs"):
+        await executor.run_short(int)
+    gate.set()
+    assert await held is True
     executor.close()

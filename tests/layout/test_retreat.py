@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from contextlib import suppress
 
 import grpc
 import numpy as np
@@ -193,7 +192,7 @@ async def test_whatever_fails_the_page_comes_within_its_deadline(
         else:
             await shop.layout.record([event_of_nobody()])  # connected, and nothing to fall back on
         shop.gather.default = shop.score.default = shop.plan.default = failure
-        page = await composed_in_time(shop, deadline_s)
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=deadline_s)
     if has_earlier_page:
         assert set(fallbacks(page)) == {"feature", "scoring", "policy"}
         assert items(page)
@@ -201,14 +200,6 @@ async def test_whatever_fails_the_page_comes_within_its_deadline(
         assert fallbacks(page) == {"feature": "STATIC_PAGE"}
     assert page.slots
     assert all(slot.title and slot.tracking_token and slot.propensity == 1 for slot in page.slots)
-
-
-async def composed_in_time(shop, deadline_s):
-    """A page within its deadline; one that is late may be the machine's doing, three of them are ours."""
-    for _ in range(2):
-        with suppress(LayoutError):
-            return await shop.layout.compose(home("ada", "visit"), deadline_s=deadline_s)
-    return await shop.layout.compose(home("ada", "visit"), deadline_s=deadline_s)
 
 
 def event_of_nobody():

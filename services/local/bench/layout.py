@@ -8,7 +8,6 @@ by the clock, from a client beside a server.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 import tempfile
@@ -24,7 +23,7 @@ from planogram.client import AsyncLayoutClient, home
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2
 from planogram.policy.v1 import policy_pb2
-from services.common import log, pseudonyms
+from services.common import log, memory, pseudonyms
 from services.common.callers import Caller, Role
 from services.common.server import serving
 from services.common.settings import load
@@ -77,8 +76,7 @@ def run(page_count: int, seed: int, command: str) -> list[Row]:
         signer = Signer(os.urandom(32))
         admission = Admission(signer, pseudonyms.load(Path(root) / "shopper.key"), 86_400.0)
         _decided(admission, ruled, pages[0], "warm")
-        gc.collect()
-        gc.freeze()  # as the server does
+        memory.settle()  # as the server does
         own: list[list[float]] = []
         floor: list[list[float]] = []
         for number, gathered in enumerate(pages):

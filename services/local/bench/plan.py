@@ -7,7 +7,6 @@ Times are of the thread, so that other work on the machine counts less; what it 
 
 from __future__ import annotations
 
-import gc
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ import torch
 
 from planogram.common.v1 import context_pb2
 from planogram.policy.v1 import policy_pb2
-from services.common import artifacts
+from services.common import artifacts, memory
 from services.common.tensors import to_tensor
 from services.local.bench import harness
 from services.local.bench.harness import Row
@@ -53,8 +52,7 @@ def run(
     random = np.random.default_rng(seed)
     blueprint = request(module_count, slot_count, random).slots
     requests = [request(module_count, slot_count, random, blueprint) for _ in range(page_count)]
-    gc.collect()
-    gc.freeze()  # as the server does
+    memory.settle()  # as the server does
     own_ms: list[float] = []
     floor_ms: list[float] = []
     for number, each in enumerate(requests):

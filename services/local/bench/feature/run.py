@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 
 from planogram.feature.v1 import feature_pb2_grpc
-from services.common import probe
+from services.common import memory, probe
 from services.common.errors import ConfigurationError
 from services.feature.store import ITEM_VIEWS, PROFILE, Store
 from services.local.bench import harness
@@ -93,8 +93,7 @@ def _in_process(name: str, shop: Shop, page_count: int, seed: int) -> list[Row]:
             read_one = _reader(store)
             ask_feast = _stock(store, shop.item_ids)
             keys = servicer._pseudonyms
-            gc.collect()
-            gc.freeze()  # as the server does
+            memory.settle()  # as the server does
             for number in range(page_count):
                 page = shop.pages[number % len(shop.pages)]
                 key = keys.of("shopper", page.shopper.user_id)

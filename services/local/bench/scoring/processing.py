@@ -32,8 +32,12 @@ def graph(path: Path, arrays: models.Arrays, count: int) -> Measure:
     return lambda: _cpu_ms(lambda: session.run(outputs, arrays), count)
 
 
-def score_items(artifact: Artifact, arrays: models.Arrays, count: int) -> Measure:
-    """ScoreItems from the request's bytes to the answer's, worker thread included, without a socket."""
+def score_items(artifact: Artifact, arrays: models.Arrays, count: int, rest_s: float) -> Measure:
+    """ScoreItems from the request's bytes to the answer's, without a socket.
+
+    Args:
+        rest_s: between calls, not measured; without rest, calls go to a worker thread by turns.
+    """
     model = open_model(artifact, "cpu")
     servicer = ScoringServicer(
         Versions(artifact.path.parent, lambda _: model, model, None), BoundedExecutor("bench", 1, 0), 1
@@ -41,12 +45,15 @@ def score_items(artifact: Artifact, arrays: models.Arrays, count: int) -> Measur
     wire = models.request(arrays).SerializeToString()
 
     async def calls() -> float:
-        began_s = time.process_time()
+        taken_s = 0.0
         for _ in range(count):
+            began_s = time.process_time()
             request = scoring_pb2.ScoreItemsRequest.FromString(wire)
             answer = await servicer.ScoreItems(request, None)
             answer.SerializeToString()
-        return 1e3 * (time.process_time() - began_s) / count
+            taken_s += time.process_time() - began_s
+            await asyncio.sleep(rest_s)
+        return 1e3 * taken_s / count
 
     return lambda: asyncio.run(calls())
 

@@ -22,6 +22,8 @@ from services.scoring.registry import MODEL_FILE
 
 ITEM_COUNT = 200
 IN_FLIGHT = 32
+REST_S = 0.002
+"""Between calls of one at a time: what a network and a caller take."""
 
 CPU_RATIO = 1.3
 """Of ScoreItems, over the bare call of ONNX Runtime."""
@@ -54,7 +56,19 @@ def run(windows: int, window_s: float, calls: int, peer: Path | None, seed: int,
         artifact = models.build(folder, seed)
         graph = processing.graph(artifact.file(MODEL_FILE), arrays, calls)
         rows = [
-            _cpu("ScoreItems in process", processing.score_items(artifact, arrays, calls), graph, windows),
+            _cpu(
+                "ScoreItems in process",
+                processing.score_items(artifact, arrays, calls, REST_S),
+                graph,
+                windows,
+            ),
+            _cpu(
+                "ScoreItems in process, no rest between calls",
+                processing.score_items(artifact, arrays, calls, 0.0),
+                graph,
+                windows,
+                None,
+            ),
             _cpu(
                 "reading and checking a request, over the graph",
                 processing.reading(arrays, calls),
