@@ -57,9 +57,9 @@ def run(windows: int, window_s: float, calls: int, peer: Path | None, seed: int,
         graph = processing.graph(artifact.file(MODEL_FILE), arrays, calls)
         rows = [
             _cpu(
-                "ScoreItems in process",
+                "ScoreItems in process, one call at a time",
                 processing.score_items(artifact, arrays, calls, REST_S),
-                graph,
+                processing.graph(artifact.file(MODEL_FILE), arrays, calls, REST_S),
                 windows,
             ),
             _cpu(
