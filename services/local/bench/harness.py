@@ -75,11 +75,16 @@ def median_ratio(things: Sequence[float], floors: Sequence[float]) -> float:
     return statistics.median(thing / floor for thing, floor in zip(things, floors, strict=True))
 
 
+_FILE_WIDTH = 160
+"""Columns of a table that is written to no terminal."""
+
+
 def report(name: str, rows: Sequence[Row], command: str, folder: Path = Path("reports")) -> Path:
     """Prints the rows as a table and writes reports/bench-<name>.json."""
     table = Table(title=f"bench {name}", title_justify="left")
     for column in ("figure", "value", "unit", "floor", "ratio", "95 %", "reach", "met", "n"):
-        table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
+        is_text = column in ("figure", "unit")
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=column != "figure")
     for row in rows:
         table.add_row(
             row.name,
@@ -91,7 +96,10 @@ def report(name: str, rows: Sequence[Row], command: str, folder: Path = Path("re
             {None: "-", True: "yes", False: "no"}[row.met],
             str(row.n),
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:  # a file has room for whole lines
+        console = Console(width=_FILE_WIDTH)
+    console.print(table)
     path = folder / f"bench-{name}.json"
     folder.mkdir(parents=True, exist_ok=True)
     document = [
@@ -99,7 +107,7 @@ def report(name: str, rows: Sequence[Row], command: str, folder: Path = Path("re
         for row in rows
     ]
     path.write_text(json.dumps(document, indent=2) + "\n")
-    Console().print(f"written to {path}", style="dim")
+    console.print(f"written to {path}", style="dim")
     return path
 
 
