@@ -33,7 +33,7 @@ class ScoringSettings(ServiceSettings):
     engine_cache_path: Path = Path("var/cache/tensorrt")
     """Folder of the engines that tensorrt built."""
     worker_count: int = Field(2, ge=1, le=64)
-    """Threads that run models, each with one thread inside the model."""
+    """Threads that run models, each with one thread inside the model; short calls stay on the event loop."""
     queue_limit: int = Field(32, ge=0)
     """Calls that may wait for a worker thread, or for a batch; more are refused with RESOURCE_EXHAUSTED."""
     batch_size: int = Field(0, ge=0, le=256)
