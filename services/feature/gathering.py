@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.feature import schema
+from services.feature import answer, schema
 from services.feature.acts import PURCHASE, ShopperEvent
 from services.feature.candidates import SOURCES, ModuleQuery, Visit, candidates, is_common
 from services.feature.placing import find, placed
@@ -58,8 +58,8 @@ class Common:
 
     rows: NDArray[np.int64]
     """(C,) rows of the generation, which come first on a page."""
-    module_rows: Mapping[str, Sequence[int]]
-    """Positions by module id, best first."""
+    modules: Mapping[str, bytes]
+    """By module id, a GatherPageResponse with its candidates alone, in wire form."""
     described: bytes
     """A GatherPageResponse that describes these items, in wire form."""
 
@@ -72,8 +72,8 @@ class Gathered:
     """What is known of the first C items."""
     rows: NDArray[np.int64]
     """(N,) rows of the generation."""
-    module_rows: Sequence[Sequence[int]]
-    """Per module, positions in `rows`, best first."""
+    modules: Sequence[bytes]
+    """Per module, a GatherPageResponse with its candidates alone, in wire form."""
     features: Mapping[str, Features]
     """By fingerprint of the encoding, in the order of the question."""
     session: SessionView
@@ -112,9 +112,10 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
     )
     shared = tuple(module for module in query.modules if is_common(generation, module, visit))
     common = generation.commons.once(shared, lambda: _common(generation, shared, visit))
-    own = [module for module in query.modules if module.module_id not in common.module_rows]
+    own = [module for module in query.modules if module.module_id not in common.modules]
     rows, own_rows = placed(common.rows, [candidates(generation, module, visit) for module in own])
-    module_rows = {**common.module_rows, **{one.module_id: at for one, at in zip(own, own_rows, strict=True)}}
+    names = [module.module_id for module in own]
+    written = {**common.modules, **dict(zip(names, answer.modules(names, own_rows), strict=True))}
     features = {
         encoding.fingerprint: Features(
             generation.item_tensors(encoding, rows, query.now),
@@ -124,8 +125,8 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         )
         for encoding in query.encodings
     }
-    positions = [module_rows[module.module_id] for module in query.modules]
-    return Gathered(common, rows, positions, features, session, _past(generation, known, rows))
+    modules = [written[module.module_id] for module in query.modules]
+    return Gathered(common, rows, modules, features, session, _past(generation, known, rows))
 
 
 def warm_up(generation: Generation) -> None:
@@ -167,5 +168,6 @@ def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.
 def _common(generation: Generation, modules: Sequence[ModuleQuery], visit: Visit) -> Common:
     found = [candidates(generation, module, visit) for module in modules]
     rows, positions = placed(np.zeros(0, np.int64), found)
-    module_rows = {module.module_id: own for module, own in zip(modules, positions, strict=True)}
-    return Common(rows, module_rows, generation.facts.describe(rows))
+    names = [module.module_id for module in modules]
+    written = dict(zip(names, answer.modules(names, positions), strict=True))
+    return Common(rows, written, generation.facts.describe(rows))

@@ -7,24 +7,46 @@ needs one feature of one shopper. What is stored stays Feast's, written by Feast
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 
+class Places:
+    """Feast's keys of entities: two names of as many bytes have keys that differ in the name alone."""
+
+    def __init__(self, place_of: Callable[[str], bytes]) -> None:
+        """
+        Args:
+            place_of: what Feast makes of a name, which takes it as long as the look-up.
+        """
+        self._place_of = place_of
+        self._around: dict[int, tuple[bytes, bytes]] = {}
+
+    def of(self, key: str) -> bytes:
+        """Where an entity of this name, which is not empty, is in the online store."""
+        name = key.encode()
+        around = self._around.get(len(name))
+        if around is None:
+            stand_in = "~" * len(name)
+            before, _, after = self._place_of(stand_in).rpartition(stand_in.encode())
+            around = self._around[len(name)] = (before, after)
+        return around[0] + name + around[1]
+
+
 class Lookup(Protocol):
     """Where one feature of one view is stored."""
 
-    def find(self, entity_key: bytes) -> tuple[bytes, datetime] | None:
-        """The stored bytes of a value and the time of its row; None where there is none."""
+    def find(self, key: str) -> tuple[bytes, datetime] | None:
+        """The stored bytes of an entity's value and the time of its row; None where there is none."""
 
 
 class SqliteLookup:
     """In a table with a line for each entity and feature."""
 
-    def __init__(self, connection: sqlite3.Connection, table: str, feature: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, table: str, feature: str, places: Places) -> None:
         """
         Args:
             table: named by Feast's own definitions, never by a caller.
@@ -32,25 +54,28 @@ class SqliteLookup:
         self._connection = connection
         self._query = f'SELECT value, event_ts FROM "{table}" WHERE entity_key = ? AND feature_name = ?'  # noqa: S608
         self._feature = feature
+        self._places = places
 
-    def find(self, entity_key: bytes) -> tuple[bytes, datetime] | None:
-        found = self._connection.execute(self._query, (entity_key, self._feature)).fetchone()
+    def find(self, key: str) -> tuple[bytes, datetime] | None:
+        place = self._places.of(key)
+        found = self._connection.execute(self._query, (place, self._feature)).fetchone()
         return None if found is None else (found[0], found[1].replace(tzinfo=UTC))
 
 
 class RedisLookup:
     """In a hash for each entity, with a field for each feature and one for the time."""
 
-    def __init__(self, client: Any, fields: Sequence[str | bytes]) -> None:
+    def __init__(self, client: Any, fields: Sequence[str | bytes], places: Places) -> None:
         """
         Args:
             fields: of the value, and of the time.
         """
         self._client = client
         self._fields = fields
+        self._places = places
 
-    def find(self, entity_key: bytes) -> tuple[bytes, datetime] | None:
-        value, stamp = self._client.hmget(entity_key, self._fields)
+    def find(self, key: str) -> tuple[bytes, datetime] | None:
+        value, stamp = self._client.hmget(self._places.of(key), self._fields)
         if value is None or stamp is None:
             return None
         return value, Timestamp.FromString(stamp).ToDatetime(UTC)

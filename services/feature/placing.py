@@ -14,7 +14,7 @@ from services.common.compiled import compiled
 
 def placed(
     first: NDArray[np.int64], modules: Sequence[NDArray[np.int32]]
-) -> tuple[NDArray[np.int64], list[list[int]]]:
+) -> tuple[NDArray[np.int64], list[NDArray[np.int32]]]:
     """The distinct rows of all modules behind those that come first; positions among them, by module.
 
     Args:
@@ -24,9 +24,8 @@ def placed(
     rows = np.concatenate((first, *modules))
     positions = np.empty(len(rows), np.int32)
     count = _distinct(rows, positions)
-    flat = positions.tolist()
     ends = accumulate(map(len, modules), initial=len(first))
-    return rows[:count], [flat[start:end] for start, end in pairwise(ends)]
+    return rows[:count], [positions[start:end] for start, end in pairwise(ends)]
 
 
 def find(wanted: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int32]:

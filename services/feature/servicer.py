@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-from numpy.typing import NDArray
 
 from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
@@ -17,12 +15,11 @@ from services.common import log
 from services.common.errors import Incompatible, InvalidRequest, NotFound
 from services.common.executor import BoundedExecutor
 from services.common.pseudonyms import Pseudonyms
-from services.common.tensors import fill
-from services.feature import checks, schema
+from services.feature import answer, checks, schema
 from services.feature.acts import REVIEW, ShopperEvent
 from services.feature.candidates import ModuleQuery
 from services.feature.columns import ITEM_FEATURES, SHOPPER_FEATURES, Value, default_like
-from services.feature.gathering import Features, PageQuery, gather
+from services.feature.gathering import PageQuery, gather
 from services.feature.live import ItemChange, LiveItems
 from services.feature.portrait import portrait
 from services.feature.profile import Profile, SessionView, recently_viewed, view
@@ -68,9 +65,12 @@ class FeatureServicer:
         generation = self._items.current
         gathered = gather(generation, profile, self._page_query(request, modules, now, encodings))
         log.annotate(snapshot=generation.version, items=len(gathered.rows), stale_profile=is_stale)
-        # What is common to pages was described before; one description after another is one of all.
+        # What is common to pages was written before.
         own = generation.facts.describe(gathered.rows[len(gathered.common.rows) :])
-        response = feature_pb2.GatherPageResponse.FromString(gathered.common.described + own)
+        parts = [gathered.common.described, own, *gathered.modules]
+        for fingerprint, features in gathered.features.items():
+            parts += answer.feature_set(fingerprint, features.shopper, features.item)
+        response = feature_pb2.GatherPageResponse.FromString(b"".join(parts))
         response.session.CopyFrom(session_message(gathered.session))
         past = response.past
         for done_rows, times, done in (
@@ -82,10 +82,6 @@ class FeatureServicer:
         response.snapshot_version = generation.version
         response.snapshot_age_s = max(time.time() - generation.built_s, 0.0)
         response.is_profile_stale = is_stale
-        for module, rows in zip(modules, gathered.module_rows, strict=True):
-            response.modules.add(module_id=module.module_id, rows=rows)
-        for fingerprint, features in gathered.features.items():
-            _add_feature_set(response, fingerprint, features)
         return response
 
     async def GetFeatures(
@@ -287,17 +283,6 @@ def shopper_event(event: events_pb2.Event) -> ShopperEvent:
         event.rating,
         event.sequence,
     )
-
-
-def _add_feature_set(response: feature_pb2.GatherPageResponse, fingerprint: str, features: Features) -> None:
-    added = response.feature_sets.add(schema_fingerprint=fingerprint)
-    tensors: tuple[tuple[Any, Mapping[str, NDArray[Any]]], ...] = (
-        (added.shopper_tensors, features.shopper),
-        (added.item_tensors, features.item),
-    )
-    for target, arrays in tensors:
-        for name, array in arrays.items():
-            fill(target[name], array)
 
 
 def _add_row(

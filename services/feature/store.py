@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
@@ -32,7 +33,7 @@ import redis
 
 from services.common import erasure
 from services.common.errors import Incompatible, NotFound, NotReady, Overloaded
-from services.feature.lookup import Lookup, RedisLookup, SqliteLookup
+from services.feature.lookup import Lookup, Places, RedisLookup, SqliteLookup
 
 
 @contextlib.contextmanager
@@ -337,7 +338,7 @@ class Store:
         view = self._views[view_name]
         lookup = self._lookup(view, feature)
         try:
-            found = lookup.find(self._online_key(view, key))
+            found = lookup.find(key)
         except _UNREACHABLE as error:
             raise _not_ready(error) from error
         if found is None or not is_fresh(_us(found[1]), _us(now), _us_of(view.ttl)):
@@ -480,13 +481,15 @@ class Store:
             lookups = self._readers.lookups = {}
         if (view.name, feature) not in lookups:
             online = self._reader().online_store
+            places = Places(partial(self._online_key, view))
             lookups[view.name, feature] = (
                 RedisLookup(
                     online._get_client(self._config.online_store),
                     online._generate_hset_keys_for_features(view, [feature])[1],
+                    places,
                 )
                 if self.is_redis
-                else SqliteLookup(online._get_conn(self._config), self._table(view), feature)
+                else SqliteLookup(online._get_conn(self._config), self._table(view), feature, places)
             )
         return lookups[view.name, feature]
 

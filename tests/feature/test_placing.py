@@ -19,7 +19,7 @@ def test_rows_are_placed_as_a_dictionary_would(seed: int) -> None:
     place = {row: position for position, row in enumerate(first.tolist())}
     want = [[place.setdefault(row, len(place)) for row in rows.tolist()] for rows in modules]
     rows, found = placed(first, modules)
-    assert rows.tolist() == list(place) and found == want
+    assert rows.tolist() == list(place) and [one.tolist() for one in found] == want
     wanted = np.array([-1, *range(0, highest, 7), highest], np.int32)
     assert find(wanted, rows).tolist() == [place.get(row, -1) for row in wanted.tolist()]
 

@@ -1,0 +1,112 @@
+"""How is a page's answer written as bytes, which protobuf then reads in one go?
+
+To set its fields one by one from Python takes longer than to read them all. The bytes of two answers, one
+behind the other, are those of an answer that holds what repeats of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planogram.common.v1 import tensor_pb2
+from planogram.feature.v1 import feature_pb2
+from services.common.compiled import compiled
+from services.common.tensors import fill
+
+Tensors = Mapping[str, NDArray[Any]]
+
+_DELIMITED = 2
+_LONGEST_VARINT = 5
+"""Bytes of a number below 2**32."""
+
+
+def modules(module_ids: Sequence[str], positions: Sequence[NDArray[np.int32]]) -> list[bytes]:
+    """A GatherPageResponse for each module, which holds its candidates alone, in wire form."""
+    if not module_ids:
+        return []
+    ends = np.cumsum([len(one) for one in positions])
+    numbers = np.concatenate(positions)
+    packed = np.empty(_LONGEST_VARINT * len(numbers), np.uint8)
+    _pack(numbers, ends, packed)
+    all_rows, start, found = packed.tobytes(), 0, []
+    for module_id, end in zip(module_ids, ends.tolist(), strict=True):
+        rows = all_rows[start:end]
+        start = end
+        module = _named(module_id) + _ROWS + _varint(len(rows)) + rows
+        found.append(_MODULES + _varint(len(module)) + module)
+    return found
+
+
+def feature_set(fingerprint: str, shopper: Tensors, item: Tensors) -> list[bytes]:
+    """A GatherPageResponse that holds one set of tensors alone, in wire form and in pieces."""
+    pieces = [
+        _fingerprint(fingerprint),
+        *_tensors("shopper_tensors", shopper),
+        *_tensors("item_tensors", item),
+    ]
+    return [_FEATURE_SETS, _varint(sum(map(len, pieces))), *pieces]
+
+
+def _tensors(field: str, arrays: Tensors) -> Iterator[bytes]:
+    for name, array in arrays.items():
+        yield _head(field, name, array.dtype, array.shape)
+        yield array.tobytes()
+
+
+@lru_cache(maxsize=16_384)
+def _head(field: str, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """What a feature set says of a tensor ahead of its numbers, which are the last of it."""
+    tensor, blank = tensor_pb2.Tensor(), np.zeros(shape, dtype)
+    fill(tensor, blank)
+    wire = feature_pb2.FeatureSet(**{field: {name: tensor}}).SerializeToString()
+    return wire[: len(wire) - blank.nbytes]
+
+
+@lru_cache(maxsize=64)
+def _fingerprint(fingerprint: str) -> bytes:
+    return feature_pb2.FeatureSet(schema_fingerprint=fingerprint).SerializeToString()
+
+
+@lru_cache(maxsize=4096)
+def _named(module_id: str) -> bytes:
+    return feature_pb2.ModuleCandidates(module_id=module_id).SerializeToString()
+
+
+@lru_cache(maxsize=4096)
+def _varint(number: int) -> bytes:
+    written = bytearray()
+    while number > 127:
+        written.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*written, number])
+
+
+def _tag(message: Any, field: str) -> bytes:
+    return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | _DELIMITED)
+
+
+_MODULES = _tag(feature_pb2.GatherPageResponse, "modules")
+_FEATURE_SETS = _tag(feature_pb2.GatherPageResponse, "feature_sets")
+_ROWS = _tag(feature_pb2.ModuleCandidates, "rows")
+
+
+@compiled
+def _pack(numbers: NDArray[np.int32], ends: NDArray[np.int64], packed: NDArray[np.uint8]) -> None:
+    """Writes numbers as varints, and turns the ends of their groups into ends among the bytes."""
+    at, place = 0, 0
+    for group in range(len(ends)):
+        while place < ends[group]:
+            rest = numbers[place]
+            while rest > 127:
+                packed[at] = rest & 127 | 128
+                rest >>= 7
+                at += 1
+            packed[at] = rest
+            at += 1
+            place += 1
+        ends[group] = at
