@@ -17,6 +17,7 @@ from planogram.common.v1 import tensor_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common.compiled import compiled
 from services.common.tensors import fill
+from services.feature.placing import Placed
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -25,20 +26,16 @@ _LONGEST_VARINT = 5
 """Bytes of a number below 2**32."""
 
 
-def modules(module_ids: Sequence[str], positions: Sequence[NDArray[np.int32]]) -> list[bytes]:
-    """A GatherPageResponse for each module, which holds its candidates alone, in wire form."""
-    if not module_ids:
-        return []
-    ends = np.cumsum([len(one) for one in positions])
-    numbers = np.concatenate(positions)
-    packed = np.empty(_LONGEST_VARINT * len(numbers), np.uint8)
-    _pack(numbers, ends, packed)
-    all_rows, start, found = packed.tobytes(), 0, []
+def modules(module_ids: Sequence[str], page: Placed) -> dict[str, bytes]:
+    """By module a GatherPageResponse with its candidates alone, in wire form."""
+    packed, ends = np.empty(_LONGEST_VARINT * len(page.positions), np.uint8), np.empty_like(page.ends)
+    _pack(page.positions, page.ends, packed, ends)
+    all_rows, start, found = packed.tobytes(), 0, {}
     for module_id, end in zip(module_ids, ends.tolist(), strict=True):
         rows = all_rows[start:end]
         start = end
         module = _named(module_id) + _ROWS + _varint(len(rows)) + rows
-        found.append(_MODULES + _varint(len(module)) + module)
+        found[module_id] = _MODULES + _varint(len(module)) + module
     return found
 
 
@@ -96,8 +93,13 @@ _ROWS = _tag(feature_pb2.ModuleCandidates, "rows")
 
 
 @compiled
-def _pack(numbers: NDArray[np.int32], ends: NDArray[np.int64], packed: NDArray[np.uint8]) -> None:
-    """Writes numbers as varints, and turns the ends of their groups into ends among the bytes."""
+def _pack(
+    numbers: NDArray[np.int32],
+    ends: NDArray[np.int64],
+    packed: NDArray[np.uint8],
+    packed_ends: NDArray[np.int64],
+) -> None:
+    """Writes numbers of several groups as varints, and where each group ends."""
     at, place = 0, 0
     for group in range(len(ends)):
         while place < ends[group]:
@@ -109,4 +111,4 @@ def _pack(numbers: NDArray[np.int32], ends: NDArray[np.int64], packed: NDArray[n
             packed[at] = rest
             at += 1
             place += 1
-        ends[group] = at
+        packed_ends[group] = at

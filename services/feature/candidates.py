@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planogram.feature.v1 import feature_pb2
-from services.common.compiled import compiled
+from services.feature.placing import ANY_PLACE, NO_PLACE, Placed, Shelf, Stock, placed
 from services.feature.snapshot import ARTICLE, SUBSTITUTE_COSINE, Generation
 from services.feature.taste import Taste
 
 Rows = NDArray[np.int32]
 
 _NONE: Rows = np.zeros(0, np.int32)
-_ANY_PLACE, _NO_PLACE = -1, -2
-"""In place of a category's: where none is asked for, and where it is unknown."""
+_NO_ROWS: NDArray[np.int64] = np.zeros(0, np.int64)
 _LOWEST = np.finfo(np.float32).min
 _LIKED_COUNT = 4
 """Categories liked most, of which the bestsellers are looked at."""
@@ -64,69 +63,49 @@ def candidates(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows
     Only items that are active, in stock and in the catalogue by the time of the page; only products,
     except for the sources of articles and of the caller's list.
     """
-    words = visit.query if query.source == feature_pb2.CANDIDATE_SOURCE_SEARCH else ""
-    if is_common(generation, query, visit) or (words and visit.is_settled):
-        key = (query.source, words, query.category, query.limit, query.item_ids)
-        return generation.candidates.once(key, lambda: _found(generation, query, visit))
-    return _found(generation, query, visit)
+    return _placed(generation, visit, _NO_ROWS, [_found(generation, query, visit)]).rows.astype(np.int32)
 
 
-def is_common(generation: Generation, query: ModuleQuery, visit: Visit) -> bool:
-    """Whether a module's candidates are the same on every page: most modules of most pages."""
-    if query.source == feature_pb2.CANDIDATE_SOURCE_ARTICLES and _is_about_article(generation, visit):
-        return False
-    return visit.is_settled and query.source in _COMMON
+def place(
+    generation: Generation, modules: Sequence[ModuleQuery], visit: Visit, first: NDArray[np.int64] = _NO_ROWS
+) -> Placed:
+    """The candidates of several modules, behind rows that come first on their page."""
+    common, shelves = common_sources(generation, visit), []
+    for query in modules:
+        words = visit.query if query.source == feature_pb2.CANDIDATE_SOURCE_SEARCH else ""
+        if query.source in common or (words and visit.is_settled):
+            key = (query.source, words, query.category, query.limit, query.item_ids)
+            rows = generation.candidates.once(key, lambda query=query: candidates(generation, query, visit))
+            shelves.append(Shelf(rows, query.limit, is_of_any_kind=True))
+        else:
+            shelves.append(_found(generation, query, visit))
+    return _placed(generation, visit, first, shelves)
 
 
-def _found(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
+def common_sources(generation: Generation, visit: Visit) -> frozenset[int]:
+    """Sources whose candidates are the same on every page: those of most modules of most pages."""
+    if not visit.is_settled:
+        return frozenset()
+    return _COMMON_TO_ARTICLES if _is_about_article(generation, visit) else _COMMON
+
+
+def _found(generation: Generation, query: ModuleQuery, visit: Visit) -> Shelf:
+    """What a module's source finds, whether or not it may stand there."""
     rows = SOURCES[query.source](generation, query, visit)
     if query.item_ids and query.source != feature_pb2.CANDIDATE_SOURCE_LIST:
         rows = np.concatenate((_list(generation, query, visit), rows))
-    place = generation.category_place.get(query.category, _NO_PLACE) if query.category else _ANY_PLACE
-    chosen = np.empty(min(query.limit, len(rows)), np.int32)
-    count = _first_shown(
-        rows,
-        generation.is_shown if query.source in _OF_ANY_KIND else generation.is_product_shown,
-        place,
-        generation.columns.category,
-        np.inf if visit.is_settled else visit.now_s,
-        generation.columns.first_seen_unix_s,
-        chosen,
+    place = generation.category_place.get(query.category, NO_PLACE) if query.category else ANY_PLACE
+    return Shelf(rows, query.limit, place, query.source in _OF_ANY_KIND)
+
+
+def _placed(
+    generation: Generation, visit: Visit, first: NDArray[np.int64], shelves: Sequence[Shelf]
+) -> Placed:
+    columns = generation.columns
+    stock = Stock(
+        generation.is_shown, generation.is_product_shown, columns.category, columns.first_seen_unix_s
     )
-    return chosen[:count]
-
-
-@compiled
-def _first_shown(
-    rows: Rows,
-    may_stand: NDArray[np.bool_],
-    place: int,
-    category: NDArray[np.int32],
-    now_s: float,
-    first_seen_s: NDArray[np.int64],
-    chosen: Rows,
-) -> int:
-    """Writes the first distinct rows that may be shown, as many as there is room for; returns their number.
-
-    -1 is passed over.
-    """
-    count = 0
-    for row in rows:
-        if count == len(chosen):
-            break
-        if row < 0 or not may_stand[row] or first_seen_s[row] > now_s:
-            continue
-        if place != _ANY_PLACE and category[row] != place:
-            continue
-        is_new = True
-        for before in range(count):
-            if chosen[before] == row:
-                is_new = False
-                break
-        if is_new:
-            chosen[count] = row
-            count += 1
-    return count
+    return placed(first, shelves, stock, np.inf if visit.is_settled else visit.now_s)
 
 
 def _ranked(name: str) -> Callable[[Generation, ModuleQuery, Visit], Rows]:
@@ -285,6 +264,7 @@ _COMMON = frozenset(
         feature_pb2.CANDIDATE_SOURCE_ARTICLES,
     )
 )
+_COMMON_TO_ARTICLES = _COMMON - {feature_pb2.CANDIDATE_SOURCE_ARTICLES}
 SOURCES: Mapping[int, Callable[[Generation, ModuleQuery, Visit], Rows]] = {
     feature_pb2.CANDIDATE_SOURCE_RECENTLY_VIEWED: _recently_viewed,
     feature_pb2.CANDIDATE_SOURCE_FOR_YOU: _for_you,

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from services.feature import answer, schema
 from services.feature.acts import PURCHASE, ShopperEvent
-from services.feature.candidates import SOURCES, ModuleQuery, Visit, candidates, is_common
-from services.feature.placing import find, placed
+from services.feature.candidates import SOURCES, ModuleQuery, Visit, common_sources, place
+from services.feature.placing import find
 from services.feature.profile import (
     LOOKED,
     Profile,
@@ -110,12 +110,12 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         taste=Taste(taste, session.category_affinities, evidence_count(known)) if taste.any() else None,
         category_affinities=session.category_affinities,
     )
-    shared = tuple(module for module in query.modules if is_common(generation, module, visit))
+    sources = common_sources(generation, visit)
+    shared = tuple(module for module in query.modules if module.source in sources)
     common = generation.commons.once(shared, lambda: _common(generation, shared, visit))
-    own = [module for module in query.modules if module.module_id not in common.modules]
-    rows, own_rows = placed(common.rows, [candidates(generation, module, visit) for module in own])
-    names = [module.module_id for module in own]
-    written = {**common.modules, **dict(zip(names, answer.modules(names, own_rows), strict=True))}
+    own = [module for module in query.modules if module.source not in sources]
+    page = place(generation, own, visit, common.rows)
+    rows, written = page.rows, common.modules | answer.modules([one.module_id for one in own], page)
     features = {
         encoding.fingerprint: Features(
             generation.item_tensors(encoding, rows, query.now),
@@ -166,8 +166,6 @@ def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.
 
 
 def _common(generation: Generation, modules: Sequence[ModuleQuery], visit: Visit) -> Common:
-    found = [candidates(generation, module, visit) for module in modules]
-    rows, positions = placed(np.zeros(0, np.int64), found)
-    names = [module.module_id for module in modules]
-    written = dict(zip(names, answer.modules(names, positions), strict=True))
-    return Common(rows, written, generation.facts.describe(rows))
+    page = place(generation, modules, visit)
+    written = answer.modules([module.module_id for module in modules], page)
+    return Common(page.rows, written, generation.facts.describe(page.rows))

@@ -1,31 +1,72 @@
-"""Where does an item stand among the distinct items of a page?"""
+"""Which of the items that modules found may stand on a page, and where among its distinct items?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.common.compiled import compiled
 
+ANY_PLACE, NO_PLACE = -1, -2
+"""In place of a category's: where none is asked for, and where it is unknown."""
 
-def placed(
-    first: NDArray[np.int64], modules: Sequence[NDArray[np.int32]]
-) -> tuple[NDArray[np.int64], list[NDArray[np.int32]]]:
-    """The distinct rows of all modules behind those that come first; positions among them, by module.
+
+class Stock(NamedTuple):
+    """Which items may stand on a page. N items of a generation."""
+
+    is_shown: NDArray[np.bool_]
+    """(N,) of any kind."""
+    is_product_shown: NDArray[np.bool_]
+    """(N,) products alone."""
+    category: NDArray[np.int32]
+    first_seen_unix_s: NDArray[np.int64]
+
+
+class Shelf(NamedTuple):
+    """What one module found, and how much of it is wanted."""
+
+    rows: NDArray[np.int32]
+    """Best first; they may repeat, and -1 is passed over."""
+    limit: int
+    category_place: int = ANY_PLACE
+    is_of_any_kind: bool = False
+
+
+class Placed(NamedTuple):
+    """The distinct items of a page, and where those of each module stand."""
+
+    rows: NDArray[np.int64]
+    """(P,) of the generation."""
+    positions: NDArray[np.int32]
+    """Of all modules, one behind the other, indexes into `rows`, best first, none twice in a module."""
+    ends: NDArray[np.int64]
+    """(M,) of each module among the positions."""
+
+
+def placed(first: NDArray[np.int64], shelves: Sequence[Shelf], stock: Stock, now_s: float) -> Placed:
+    """The first items of each module that may stand there; one that is new to the page comes last on it.
 
     Args:
-        first: (C,) distinct rows.
-        modules: rows of each; a row that is new to the page comes last on it.
+        first: (C,) distinct rows that come before all.
+        now_s: items that enter the catalogue later are passed over.
     """
-    rows = np.concatenate((first, *modules))
-    positions = np.empty(len(rows), np.int32)
-    count = _distinct(rows, positions)
-    ends = accumulate(map(len, modules), initial=len(first))
-    return rows[:count], [positions[start:end] for start, end in pairwise(ends)]
+    counts = [len(shelf.rows) for shelf in shelves]
+    wants = np.array(
+        [
+            (count, shelf.limit, shelf.category_place, shelf.is_of_any_kind)
+            for count, shelf in zip(counts, shelves, strict=True)
+        ],
+        np.int64,
+    ).reshape(-1, 4)
+    found = np.concatenate([shelf.rows for shelf in shelves]) if shelves else np.zeros(0, np.int32)
+    most = sum(map(min, counts, (shelf.limit for shelf in shelves)))
+    rows, positions = np.empty(len(first) + most, np.int64), np.empty(most, np.int32)
+    ends = np.empty(len(shelves), np.int64)
+    count = _place(first, found, wants, *stock, now_s, rows, positions, ends)
+    return Placed(rows[:count], positions[: ends[-1] if len(ends) else 0], ends)
 
 
 def find(wanted: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -36,19 +77,59 @@ def find(wanted: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int32]:
 
 
 @compiled
-def _distinct(rows: NDArray[np.int64], positions: NDArray[np.int32]) -> int:
-    """Moves distinct rows to the front in their order, and writes positions among them; their number."""
+def _place(
+    first: NDArray[np.int64],
+    found: NDArray[np.int32],
+    wants: NDArray[np.int64],
+    is_shown: NDArray[np.bool_],
+    is_product_shown: NDArray[np.bool_],
+    category: NDArray[np.int32],
+    first_seen_s: NDArray[np.int64],
+    now_s: float,
+    rows: NDArray[np.int64],
+    positions: NDArray[np.int32],
+    ends: NDArray[np.int64],
+) -> int:
+    """Writes distinct rows, positions among them, and where each module ends; the number of rows.
+
+    Args:
+        wants: (M, 4) of each module how many it found, its limit, its category's place, whether of any kind.
+    """
     table, mask = _table(len(rows))
-    count = 0
-    for place, row in enumerate(rows):
+    latest_shelf = np.full(len(rows), -1, np.int32)
+    count = len(first)
+    for place, row in enumerate(first):
+        rows[place] = row
         slot = row & mask
-        while table[slot] >= 0 and rows[table[slot]] != row:
+        while table[slot] >= 0:
             slot = (slot + 1) & mask
-        if table[slot] < 0:
-            table[slot] = count
-            rows[count] = row
-            count += 1
-        positions[place] = table[slot]
+        table[slot] = place
+    start, end = 0, 0
+    for shelf in range(len(wants)):
+        beyond, full = start + wants[shelf, 0], end + wants[shelf, 1]
+        only, is_of_any_kind = wants[shelf, 2], wants[shelf, 3] != 0
+        for place in range(start, beyond):
+            if end == full:
+                break
+            row = np.int64(found[place])
+            if row < 0 or not (is_shown[row] if is_of_any_kind else is_product_shown[row]):
+                continue
+            if first_seen_s[row] > now_s or (only != ANY_PLACE and category[row] != only):
+                continue
+            slot = row & mask
+            while table[slot] >= 0 and rows[table[slot]] != row:
+                slot = (slot + 1) & mask
+            if table[slot] < 0:
+                table[slot] = count
+                rows[count] = row
+                count += 1
+            position = table[slot]
+            if latest_shelf[position] != shelf:
+                latest_shelf[position] = shelf
+                positions[end] = position
+                end += 1
+        start = beyond
+        ends[shelf] = end
     return count
 
 
