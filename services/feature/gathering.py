@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
@@ -20,7 +20,6 @@ from services.feature.profile import (
     Profile,
     SessionView,
     apply_events,
-    bought_before,
     evidence_count,
     view,
 )
@@ -93,11 +92,17 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
     known = profile or Profile()
     session = view(profile, query.session_key)
     # One look-up for all ids of the page: it costs the same for ten and for a hundred.
-    recent, bought, cart, item = _rows_of(
-        generation, known.recent.item_ids, bought_before(known), query.cart_item_ids, [query.item_id]
+    recent, bought, dismissed, cart, item = _rows_of(
+        generation,
+        known.recent.item_ids,
+        known.bought,
+        known.dismissed,
+        query.cart_item_ids,
+        (query.item_id,),
     )
     now_s = query.now.timestamp()
-    taste = schema.taste(known, generation.vectors(recent), now_s * 1e6)
+    history = schema.History.of(known.recent)
+    taste = schema.taste(history, generation.columns.item_vector, recent, now_s * 1e6)
     looked = zip(recent.tolist(), known.recent.events, strict=True)
     visit = Visit(
         now_s=now_s,
@@ -106,7 +111,7 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         cart_rows=cart.tolist(),
         query=query.query,
         looked_rows=[row for row, event in looked if event in LOOKED],
-        bought_rows=[row for row in bought.tolist() if row >= 0],
+        bought_rows=[row for row in bought[::-1].tolist() if row >= 0],
         taste=Taste(taste, session.category_affinities, evidence_count(known)) if taste.any() else None,
         category_affinities=session.category_affinities,
     )
@@ -120,13 +125,13 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         encoding.fingerprint: Features(
             generation.item_tensors(encoding, rows, query.now),
             encoding.shopper(
-                known, session, taste, page_type=query.page_type, device=query.device, now=query.now
+                known, history, session, taste, page_type=query.page_type, device=query.device, now=query.now
             ),
         )
         for encoding in query.encodings
     }
     modules = [written[module.module_id] for module in query.modules]
-    return Gathered(common, rows, modules, features, session, _past(generation, known, rows))
+    return Gathered(common, rows, modules, features, session, _past(known, bought, dismissed, rows))
 
 
 def warm_up(generation: Generation) -> None:
@@ -141,24 +146,27 @@ def warm_up(generation: Generation) -> None:
         gather(generation, known, PageQuery("", 1, 1, now, modules, item_id="".join(ids)))
 
 
-def _past(generation: Generation, known: Profile, rows: NDArray[np.int64]) -> Past:
-    purchased = {item_id: time_us for item_id, (_, time_us) in known.bought.items()}
-    return Past(*(_done(generation, times, rows) for times in (purchased, known.dismissed)))
+def _past(
+    known: Profile, bought: NDArray[np.int32], dismissed: NDArray[np.int32], rows: NDArray[np.int64]
+) -> Past:
+    """What was done with items of the page, of the rows of those that anything was done with."""
+    if not known.bought and not known.dismissed:
+        return Past({}, {})
+    positions = find(np.concatenate((bought, dismissed)), rows).tolist()
+    bought_us = [time_us for _, time_us in known.bought.values()]
+    return Past(
+        _on_page(positions[: len(bought)], bought_us),
+        _on_page(positions[len(bought) :], known.dismissed.values()),
+    )
 
 
-def _done(generation: Generation, times_us: Mapping[str, int], rows: NDArray[np.int64]) -> dict[int, int]:
-    """Positions on the page of items that something was done with, and when, in seconds."""
-    if not times_us:
-        return {}
-    positions = find(generation.rows_of(list(times_us)), rows).tolist()
-    return {
-        position: time_us // 1_000_000
-        for position, time_us in zip(positions, times_us.values(), strict=True)
-        if position >= 0
-    }
+def _on_page(positions: Sequence[int], times_us: Collection[int]) -> dict[int, int]:
+    """Positions that are on the page, and when, in seconds."""
+    pairs = zip(positions, times_us, strict=True)
+    return {position: time_us // 1_000_000 for position, time_us in pairs if position >= 0}
 
 
-def _rows_of(generation: Generation, *groups: Sequence[str]) -> list[NDArray[np.int32]]:
+def _rows_of(generation: Generation, *groups: Collection[str]) -> list[NDArray[np.int32]]:
     """Rows of several groups of item ids, -1 where unknown."""
     rows = generation.rows_of([item_id for group in groups for item_id in group])
     ends = accumulate((len(group) for group in groups), initial=0)

@@ -68,9 +68,9 @@ class Neighbours:
         Args:
             taste: (D,) unit length.
         """
-        point = np.ones(self.index.d, np.float32)
-        point[:-1] = taste
+        point = np.empty(len(taste) + 1, np.float32)
+        point[:-1], point[-1] = taste, 1
         scores, found = np.empty(count, np.float32), np.empty(count, np.int64)
         # What `search` calls, without its checks of many points at once, which take as long as the search.
         self.index.search_c(1, swig_ptr(point), count, swig_ptr(scores), swig_ptr(found), self._options)
-        return found[found >= 0]
+        return found if found[-1] >= 0 else found[found >= 0]

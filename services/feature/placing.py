@@ -13,6 +13,8 @@ from services.common.compiled import compiled
 ANY_PLACE, NO_PLACE = -1, -2
 """In place of a category's: where none is asked for, and where it is unknown."""
 
+_NOTHING = np.zeros(0, np.int32)
+
 
 class Stock(NamedTuple):
     """Which items may stand on a page. N items of a generation."""
@@ -53,16 +55,10 @@ def placed(first: NDArray[np.int64], shelves: Sequence[Shelf], stock: Stock, now
         first: (C,) distinct rows that come before all.
         now_s: items that enter the catalogue later are passed over.
     """
-    counts = [len(shelf.rows) for shelf in shelves]
-    wants = np.array(
-        [
-            (count, shelf.limit, shelf.category_place, shelf.is_of_any_kind)
-            for count, shelf in zip(counts, shelves, strict=True)
-        ],
-        np.int64,
-    ).reshape(-1, 4)
-    found = np.concatenate([shelf.rows for shelf in shelves]) if shelves else np.zeros(0, np.int32)
-    most = sum(map(min, counts, (shelf.limit for shelf in shelves)))
+    all_rows, limits, places, kinds = zip(*shelves, strict=True) if shelves else ((_NOTHING,), (), (), ())
+    counts = [len(rows) for rows in all_rows[: len(shelves)]]
+    wants = np.array([*counts, *limits, *places, *kinds], np.int64).reshape(4, -1)
+    found, most = np.concatenate(all_rows), sum(map(min, counts, limits))
     rows, positions = np.empty(len(first) + most, np.int64), np.empty(most, np.int32)
     ends = np.empty(len(shelves), np.int64)
     count = _place(first, found, wants, *stock, now_s, rows, positions, ends)
@@ -93,7 +89,7 @@ def _place(
     """Writes distinct rows, positions among them, and where each module ends; the number of rows.
 
     Args:
-        wants: (M, 4) of each module how many it found, its limit, its category's place, whether of any kind.
+        wants: (4, M) how many each module found, its limit, its category's place, whether of any kind.
     """
     table, mask = _table(len(rows))
     latest_shelf = np.full(len(rows), -1, np.int32)
@@ -105,9 +101,9 @@ def _place(
             slot = (slot + 1) & mask
         table[slot] = place
     start, end = 0, 0
-    for shelf in range(len(wants)):
-        beyond, full = start + wants[shelf, 0], end + wants[shelf, 1]
-        only, is_of_any_kind = wants[shelf, 2], wants[shelf, 3] != 0
+    for shelf in range(len(ends)):
+        beyond, full = start + wants[0, shelf], end + wants[1, shelf]
+        only, is_of_any_kind = wants[2, shelf], wants[3, shelf] != 0
         for place in range(start, beyond):
             if end == full:
                 break

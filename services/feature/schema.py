@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.common.compiled import compiled
 from services.common.tensors import N, TensorSpec, fingerprint
-from services.feature.profile import POSITIVE_WEIGHTS, RECENT_COUNT, Profile, SessionView, price_level
+from services.feature.profile import POSITIVE_WEIGHTS, RECENT_COUNT, Profile, Recent, SessionView, price_level
 
 VECTOR_WIDTH = 16
 
@@ -142,7 +142,7 @@ def encode_items(items: ItemRows) -> dict[str, NDArray[Any]]:
 
 def add_age(tensors: Mapping[str, NDArray[Any]], first_seen_s: NDArray[np.int64], now_s: float) -> None:
     """Writes age_log_days, which depends on when the page is asked for, into item_numbers."""
-    tensors["item_numbers"][:, _AGE_COLUMN] = age_log_days(now_s, first_seen_s)
+    _write_age(tensors["item_numbers"], first_seen_s, now_s)
 
 
 def log_price(price_micros: Any) -> Any:
@@ -151,15 +151,28 @@ def log_price(price_micros: Any) -> Any:
     return np.where(price > 0, np.clip(np.log1p(price) - 3, -3, 3), 0.0)
 
 
-def age_log_days(now_s: float, first_seen_s: NDArray[np.int64]) -> NDArray[np.float64]:
-    """age_log_days of item_numbers at a moment, in seconds since 1970."""
-    days = np.maximum(now_s - first_seen_s, 0) / _S_PER_DAY
-    result: NDArray[np.float64] = np.minimum(np.log1p(days) / 2, 3.0)
-    return result
+class History(NamedTuple):
+    """The recent events of a profile as arrays, newest first. L events."""
+
+    columns: NDArray[np.int64]
+    """(5, L) ids of items, categories and brands, events, and their times in microseconds."""
+    relative_prices: NDArray[np.float64]
+    """(L,)"""
+
+    @classmethod
+    def of(cls, recent: Recent) -> History:
+        texts = [
+            *map(_hashed_item, recent.item_ids),
+            *map(hashed_category, recent.categories),
+            *map(_hashed_brand, recent.brands),
+        ]
+        columns = np.array([*texts, *recent.events, *recent.times_us], np.int64)
+        return cls(columns.reshape(5, -1), np.array(recent.relative_prices, np.float64))
 
 
 def encode_shopper(
     profile: Profile,
+    history: History,
     session: SessionView,
     shopper_vector: NDArray[np.float32],
     *,
@@ -173,19 +186,9 @@ def encode_shopper(
         shopper_vector: (D,) as `taste` makes it.
         now: time of the page, aware.
     """
-    now_us = now.timestamp() * 1e6
-    recent = profile.recent
-    count = min(len(recent.item_ids), RECENT_COUNT)
     ids = np.zeros((RECENT_COUNT, 4), np.int64)
     numbers = np.zeros((RECENT_COUNT, 2), np.float32)
-    if count:
-        texts = [
-            *map(_hashed_item, recent.item_ids),
-            *map(hashed_category, recent.categories),
-            *map(_hashed_brand, recent.brands),
-        ]
-        columns = np.array([*texts, *recent.events, *recent.times_us], np.int64).reshape(5, -1)
-        _write_history(columns, np.array(recent.relative_prices), now_us, ids, numbers)
+    _write_history(*history, now.timestamp() * 1e6, ids, numbers)
     return {
         "history_ids": ids,
         "history_numbers": numbers,
@@ -205,19 +208,24 @@ def encode_shopper(
     }
 
 
-def taste(profile: Profile, recent_vectors: NDArray[np.float32], now_us: float) -> NDArray[np.float32]:
+def taste(
+    history: History, vectors: NDArray[np.float32], rows: NDArray[np.int32], now_us: float
+) -> NDArray[np.float32]:
     """Decayed mean of the vectors of recent positive events: (D,), unit length or zeros.
 
     Args:
-        recent_vectors: (L, D) vectors of the profile's L recent items, zeros where unknown.
+        vectors: (N, D) of all items. rows: (L,) of the history's items, -1 where unknown.
     """
-    recent = profile.recent
-    if not recent.item_ids:
-        return np.zeros(VECTOR_WIDTH, np.float32)
-    columns = np.array([*recent.events, *recent.times_us], np.int64).reshape(2, -1)
     result = np.zeros(VECTOR_WIDTH, np.float32)
-    _write_taste(columns, recent_vectors, _POSITIVE_WEIGHTS, now_us, result)
+    _write_taste(history.columns, vectors, rows, _POSITIVE_WEIGHTS, now_us, result)
     return result
+
+
+@compiled
+def _write_age(numbers: NDArray[np.float32], first_seen_s: NDArray[np.int64], now_s: float) -> None:
+    for row in range(len(numbers)):
+        days = max(now_s - first_seen_s[row], 0.0) / _S_PER_DAY
+        numbers[row, _AGE_COLUMN] = min(np.log1p(days) / 2, 3.0)
 
 
 @compiled
@@ -228,11 +236,7 @@ def _write_history(
     ids: NDArray[np.int64],
     numbers: NDArray[np.float32],
 ) -> None:
-    """Writes history_ids and history_numbers.
-
-    Args:
-        columns: (5, L) ids of items, categories and brands, events, and their times in microseconds.
-    """
+    """Writes history_ids and history_numbers, of a history's fields."""
     for place in range(min(columns.shape[1], len(ids))):
         for column in range(4):
             ids[place, column] = columns[column, place]
@@ -245,6 +249,7 @@ def _write_history(
 def _write_taste(
     columns: NDArray[np.int64],
     vectors: NDArray[np.float32],
+    rows: NDArray[np.int32],
     weights: NDArray[np.float64],
     now_us: float,
     result: NDArray[np.float32],
@@ -252,15 +257,15 @@ def _write_taste(
     """Writes the decayed mean, as `taste` says.
 
     Args:
-        columns: (2, L) events and their times in microseconds. weights: by event.
+        columns: as a history's. weights: by event.
     """
     mean = np.zeros(len(result))
     for place in range(columns.shape[1]):
-        if columns[0, place] < len(weights):
-            age_days = max(now_us - columns[1, place], 0.0) / (24 * _US_PER_HOUR)
-            weight = weights[columns[0, place]] * 0.5 ** (age_days / _TASTE_HALF_LIFE_DAYS)
+        if rows[place] >= 0 and columns[3, place] < len(weights):
+            age_days = max(now_us - columns[4, place], 0.0) / (24 * _US_PER_HOUR)
+            weight = weights[columns[3, place]] * 0.5 ** (age_days / _TASTE_HALF_LIFE_DAYS)
             for axis in range(len(mean)):
-                mean[axis] += weight * vectors[place, axis]
+                mean[axis] += weight * vectors[rows[place], axis]
     length = 0.0
     for number in mean:
         length += number * number

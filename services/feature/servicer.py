@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from planogram.common.v1 import context_pb2
@@ -245,6 +246,7 @@ class FeatureServicer:
 
 
 _SESSION_FIELDS = tuple(one.name for one in context_pb2.SessionState.DESCRIPTOR.fields)
+_session_values = attrgetter(*_SESSION_FIELDS)
 
 
 def served_encodings(wanted: Sequence[str]) -> list[Encoding]:
@@ -264,7 +266,7 @@ def served_encodings(wanted: Sequence[str]) -> list[Encoding]:
 
 def session_message(session: SessionView) -> context_pb2.SessionState:
     """The wire form of a session."""
-    values = ((name, getattr(session, name)) for name in _SESSION_FIELDS)
+    values = zip(_SESSION_FIELDS, _session_values(session), strict=True)
     return context_pb2.SessionState(**{name: value for name, value in values if value})
 
 

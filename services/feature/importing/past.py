@@ -23,7 +23,8 @@ from services.feature.acts import ShopperEvent
 from services.feature.pipeline.run import item_briefs
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import item_vectors
-from services.feature.profile import Profile, SessionView, apply_events, view
+from services.feature.profile import Profile, Recent, SessionView, apply_events, view
+from services.feature.schema import History
 from services.feature.snapshot import KINDS, discount_of, relative_price_of
 
 _FRESHNESS_SCALE_S = 30 * 86_400.0
@@ -90,12 +91,10 @@ class PastItems:
         found: NDArray[np.float32] = np.exp(-age_s / _FRESHNESS_SCALE_S).astype(np.float32)
         return found
 
-    def taste(self, profile: Profile, now_us: float) -> NDArray[np.float32]:
-        """The shopper vector of a profile."""
-        rows = [self.place.get(item_id, -1) for item_id in profile.recent.item_ids]
-        vectors = self.vectors[rows]
-        vectors[[row < 0 for row in rows]] = 0
-        return schema.taste(profile, vectors, now_us)
+    def taste(self, recent: Recent, history: History, now_us: float) -> NDArray[np.float32]:
+        """The shopper vector of recent events, and of what they are as arrays."""
+        rows = np.array([self.place.get(item_id, -1) for item_id in recent.item_ids], np.int32)
+        return schema.taste(history, self.vectors, rows, now_us)
 
 
 class PastShoppers:
@@ -119,10 +118,12 @@ class PastShoppers:
         if segment:
             session = replace(session, segment=segment)
         known = profile or Profile()
+        history = History.of(known.recent)
         tensors = schema.encode_shopper(
             known,
+            history,
             session,
-            self._items.taste(known, time_us) if known.recent.item_ids else _NO_TASTE,
+            self._items.taste(known.recent, history, time_us),
             page_type=page_type,
             device=device,
             now=datetime.fromtimestamp(time_us / 1e6, UTC),
@@ -133,6 +134,3 @@ class PastShoppers:
         """Moves a shopper's profile; a stranger has none."""
         if shopper_key:
             apply_events(self._profiles[shopper_key], b"", events, self._items.briefs.get, 1)
-
-
-_NO_TASTE = np.zeros(schema.VECTOR_WIDTH, np.float32)
