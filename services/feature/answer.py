@@ -6,14 +6,13 @@ behind the other, are those of an answer that holds what repeats of both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planogram.common.v1 import tensor_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common.compiled import compiled
 from services.common.tensors import fill
@@ -39,28 +38,26 @@ def modules(module_ids: Sequence[str], page: Placed) -> dict[str, bytes]:
     return found
 
 
-def feature_set(fingerprint: str, shopper: Tensors, item: Tensors) -> list[bytes]:
-    """A GatherPageResponse that holds one set of tensors alone, in wire form and in pieces."""
-    pieces = [
-        _fingerprint(fingerprint),
-        *_tensors("shopper_tensors", shopper),
-        *_tensors("item_tensors", item),
-    ]
-    return [_FEATURE_SETS, _varint(sum(map(len, pieces))), *pieces]
-
-
-def _tensors(field: str, arrays: Tensors) -> Iterator[bytes]:
-    for name, array in arrays.items():
-        yield _head(field, name, array.dtype, array.shape)
-        yield array.tobytes()
+def feature_set(fingerprint: str, shopper: Tensors, item: Tensors) -> list[bytes | NDArray[Any]]:
+    """A GatherPageResponse that holds one set of tensors alone, in wire form and in pieces to join."""
+    named = _fingerprint(fingerprint)
+    pieces: list[bytes | NDArray[Any]] = [_FEATURE_SETS, b"", named]
+    size = len(named)
+    for field, arrays in (("shopper_tensors", shopper), ("item_tensors", item)):
+        for name, array in arrays.items():
+            head = _head(field, name, array.dtype, array.shape)
+            size += len(head) + array.nbytes
+            pieces += (head, array)
+    pieces[1] = _varint(size)
+    return pieces
 
 
 @lru_cache(maxsize=16_384)
 def _head(field: str, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     """What a feature set says of a tensor ahead of its numbers, which are the last of it."""
-    tensor, blank = tensor_pb2.Tensor(), np.zeros(shape, dtype)
-    fill(tensor, blank)
-    wire = feature_pb2.FeatureSet(**{field: {name: tensor}}).SerializeToString()
+    message, blank = feature_pb2.FeatureSet(), np.zeros(shape, dtype)
+    fill(getattr(message, field)[name], blank)
+    wire = message.SerializeToString()
     return wire[: len(wire) - blank.nbytes]
 
 

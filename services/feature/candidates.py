@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ class Visit:
     query: str = ""
     looked_rows: Sequence[int] = ()
     """Items looked at, newest first, -1 where unknown; they may repeat."""
-    bought_rows: Sequence[int] = ()
+    bought_rows: Rows = field(default_factory=lambda: _NONE)
     """Items bought and kept, last bought first, known ones only."""
     taste: Taste | None = None
     """None where nothing is known."""
@@ -75,7 +76,7 @@ def place(
         words = visit.query if query.source == feature_pb2.CANDIDATE_SOURCE_SEARCH else ""
         if query.source in common or (words and visit.is_settled):
             key = (query.source, words, query.category, query.limit, query.item_ids)
-            rows = generation.candidates.once(key, lambda query=query: candidates(generation, query, visit))
+            rows = generation.candidates.once(key, partial(candidates, generation, query, visit))
             shelves.append(Shelf(rows, query.limit, is_of_any_kind=True))
         else:
             shelves.append(_found(generation, query, visit))
@@ -129,7 +130,7 @@ def _recently_viewed(generation: Generation, _: ModuleQuery, visit: Visit) -> Ro
 
 
 def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    return np.array(visit.bought_rows, np.int32)
+    return visit.bought_rows
 
 
 def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
@@ -142,10 +143,9 @@ def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
         index, place = generation.ranked["bestsellers"], generation.category_place
         liked = [name for name in visit.taste.category_shares if name in place][:_LIKED_COUNT]
         parts += [index.of(place[name] + 1)[:limit] for name in liked]
-    bought = np.array(visit.bought_rows, np.int32)  # which has a module of its own
     return visit.taste.best_first(
         np.concatenate(parts),
-        bought,
+        visit.bought_rows,  # which have a module of their own
         generation.demand,
         generation.columns.category,
         generation.columns.item_vector,

@@ -111,7 +111,7 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         cart_rows=cart.tolist(),
         query=query.query,
         looked_rows=[row for row, event in looked if event in LOOKED],
-        bought_rows=[row for row in bought[::-1].tolist() if row >= 0],
+        bought_rows=bought[bought >= 0][::-1].copy(),
         taste=Taste(taste, session.category_affinities, evidence_count(known)) if taste.any() else None,
         category_affinities=session.category_affinities,
     )
@@ -120,7 +120,7 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
     common = generation.commons.once(shared, lambda: _common(generation, shared, visit))
     own = [module for module in query.modules if module.source not in sources]
     page = place(generation, own, visit, common.rows)
-    rows, written = page.rows, common.modules | answer.modules([one.module_id for one in own], page)
+    rows, written = page.rows, {**common.modules, **answer.modules([one.module_id for one in own], page)}
     features = {
         encoding.fingerprint: Features(
             generation.item_tensors(encoding, rows, query.now),

@@ -68,7 +68,7 @@ class FeatureServicer:
         log.annotate(snapshot=generation.version, items=len(gathered.rows), stale_profile=is_stale)
         # What is common to pages was written before.
         own = generation.facts.describe(gathered.rows[len(gathered.common.rows) :])
-        parts = [gathered.common.described, own, *gathered.modules]
+        parts: list[Any] = [gathered.common.described, own, *gathered.modules]
         for fingerprint, features in gathered.features.items():
             parts += answer.feature_set(fingerprint, features.shopper, features.item)
         response = feature_pb2.GatherPageResponse.FromString(b"".join(parts))

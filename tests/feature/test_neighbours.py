@@ -74,14 +74,14 @@ def test_a_shop_with_an_index_recommends_what_comparing_all_gives(
         for limit in (3, 10, 200):
             taste = random.normal(size=D).astype(np.float32)
             taste /= np.linalg.norm(taste)
-            bought = np.flatnonzero(generation.is_product_shown)[-2:].tolist()
+            bought = np.flatnonzero(generation.is_product_shown)[-2:].astype(np.int32)
             visit = Visit(
                 generation.newest_s, is_settled=True, bought_rows=bought, taste=Taste(taste, {}, 10)
             )
             query = ModuleQuery("m", FOR_YOU, limit)
             found = candidates(generation, query, visit).tolist()
             assert found == candidates(plain, query, visit).tolist() != []
-            assert not set(found) & set(bought)
+            assert not set(found) & set(bought.tolist())
             assert generation is built or built.row_of(sold_out) not in found
 
 
