@@ -53,7 +53,7 @@ def placed(first: NDArray[np.int64], shelves: Sequence[Shelf], stock: Stock, now
 
     Args:
         first: (C,) distinct rows that come before all.
-        now_s: items that enter the catalogue later are passed over.
+        now_s: items that enter the catalogue later are passed over; infinite where there are none.
     """
     all_rows, limits, places, kinds = zip(*shelves, strict=True) if shelves else ((_NOTHING,), (), (), ())
     counts = [len(rows) for rows in all_rows[: len(shelves)]]
@@ -100,7 +100,7 @@ def _place(
         while table[slot] >= 0:
             slot = (slot + 1) & mask
         table[slot] = place
-    start, end = 0, 0
+    start, end, is_to_come = 0, 0, now_s < np.inf
     for shelf in range(len(ends)):
         beyond, full = start + wants[0, shelf], end + wants[1, shelf]
         only, is_of_any_kind = wants[2, shelf], wants[3, shelf] != 0
@@ -110,7 +110,7 @@ def _place(
             row = np.int64(found[place])
             if row < 0 or not (is_shown[row] if is_of_any_kind else is_product_shown[row]):
                 continue
-            if first_seen_s[row] > now_s or (only != ANY_PLACE and category[row] != only):
+            if (is_to_come and first_seen_s[row] > now_s) or (only != ANY_PLACE and category[row] != only):
                 continue
             slot = row & mask
             while table[slot] >= 0 and rows[table[slot]] != row:
