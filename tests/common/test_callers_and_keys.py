@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 
 from services.common import callers, pseudonyms
@@ -58,6 +60,14 @@ def test_pseudonyms_differ_by_id_kind_and_secret():
     assert len(keys) == 4
     assert all(len(key) == 32 for key in keys)
     assert one.of("shopper", "") == ""
+
+
+@pytest.mark.parametrize("size", [16, 63, 64, 65, 200])
+def test_a_pseudonym_is_an_hmac(size):
+    secret = bytes(range(size))
+    for identifier in ("u", "shopper-00042", "ü" * 100):
+        want = hmac.new(secret, f"shopper\0{identifier}".encode(), "sha256").hexdigest()[:32]
+        assert Pseudonyms(secret, "1").of("shopper", identifier) == want
 
 
 def test_keys_of_earlier_epochs_are_kept_for_deleting_alone(tmp_path):
