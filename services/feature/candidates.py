@@ -95,8 +95,8 @@ def _found(generation: Generation, query: ModuleQuery, visit: Visit) -> Shelf:
     rows = SOURCES[query.source](generation, query, visit)
     if query.item_ids and query.source != feature_pb2.CANDIDATE_SOURCE_LIST:
         rows = np.concatenate((_list(generation, query, visit), rows))
-    place = generation.category_place.get(query.category, NO_PLACE) if query.category else ANY_PLACE
-    return Shelf(rows, query.limit, place, query.source in _OF_ANY_KIND)
+    only = generation.category_place.get(query.category, NO_PLACE) if query.category else ANY_PLACE
+    return Shelf(rows, query.limit, only, query.source in _OF_ANY_KIND)
 
 
 def _placed(
