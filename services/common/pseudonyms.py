@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from services.common.errors import ConfigurationError
 
 MIN_SECRET_BYTES = 16
-_BLOCK_BYTES = 64
-"""What SHA-256 takes at a time."""
 
 
 class Pseudonyms:
@@ -23,12 +22,7 @@ class Pseudonyms:
             raise ConfigurationError(
                 f"the pseudonym secret has {len(secret)} bytes, want {MIN_SECRET_BYTES} or more"
             )
-        # Both blocks that the secret fills are hashed once (HMAC: RFC 2104, section 4).
-        block = (secret if len(secret) <= _BLOCK_BYTES else sha256(secret).digest()).ljust(
-            _BLOCK_BYTES, b"\0"
-        )
-        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+        self._mac = hmac.new(secret, digestmod="sha256")  # the secret is hashed once
         self.epoch = epoch
         self._earlier = tuple(earlier)
 
@@ -36,10 +30,9 @@ class Pseudonyms:
         """32 hex digits for an id of a kind; empty for an empty id."""
         if not identifier:
             return ""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(f"{kind}\0{identifier}".encode())
-        outer.update(inner.digest())
-        return outer.hexdigest()[:32]
+        mac = self._mac.copy()
+        mac.update(f"{kind}\0{identifier}".encode())
+        return mac.hexdigest()[:32]
 
     def of_every_epoch(self, kind: str, identifier: str) -> tuple[str, ...]:
         """What `of` gives, and what it gave in earlier epochs, for deleting all that is kept of an id."""
@@ -57,7 +50,7 @@ def load(path: Path) -> Pseudonyms:
 
 
 def _of_secret(secret: bytes, earlier: Sequence[Pseudonyms] = ()) -> Pseudonyms:
-    return Pseudonyms(secret, sha256(secret).hexdigest()[:8], earlier)
+    return Pseudonyms(secret, hashlib.sha256(secret).hexdigest()[:8], earlier)
 
 
 def load_secret(path: Path) -> bytes:
