@@ -13,9 +13,10 @@ from __future__ import annotations
 import numpy as np
 
 from services.policy import search
-from services.policy.page import Array, Offer, Progress, Shape
+from services.policy.page import Array, Offer, Progress
 from services.policy.programme import Cascade
 from services.policy.search import Board
+from services.policy.shape import Shape
 
 
 class Completion:

@@ -25,6 +25,10 @@ class Mode(Enum):
     """The softmax of z-scored values over the temperature; with probability epsilon, any."""
 
 
+_MODES = tuple(Mode)
+_GREEDY, _EPSILON_GREEDY = _MODES.index(Mode.GREEDY), _MODES.index(Mode.EPSILON_GREEDY)
+
+
 @dataclass(frozen=True, slots=True)
 class Exploration:
     """How choices are drawn."""
@@ -45,14 +49,16 @@ def probabilities(values: Array, exploration: Exploration) -> Array:
     Returns:
         (A,) float64.
     """
-    count = len(values)
-    if exploration.mode is Mode.GREEDY:
-        result = np.zeros(count)
-        result[np.argmax(values)] = 1.0
-        return result
-    if exploration.mode is Mode.EPSILON_GREEDY:
-        return _mixed((values == values.max()).astype(np.float64), exploration.epsilon)
-    return _softmax(values.astype(np.float64), exploration.temperature, exploration.epsilon)
+    return _served(values, *_how(exploration))
+
+
+def drawn(values: Array, exploration: Exploration, rank: Array, uniform: float) -> tuple[Array, int, bool]:
+    """(A,) probabilities as above, the choice drawn by them as `draw` says, and whether it is the best.
+
+    The choice is -1 where a value is not finite.
+    """
+    found: tuple[Array, int, bool] = _drawn(values, *_how(exploration), rank, uniform)
+    return found
 
 
 @compiled
@@ -71,6 +77,33 @@ def draw(probability: Array, rank: Array, uniform: float) -> int:
             if passed > aim:
                 break
     return drawn
+
+
+def _how(exploration: Exploration) -> tuple[int, float, float]:
+    """As compiled functions take it."""
+    return _MODES.index(exploration.mode), float(exploration.epsilon), float(exploration.temperature)
+
+
+@compiled
+def _drawn(
+    values: Array, mode: int, epsilon: float, temperature: float, rank: Array, uniform: float
+) -> tuple[Array, int, bool]:
+    if not np.isfinite(values).all():
+        return np.zeros(len(values)), -1, False
+    probability = _served(values, mode, epsilon, temperature)
+    choice = draw(probability, rank, uniform)
+    return probability, choice, values[choice] >= values.max()
+
+
+@compiled
+def _served(values: Array, mode: int, epsilon: float, temperature: float) -> Array:
+    if mode == _GREEDY:
+        result = np.zeros(len(values))
+        result[np.argmax(values)] = 1.0
+        return result
+    if mode == _EPSILON_GREEDY:
+        return _mixed((values == values.max()).astype(np.float64), epsilon)
+    return _softmax(values.astype(np.float64), temperature, epsilon)
 
 
 @compiled

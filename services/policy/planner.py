@@ -18,32 +18,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
-from functools import lru_cache
 
 import numpy as np
 
 from services.common.compiled import compiled
 from services.common.errors import Incompatible
-from services.policy.exploration import Exploration, draw, probabilities
-from services.policy.page import Array, Facts, Offer, Progress, Shape
+from services.policy.exploration import Exploration, drawn
+from services.policy.page import Array, Facts, Offer, Progress
+from services.policy.recount import Mask
 
 Values = Callable[[Progress, Offer, Array], Array]
 """Values of some actions in the next slot: (progress, offer, actions (a,)) to (a,)."""
 
 SEARCH_LIMIT = 2_000
-
-
-class Mask(IntEnum):
-    """Why an action is not feasible, by how far it came; 0 is feasible."""
-
-    NONE = 0
-    NOT_ALLOWED = 1
-    PLACED = 2
-    TOO_FEW_ITEMS = 3
-    PINNED = 4
-    RESERVED = 5
-    CROWDED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +60,23 @@ def plan(facts: Facts, values: Values, exploration: Exploration, seed: int) -> l
     Raises:
         Incompatible: where a slot can hold nothing.
     """
-    uniforms = np.random.default_rng(seed & 0xFFFF_FFFF_FFFF_FFFF).random(len(facts.shape.slots))
-    progress = Progress(facts)
-    outlook = Outlook(facts)
+    shape = facts.shape
+    uniforms = np.random.default_rng(seed & 0xFFFF_FFFF_FFFF_FFFF).random(len(shape.slot_ids))
+    progress, outlook = Progress(facts), Outlook(facts)
     choices = []
-    for index, slot in enumerate(facts.shape.slots):
+    for slot_id, uniform in zip(shape.slot_ids, uniforms.tolist(), strict=True):
         offer = progress.offer()
-        masks = slot_masks(progress, offer, index)
+        masks = offer.masks
         outlook.mask_dead_ends(progress, offer, masks)
-        feasible = np.flatnonzero(masks == 0)
+        feasible = np.flatnonzero(masks == Mask.NONE)
         if not len(feasible):
             raise Incompatible(
-                f"slot {slot.slot_id!r} can hold nothing: allow it a filler module with enough items"
+                f"slot {slot_id!r} can hold nothing: allow it a filler module with enough items"
             )
         worth = values(progress, offer, feasible)
-        if not np.isfinite(worth).all():
+        propensities, place, is_best = drawn(worth, exploration, shape.draw_rank[feasible], uniform)
+        if place < 0:
             raise FloatingPointError("the policy answered NaN or infinity")
-        propensities = probabilities(worth, exploration)
-        place = draw(propensities, facts.shape.draw_rank[feasible], uniforms[index])
         action = int(feasible[place])
         rows = progress.rows_of(offer, action)
         choices.append(
@@ -99,11 +85,11 @@ def plan(facts: Facts, values: Values, exploration: Exploration, seed: int) -> l
                 rows=rows,
                 value=float(worth[place]),
                 propensity=float(propensities[place]),
-                is_explored=bool(worth[place] < worth.max()),
+                is_explored=not is_best,
                 feasible=feasible,
                 feasible_values=worth,
                 feasible_propensities=propensities,
-                masked=_by_module(masks, facts.shape.module, len(facts.shape.module_ids)),
+                masked=_by_module(masks, shape.module, len(shape.module_ids)),
             )
         )
         progress.place(action, rows)
@@ -111,70 +97,11 @@ def plan(facts: Facts, values: Values, exploration: Exploration, seed: int) -> l
     return choices
 
 
-def slot_masks(progress: Progress, offer: Offer, index: int) -> Array:
-    """(A,) Mask of each action in slot `index`, what lies below looked at for pins alone."""
-    shape = progress.facts.shape
-    slot = shape.slots[index]
-    return _masks(
-        slot.allowed,
-        slot.pinned,
-        slot.kept,
-        shape.is_filler,
-        shape.module,
-        progress.is_placed,
-        offer.is_enough,
-        offer.is_crowded,
-    )
-
-
-@compiled
-def _masks(
-    allowed: Array,
-    pinned: Array,
-    kept: Array,
-    is_filler: Array,
-    module: Array,
-    is_placed: Array,
-    is_enough: Array,
-    is_crowded: Array,
-) -> Array:
-    """(A,) Mask of each action, by what is said of each, and of its module (M,); is_crowded: (s, M)."""
-    # From what should stand here, a pin, to what may stand rather than nothing.
-    claims = np.full(len(allowed), 4)
-    for action in range(len(allowed)):
-        if allowed[action] and is_enough[action]:
-            is_free = not is_placed[module[action]]
-            if pinned[action] and (is_free or is_filler[action]):
-                claims[action] = 0
-            elif is_free and not kept[action] and not is_crowded[0, module[action]]:
-                claims[action] = 1
-            elif is_filler[action]:
-                claims[action] = 2
-            elif is_free and not is_crowded[0, module[action]]:
-                claims[action] = 3
-    best = claims.min()
-    masks = np.empty(len(allowed), np.int64)
-    for action in range(len(allowed)):
-        if not allowed[action]:
-            masks[action] = Mask.NOT_ALLOWED
-        elif claims[action] == best and best < 4:
-            masks[action] = Mask.NONE
-        elif is_placed[module[action]]:
-            masks[action] = Mask.PLACED
-        elif not is_enough[action]:
-            masks[action] = Mask.TOO_FEW_ITEMS
-        elif best == 0:
-            masks[action] = Mask.PINNED
-        else:
-            masks[action] = Mask.CROWDED if is_crowded[0, module[action]] else Mask.RESERVED
-    return masks
-
-
 class Outlook:
     """Knows a way to fill the slots below, as long as one of them allows no filler."""
 
     def __init__(self, facts: Facts) -> None:
-        hard = np.flatnonzero(~(_allowed(facts.shape) & facts.can_fill).any(axis=1))
+        hard = np.flatnonzero(~(facts.shape.allowed & facts.can_fill).any(axis=1))
         self._last_hard = int(hard[-1]) if len(hard) else -1
         self._nodes_left = SEARCH_LIMIT
         self._way: list[int] | None = None
@@ -221,7 +148,7 @@ class Outlook:
             return None
         self._nodes_left -= 1
         offer = progress.offer()
-        for action in np.flatnonzero(slot_masks(progress, offer, index) == Mask.NONE).tolist():
+        for action in np.flatnonzero(offer.masks == Mask.NONE).tolist():
             after = progress.copy()
             after.place(action, progress.rows_of(offer, action))
             way = self._search(after)
@@ -235,16 +162,10 @@ def _can_follow(progress: Progress, actions: Sequence[int]) -> bool:
     ahead = progress.copy()
     for action in actions:
         offer = ahead.offer()
-        if slot_masks(ahead, offer, len(ahead.actions))[action] != Mask.NONE:
+        if offer.masks[action] != Mask.NONE:
             return False
         ahead.place(action, ahead.rows_of(offer, action))
     return True
-
-
-@lru_cache(maxsize=1_024)
-def _allowed(shape: Shape) -> Array:
-    """(S, A) true where an action may stand in a slot."""
-    return np.array([slot.allowed for slot in shape.slots])
 
 
 @compiled

@@ -1,10 +1,12 @@
-"""Which of its items could each choice still show below what stands already, and where is its kind crowded?
+"""Which choices may stand below what stands already, and which of its items could each still show?
 
-Symbols as in `page.py`: N items, M modules, R rows of the longest module, A actions, G capped groups, L
-limits on modules, S slots, s slots that are left.
+Symbols as in `page.py`: N items, M modules, R rows of the longest module, A actions, G capped groups, K
+groups of an item, L limits on modules, S slots, s slots that are left.
 """
 
 from __future__ import annotations
+
+from enum import IntEnum
 
 import numpy as np
 
@@ -12,29 +14,99 @@ from services.common.compiled import compiled
 from services.policy.exploration import Array
 
 
+class Mask(IntEnum):
+    """Why an action is not feasible, by how far it came; 0 is feasible."""
+
+    NONE = 0
+    NOT_ALLOWED = 1
+    PLACED = 2
+    TOO_FEW_ITEMS = 3
+    PINNED = 4
+    RESERVED = 5
+    CROWDED = 6
+
+
 @compiled
-def recounted(
+def choices_left(
     rows: Array,
     length: Array,
-    is_seen: Array,
-    is_placed: Array,
     group: Array,
-    group_left: Array,
     module: Array,
     min_count: Array,
     max_count: Array,
     is_filler: Array,
+    allowed: Array,
+    pinned: Array,
+    kept: Array,
+    pinned_module: Array,
+    is_pinned: Array,
+    is_member: Array,
+    most: Array,
+    gap: Array,
+    first_slot: Array,
+    is_seen: Array,
+    is_placed: Array,
+    group_left: Array,
+    stands: Array,
+    index: int,
+) -> tuple[Array, Array, Array, Array, Array]:
+    """What each action could show in slot `index`, where limits are in its way, and whether it may stand.
+
+    Args:
+        rows: (M, R) items of each module; length: (M,) how many they are.
+        group: (N, K) indexes of the item's capped groups, G where no cap applies.
+        module, min_count, max_count, is_filler: (A,)
+        allowed, pinned, kept: (S, A) what slots take, are pinned to, and what pins below keep.
+        pinned_module: (S,) module that each slot is pinned to, against which no limit is held there; -1 for
+            none.
+        is_pinned: (L, S) slots pinned to a module of a limit; is_member: (L, M) modules of a limit.
+        most, gap, first_slot: (L,)
+        is_seen: (N,) true of items that stand above; is_placed: (M,) of modules.
+        group_left: (G,) room under caps.
+        stands: (L, S) slots above `index` that hold a module of a limit.
+
+    Returns:
+        (A, R) rows of its module that each action would show, (A,) how many, (A,) whether they are enough,
+        (s, M) true where a module cannot stand in slot `index`, or one below, for a limit on its kind, and
+        (A,) Mask of each action.
+    """
+    shown, count, is_enough = _recounted(
+        rows, length, group, module, min_count, max_count, is_filler, is_seen, is_placed, group_left
+    )
+    is_crowded = _crowded(pinned_module, is_pinned, is_member, most, gap, first_slot, stands, index)
+    masks = np.full(len(module), np.int64(Mask.NOT_ALLOWED))
+    if index < len(allowed):
+        _mask(
+            allowed[index],
+            pinned[index],
+            kept[index],
+            is_filler,
+            module,
+            is_placed,
+            is_enough,
+            is_crowded[0],
+            masks,
+        )
+    return shown, count, is_enough, is_crowded, masks
+
+
+@compiled
+def _recounted(
+    rows: Array,
+    length: Array,
+    group: Array,
+    module: Array,
+    min_count: Array,
+    max_count: Array,
+    is_filler: Array,
+    is_seen: Array,
+    is_placed: Array,
+    group_left: Array,
 ) -> tuple[Array, Array, Array]:
     """(A, R) rows of its module that each action would show, (A,) how many, (A,) whether they are enough.
 
     What cannot stand again shows nothing. A filler that falls below its minimum repeats items, and where caps
     alone starve it, it goes over them.
-
-    Args:
-        rows: (M, R) items of each module; length: (M,) how many they are.
-        is_seen: (N,) true of items that stand above; is_placed: (M,) of modules.
-        group: (N, K) indexes of the item's capped groups, G where no cap applies; group_left: (G,) room.
-        module, min_count, max_count, is_filler: (A,)
     """
     action_count = len(module)
     shown = np.zeros((action_count, rows.shape[1]), np.bool_)
@@ -78,36 +150,17 @@ def _takes_room(group: Array, row: int, room: Array) -> bool:
 
 
 @compiled
-def first_repeating(rows: Array, lengths: Array, item_count: int) -> int:
-    """The first module that lists an item twice, -1 where none does."""
-    last_seen = np.full(item_count, -1)
-    for index in range(len(rows)):
-        for row in rows[index, : lengths[index]]:
-            if last_seen[row] == index:
-                return index
-            last_seen[row] = index
-    return -1
-
-
-@compiled
-def crowded(
-    stands: Array,
+def _crowded(
+    pinned_module: Array,
     is_pinned: Array,
-    pinned: Array,
     is_member: Array,
     most: Array,
     gap: Array,
     first_slot: Array,
+    stands: Array,
     index: int,
 ) -> Array:
-    """(s, M) true where a module cannot stand in slot `index`, or one below, for a limit on its kind.
-
-    Args:
-        stands: (L, S) slots above `index` that hold a module of a limit; is_pinned: slots pinned to one.
-        pinned: (S,) module that each slot is pinned to, against which no limit is held there; -1 for none.
-        is_member: (L, M) modules that a limit is about.
-        most, gap, first_slot: (L,)
-    """
+    """(s, M) true where a module cannot stand in slot `index`, or one below, for a limit on its kind."""
     limit_count, slot_count = is_pinned.shape
     result = np.zeros((slot_count - index, is_member.shape[1]), np.bool_)
     for limit in range(limit_count):
@@ -121,6 +174,70 @@ def crowded(
             if is_out:
                 result[slot - index] |= is_member[limit]
     for slot in range(index, slot_count):
-        if pinned[slot] >= 0:
-            result[slot - index, pinned[slot]] = False
+        if pinned_module[slot] >= 0:
+            result[slot - index, pinned_module[slot]] = False
     return result
+
+
+@compiled
+def _mask(
+    allowed: Array,
+    pinned: Array,
+    kept: Array,
+    is_filler: Array,
+    module: Array,
+    is_placed: Array,
+    is_enough: Array,
+    is_crowded: Array,
+    masks: Array,
+) -> None:
+    """Writes the Mask of each action of a slot, by what is said of each, (A,), and of its module, (M,)."""
+    # From what should stand here, a pin, to what may stand rather than nothing.
+    claims = np.full(len(allowed), 4)
+    for action in range(len(allowed)):
+        if allowed[action] and is_enough[action]:
+            is_free = not is_placed[module[action]]
+            if pinned[action] and (is_free or is_filler[action]):
+                claims[action] = 0
+            elif is_free and not kept[action] and not is_crowded[module[action]]:
+                claims[action] = 1
+            elif is_filler[action]:
+                claims[action] = 2
+            elif is_free and not is_crowded[module[action]]:
+                claims[action] = 3
+    best = claims.min()
+    for action in range(len(allowed)):
+        if not allowed[action]:
+            masks[action] = Mask.NOT_ALLOWED
+        elif claims[action] == best and best < 4:
+            masks[action] = Mask.NONE
+        elif is_placed[module[action]]:
+            masks[action] = Mask.PLACED
+        elif not is_enough[action]:
+            masks[action] = Mask.TOO_FEW_ITEMS
+        elif best == 0:
+            masks[action] = Mask.PINNED
+        else:
+            masks[action] = Mask.CROWDED if is_crowded[module[action]] else Mask.RESERVED
+
+
+@compiled
+def first_beyond(rows: Array, length: Array, item_count: int) -> int:
+    """The first module that lists a row which is no item's, -1 where none does."""
+    for index in range(len(rows)):
+        for row in rows[index, : length[index]]:
+            if not 0 <= row < item_count:
+                return index
+    return -1
+
+
+@compiled
+def first_repeating(rows: Array, length: Array, item_count: int) -> int:
+    """The first module that lists an item twice, -1 where none does; each lists items alone."""
+    last_seen = np.full(item_count, -1)
+    for index in range(len(rows)):
+        for row in rows[index, : length[index]]:
+            if last_seen[row] == index:
+                return index
+            last_seen[row] = index
+    return -1

@@ -12,15 +12,15 @@ Symbols: A actions, S slots, s slots that are left.
 from __future__ import annotations
 
 import heapq
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from services.common.compiled import compiled
-from services.policy.page import Array, Offer, Progress, Shape
-from services.policy.planner import Mask, slot_masks
+from services.policy.page import Array, Offer, Progress
 from services.policy.programme import Cascade
+from services.policy.recount import Mask
+from services.policy.shape import Shape
 
 GAIN = 1e-9
 """Share of a page's value below which a difference is rounding."""
@@ -73,7 +73,7 @@ class Board(NamedTuple):
 def left_for(progress: Progress, offer: Offer, actions: Array) -> Array:
     """(s, A + 1) what the slots that are left may hold now; the next one these actions (a,)."""
     shape = progress.facts.shape
-    may_stand = _may_stand(shape)[len(progress.actions) :]
+    may_stand = shape.may_stand[len(progress.actions) :]
     return _left(may_stand, offer.is_enough, shape.module, progress.is_placed, offer.is_crowded, actions)
 
 
@@ -345,7 +345,7 @@ def _tried(board: Board, progress: Progress, page: Array) -> Array:
     for slot in range(len(page)):
         action = int(page[slot])
         offer = progress.offer()
-        masks = slot_masks(progress, offer, len(progress.actions))
+        masks = offer.masks
         if action == len(masks) or masks[action] != Mask.NONE:
             feasible = np.flatnonzero(masks == Mask.NONE)
             if not len(feasible):
@@ -362,7 +362,7 @@ def _proven(board: Board, progress: Progress, page: Array) -> Array:
     most = (1 + _SLACK) * page_value(board, page)
     first, last = len(progress.actions), len(page) - 1
     # What those who reach a slot can be worth at most: as if a module could stand as often as it likes.
-    may_stand, bounds = _may_stand(progress.facts.shape), np.zeros(len(page) + 1)
+    may_stand, bounds = progress.facts.shape.may_stand, np.zeros(len(page) + 1)
     for slot in range(last, -1, -1):
         offered = board.last if slot == last else board.worth + board.passing * bounds[slot + 1]
         bounds[slot] = np.where(may_stand[first + slot], offered, 0.0).max()
@@ -374,7 +374,7 @@ def _proven(board: Board, progress: Progress, page: Array) -> Array:
         _, _, above, earned, reach = heapq.heappop(waiting)
         slot = len(above.actions) - first
         offer = above.offer()
-        actions = np.flatnonzero(slot_masks(above, offer, first + slot) == Mask.NONE)
+        actions = np.flatnonzero(offer.masks == Mask.NONE)
         if slot == last:
             values = earned + reach * board.last[actions]
             if len(values) and values.max() > most:
@@ -391,12 +391,3 @@ def _proven(board: Board, progress: Progress, page: Array) -> Array:
                 passed = reach * float(board.passing[action])
                 heapq.heappush(waiting, (-value, number, after, gained, passed))
     return page
-
-
-@lru_cache(maxsize=1_024)
-def _may_stand(shape: Shape) -> Array:
-    """(S, A + 1) what each slot may hold, pins in force; the empty place behind the actions."""
-    result = np.ones((len(shape.slots), shape.action_count + 1), bool)
-    for row, slot in zip(result, shape.slots, strict=True):
-        row[:-1] = slot.pinned if slot.pinned.any() else slot.allowed & ~slot.kept
-    return result

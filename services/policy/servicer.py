@@ -14,10 +14,11 @@ from services.common.executor import BoundedExecutor
 from services.common.watching import Versions
 from services.policy import page, planner
 from services.policy.exploration import Exploration, Mode
-from services.policy.page import Shape
-from services.policy.planner import Choice, Mask
+from services.policy.planner import Choice
+from services.policy.recount import Mask
 from services.policy.registry import Policy
 from services.policy.shadow import Shadow
+from services.policy.shape import Shape
 
 MAX_TEMPERATURE = 100.0
 
@@ -92,8 +93,8 @@ def answer(
             temperature=exploration.temperature,
         ),
     )
-    for slot, choice in zip(facts.shape.slots, choices, strict=True):
-        _add_decision(answered, facts.shape, slot.slot_id, choice)
+    for slot_id, choice in zip(facts.shape.slot_ids, choices, strict=True):
+        _add_decision(answered, facts.shape, slot_id, choice)
     return answered
 
 

@@ -23,7 +23,8 @@ import numpy as np
 from planogram.common.v1 import context_pb2
 from services.common.compiled import compiled
 from services.common.tensors import N, TensorSpec, fingerprint
-from services.policy.page import Array, Facts, Offer, Progress, Shape
+from services.policy.page import Array, Facts, Offer, Progress
+from services.policy.shape import Shape
 
 FAMILIES = ("promotion", "discovery", "deep")
 TEMPLATES = ("banner", "carousel", "grid", "list", "strip")
@@ -204,7 +205,7 @@ class PageEncoder:
         per_module = _module_features(facts, self._described)
         self._actions[:, _SESSION_START:_CATEGORY_START] = per_module[facts.shape.module]
         self._actions[:, _LATER_ACTION:-2] = self._described.later_template
-        self._actions[:, -2:] = _relevance(facts)[facts.shape.module]
+        self._actions[:, -2:] = facts.relevance[facts.shape.module]
         # (5, N) what each item brings; the first three are also looked at for their best.
         self._items = np.stack(
             [
@@ -221,7 +222,7 @@ class PageEncoder:
         facts, above = self._facts, progress.actions
         state = self._state.copy()
         state[_PREFIX_START] = math.log1p(len(above))
-        state[_PREFIX_START + 1] = math.log1p(len(facts.shape.slots) - len(above))
+        state[_PREFIX_START + 1] = math.log1p(len(facts.shape.slot_ids) - len(above))
         start = _PREFIX_START + 2
         for action in above:
             family = self._described.family[facts.shape.module[action]]
@@ -271,7 +272,7 @@ def describe(facts: Facts) -> tuple[Array, Array, Array]:
     stand in some slot."""
     encoder, progress = PageEncoder(facts), Progress(facts)
     offer = progress.offer()
-    may_stand = np.logical_or.reduce([slot.allowed for slot in facts.shape.slots]) & offer.is_enough
+    may_stand = facts.shape.allowed.any(axis=0) & offer.is_enough
     everything = np.arange(facts.shape.action_count)
     return encoder.state(progress), encoder.actions(progress, offer, everything), may_stand
 
@@ -323,12 +324,6 @@ def _describe(shape: Shape) -> _Described:
         len(_LATER_TEMPLATES), np.array([_index(_LATER_TEMPLATES, name) for name in shape.template_ids])
     )
     return _Described(family, template, category, categories, has_category, fixed.astype(np.float32), later)
-
-
-def _relevance(facts: Facts) -> Array:
-    """(M, 2) whether each module is an answer, and how well it matches the question."""
-    modules = facts.request.modules
-    return np.array([(module.HasField("relevance"), module.relevance) for module in modules], np.float32)
 
 
 def _module_features(facts: Facts, described: _Described) -> Array:

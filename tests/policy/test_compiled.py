@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from services.common.compiled import compiled
-from services.policy import exploration, planner, recount, registry, search, servicer
+from services.policy import exploration, planner, recount, registry, search, servicer, wire
 from services.policy.completion import Completion
 from services.policy.exploration import Exploration, Mode
 from services.policy.programme import Cascade
@@ -28,7 +28,7 @@ def compiled_of(path):
 
 
 def signature_counts():
-    modules = (exploration, planner, recount, search)
+    modules = (exploration, planner, recount, search, wire)
     found = [entry for module in modules for entry in vars(module).values() if hasattr(entry, "signatures")]
     return {entry.__name__: len(entry.signatures) for entry in found}
 
@@ -44,7 +44,7 @@ def test_a_warm_policy_compiles_nothing_more(build, mode):
     policy = Policy("cascade", cascade_values)
     registry._warm_up(policy)
     before = signature_counts()
-    assert before["climbed"] == before["rest"] == before["choice_values"] == before["draw"] == 1, before
+    assert before["climbed"] == before["rest"] == before["choice_values"] == before["_drawn"] == 1, before
     two = [("grid", 2, 2), ("list", 1, 1)]
     for module_count in (3, 40):
         modules = [build.module(f"m{index}", [index + 1, index + 2, 0], two) for index in range(module_count)]

@@ -9,7 +9,7 @@ from services.common.errors import Incompatible
 from services.common.tensors import from_tensor
 from services.policy import page, planner
 from services.policy.exploration import Exploration, Mode
-from services.policy.planner import Mask
+from services.policy.recount import Mask
 
 UNIFORM = Exploration(Mode.EPSILON_GREEDY, 1.0, 1.0)
 GREEDY = Exploration(Mode.GREEDY, 0.0, 1.0)
@@ -331,10 +331,10 @@ def can_be_filled(facts, progress=None):
     """Whether any sequence of choices fills all slots, by trying all."""
     progress = progress or page.Progress(facts)
     index = len(progress.actions)
-    if index == len(facts.shape.slots):
+    if index == len(facts.shape.slot_ids):
         return True
     offer = progress.offer()
-    for action in np.flatnonzero(planner.slot_masks(progress, offer, index) == Mask.NONE):
+    for action in np.flatnonzero(offer.masks == Mask.NONE):
         after = progress.copy()
         after.place(int(action), progress.rows_of(offer, int(action)))
         if can_be_filled(facts, after):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from services.policy import page, planner
 from services.policy.completion import Completion
 from services.policy.exploration import Exploration, Mode
-from services.policy.planner import Mask
 from services.policy.programme import Cascade
+from services.policy.recount import Mask
 
 GREEDY = Exploration(Mode.GREEDY, 0.0, 1.0)
 MODULES, SLOTS = 8, 4
@@ -20,12 +20,12 @@ MODULES, SLOTS = 8, 4
 def best_of_all(facts, cascade):
     """The value of the best page: every page that the planner's own masks and recounts let stand."""
     worth, last, passing = (part[0] for part in (cascade.worth, cascade.last_worth, cascade.passing))
-    last_slot = len(facts.shape.slots) - 1
+    last_slot = len(facts.shape.slot_ids) - 1
 
     def best_below(progress):
         slot = len(progress.actions)
         offer = progress.offer()
-        actions = np.flatnonzero(planner.slot_masks(progress, offer, slot) == Mask.NONE)
+        actions = np.flatnonzero(offer.masks == Mask.NONE)
         if slot == last_slot:
             return max(last[actions], default=-np.inf)
         values = [-np.inf]
@@ -140,7 +140,7 @@ def test_what_was_drawn_instead_of_the_best_is_planned_around(build):
         served = []
         for slot in range(4):
             offer = progress.offer()
-            actions = np.flatnonzero(planner.slot_masks(progress, offer, slot) == Mask.NONE)
+            actions = np.flatnonzero(offer.masks == Mask.NONE)
             values = completion.values(progress, offer, actions)
             action = int(random.choice(actions) if slot == 0 else actions[values.argmax()])
             if slot == 0:
@@ -151,7 +151,7 @@ def test_what_was_drawn_instead_of_the_best_is_planned_around(build):
         below = value_of(cascade, served[1:])
         options = []
         offer = alone.offer()
-        for action in np.flatnonzero(planner.slot_masks(alone, offer, 1) == Mask.NONE).tolist():
+        for action in np.flatnonzero(offer.masks == Mask.NONE).tolist():
             after = alone.copy()
             after.place(action, alone.rows_of(offer, action))
             options.append((action, after))
@@ -166,11 +166,11 @@ def test_what_was_drawn_instead_of_the_best_is_planned_around(build):
 def _best_two(facts, cascade, progress):
     best = -np.inf
     offer = progress.offer()
-    for action in np.flatnonzero(planner.slot_masks(progress, offer, 2) == Mask.NONE).tolist():
+    for action in np.flatnonzero(offer.masks == Mask.NONE).tolist():
         after = progress.copy()
         after.place(action, progress.rows_of(offer, action))
         lower = after.offer()
-        last = np.flatnonzero(planner.slot_masks(after, lower, 3) == Mask.NONE)
+        last = np.flatnonzero(lower.masks == Mask.NONE)
         best = max(
             best, cascade.worth[0, action] + cascade.passing[0, action] * cascade.last_worth[0, last].max()
         )

@@ -25,7 +25,7 @@ from services.policy import page, planner, space
 from services.policy.evaluation.decisions import Decisions
 from services.policy.exploration import Exploration, probabilities
 from services.policy.page import Array
-from services.policy.planner import Mask
+from services.policy.recount import Mask
 from services.policy.registry import Policy
 from services.policy.training.logged import Seen, acts_by_page, seen_on
 from services.policy.training.pages import TERMINAL
@@ -153,9 +153,8 @@ def _walk(exposure: events_pb2.Exposure, seen: Seen, policy: Policy, exploration
     result = _Page(time=files.micros(exposure.time), version=exposure.policy_version)
     for index, slot in enumerate(exposure.slots[: seen.lowest + 1]):
         offer = above.offer()
-        masks = planner.slot_masks(above, offer, index)
-        outlook.mask_dead_ends(above, offer, masks)
-        feasible = np.flatnonzero(masks == Mask.NONE)
+        outlook.mask_dead_ends(above, offer, offer.masks)
+        feasible = np.flatnonzero(offer.masks == Mask.NONE)
         try:
             choices = zip(slot.feasible.module_index, slot.feasible.template_index, strict=True)
             actions = [action_of.get(choice, -1) for choice in choices]
