@@ -34,11 +34,16 @@ class Completion:
     def values(self, progress: Progress, offer: Offer, actions: Array) -> Array:
         """(a,) values of actions in the next slot, all that follows included."""
         board = self._board
-        may_stand = search.left_for(progress, offer, actions)
+        slot = len(progress.actions)
+        may_stand = progress.facts.shape.may_stand[slot:]
         if len(may_stand) == 1:
             return board.last[actions]
-        if progress.actions:
-            self._page = search.rest(board, self._page, progress.actions[-1], may_stand)
-        else:
-            self._page = search.best_page(board, progress, may_stand)
-        return search.choice_values(board, self._page, may_stand, actions)
+        is_enough, is_placed, is_crowded = offer.is_enough, progress.is_placed, offer.is_crowded
+        if slot:
+            self._page, values = search.gone_on(
+                board, self._page, progress.actions[-1], may_stand, is_enough, is_placed, is_crowded, actions
+            )
+            return values
+        left = search.left_for(may_stand, is_enough, board.module, is_placed, is_crowded, actions)
+        self._page = search.best_page(board, progress, left)
+        return search.choice_values(board, self._page, left, actions)

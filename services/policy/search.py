@@ -54,37 +54,43 @@ class Board(NamedTuple):
     @classmethod
     def of(cls, shape: Shape, cascade: Cascade) -> Board:
         """From the cascade (1, A) of the page's actions."""
-        index = cascade.index[0]
-        fillers = np.flatnonzero(shape.is_filler)
-        again = fillers[index[fillers].argmax()] if len(fillers) else None
-        worth, last, passing = (
-            np.append(part[0], nothing if again is None else part[0, again])
-            for part, nothing in (
-                (cascade.worth, 0.0),
-                (cascade.last_worth, 0.0),
-                (cascade.passing, 1.0),
-            )
-        )
-        order = np.append(np.argsort(-index, kind="stable"), len(index))
-        lack = 1e3 * (1.0 + float(np.abs(last).max()))
-        return cls(worth, last, passing, np.append(shape.module, -1), order, lack)
-
-
-def left_for(progress: Progress, offer: Offer, actions: Array) -> Array:
-    """(s, A + 1) what the slots that are left may hold now; the next one these actions (a,)."""
-    shape = progress.facts.shape
-    may_stand = shape.may_stand[len(progress.actions) :]
-    return _left(may_stand, offer.is_enough, shape.module, progress.is_placed, offer.is_crowded, actions)
+        parts = (cascade.worth[0], cascade.last_worth[0], cascade.passing[0], cascade.index[0])
+        return cls(*_board(*parts, shape.module, shape.is_filler))
 
 
 @compiled
-def _left(
+def _board(
+    worth: Array, last: Array, passing: Array, index: Array, module: Array, is_filler: Array
+) -> tuple[Array, Array, Array, Array, Array, float]:
+    """The fields of a board, from (A,) each."""
+    again = -1
+    for action in range(len(index)):
+        if is_filler[action] and (again < 0 or index[action] > index[again]):
+            again = action
+    has_filler = again >= 0
+    worth = np.append(worth, worth[again] if has_filler else 0.0)
+    last = np.append(last, last[again] if has_filler else 0.0)
+    passing = np.append(passing, passing[again] if has_filler else 1.0)
+    order = np.append(np.argsort(-index, kind="mergesort"), len(index))
+    lack = 1e3 * (1.0 + np.abs(last).max())
+    return worth, last, passing, np.append(module, -1), order, lack
+
+
+@compiled
+def left_for(
     may_stand: Array, is_enough: Array, module: Array, is_placed: Array, is_crowded: Array, actions: Array
 ) -> Array:
+    """(s, A + 1) what the slots that are left may hold now; the next one these actions (a,).
+
+    Args:
+        may_stand: (s, A + 1) what they could hold on an empty page.
+        is_enough, module: (A,), or more; is_placed: (M,); is_crowded: (s, M).
+    """
     left = may_stand.copy()
     left[0] = False
     left[0][actions] = True
-    for action, own in enumerate(module):
+    for action in range(len(is_enough)):
+        own = module[action]
         is_free = is_enough[action] and not is_placed[own]
         for slot in range(1, len(left)):
             left[slot, action] &= is_free and not is_crowded[slot, own]
@@ -132,7 +138,25 @@ def choice_values(board: Board, page: Array, may_stand: Array, actions: Array) -
 
 
 @compiled
-def rest(board: Board, page: Array, placed: int, may_stand: Array) -> Array:
+def gone_on(
+    board: Board,
+    page: Array,
+    placed: int,
+    may_stand: Array,
+    is_enough: Array,
+    is_placed: Array,
+    is_crowded: Array,
+    actions: Array,
+) -> tuple[Array, Array]:
+    """(s,) what is left of a page (s + 1,), mended, once `placed` stands in its first slot; (a,) values of actions
+    in the next one. Others as in `left_for`."""
+    left = left_for(may_stand, is_enough, board.module, is_placed, is_crowded, actions)
+    page = _rest(board, page, placed, left)
+    return page, choice_values(board, page, left, actions)
+
+
+@compiled
+def _rest(board: Board, page: Array, placed: int, may_stand: Array) -> Array:
     """(s,) what is left of a page (s + 1,), mended, once `placed` stands in its first slot."""
     if placed == page[0] and may_stand[0, page[1]]:
         return page[1:].copy()

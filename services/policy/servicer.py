@@ -12,7 +12,7 @@ from services.common import log
 from services.common.errors import InvalidRequest, NotFound
 from services.common.executor import BoundedExecutor
 from services.common.watching import Versions
-from services.policy import page, planner
+from services.policy import page, planner, wire
 from services.policy.exploration import Exploration, Mode
 from services.policy.planner import Choice
 from services.policy.recount import Mask
@@ -27,8 +27,8 @@ _MODES = {
     policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY: Mode.EPSILON_GREEDY,
     policy_pb2.EXPLORATION_MODE_SOFTMAX: Mode.SOFTMAX,
 }
-_REASONS = np.array([getattr(policy_pb2, f"MASK_REASON_{mask.name}") for mask in Mask if mask])
-"""Codes of the contract, by Mask less one."""
+_REASONS = np.array([getattr(policy_pb2, f"MASK_REASON_{mask.name}") if mask else 0 for mask in Mask])
+"""Codes of the contract, by Mask; 0 where there is none."""
 _MODE_CODES = {mode: code for code, mode in _MODES.items()}
 
 
@@ -125,18 +125,21 @@ def _add_decision(answered: policy_pb2.PlanPageResponse, shape: Shape, slot_id: 
         slot_id=slot_id,
         module_id=shape.module_ids[shape.module[choice.action]],
         template_id=shape.template_ids[choice.action],
-        rows=choice.rows.tolist(),
         q_value=choice.value,
         propensity=choice.propensity,
         is_explored=choice.is_explored,
     )
-    feasible, masked = decision.feasible, np.flatnonzero(choice.masked)
-    feasible.module_index.extend(shape.module[choice.feasible].tolist())
-    feasible.template_index.extend(shape.template[choice.feasible].tolist())
-    feasible.propensity.extend(choice.feasible_propensities.tolist())
-    feasible.q_value.extend(choice.feasible_values.tolist())
-    decision.masked.module_index.extend(masked.tolist())
-    decision.masked.reason.extend(_REASONS[choice.masked[masked] - 1].tolist())
+    decision.MergeFromString(
+        wire.columns_of(
+            rows=choice.rows,
+            feasible=choice.feasible,
+            module=shape.module,
+            template=shape.template,
+            propensities=choice.feasible_propensities,
+            values=choice.feasible_values,
+            reasons=_REASONS[choice.masked],
+        )
+    )
 
 
 def _policy_message(policy: Policy, is_current: bool) -> policy_pb2.Policy:

@@ -1,10 +1,11 @@
-"""What do the bytes of a plan request say of its modules?
+"""How do the longest parts of plan requests and answers look as bytes?
 
-A request lists hundreds of rows in dozens of modules: to ask a message for each field costs more than to read
-them all from its bytes, in one compiled pass. What is left of modules, slots and limits without rows and
-relevance is the same for all pages of a blueprint, byte for byte.
+A request lists hundreds of rows in dozens of modules, an answer hundreds of choices: to hand a message each of
+them costs more than to read or write them all in one compiled pass, which sees what protobuf sees. What is
+left of modules, slots and limits without rows and relevance is the same for all pages of a blueprint, byte for
+byte.
 
-Symbols: M modules, R rows of the longest module.
+Symbols: M modules, R rows of the longest module, A actions, a feasible actions.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from planogram.common.v1 import choices_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common.compiled import compiled
 
@@ -28,8 +30,23 @@ _SLOTS = _PAGE_FIELDS["slots"].number << 3 | _DELIMITED
 _LIMITS = _PAGE_FIELDS["module_limits"].number << 3 | _DELIMITED
 _ROWS = _MODULE_FIELDS["rows"].number << 3 | _DELIMITED
 _RELEVANCE = _MODULE_FIELDS["relevance"].number << 3 | _FIXED32
+_DECISION_FIELDS = policy_pb2.SlotDecision.DESCRIPTOR.fields_by_name
+_SHOWN, _FEASIBLE, _MASKED = (
+    _DECISION_FIELDS[name].number << 3 | _DELIMITED for name in ("rows", "feasible", "masked")
+)
+_FEASIBLE_FIELDS = choices_pb2.FeasibleChoices.DESCRIPTOR.fields_by_name
+_MODULE, _TEMPLATE, _PROPENSITY, _VALUE = (
+    _FEASIBLE_FIELDS[name].number << 3 | _DELIMITED
+    for name in ("module_index", "template_index", "propensity", "q_value")
+)
+_MASKED_FIELDS = policy_pb2.MaskedModules.DESCRIPTOR.fields_by_name
+_MASKED_MODULE, _REASON = (
+    _MASKED_FIELDS[name].number << 3 | _DELIMITED for name in ("module_index", "reason")
+)
 _NEXT = 0
 """Begins an entry of a blueprint: the tag of no field."""
+_LONGEST = 10
+"""Bytes of a varint."""
 _ONE = np.float32(1).view(np.uint32)
 
 
@@ -56,6 +73,25 @@ def modules_of(request: policy_pb2.PlanPageRequest) -> Modules:
     """The modules of a request."""
     blueprint, rows, length, relevance = _read(np.frombuffer(request.SerializeToString(), np.uint8))
     return Modules(blueprint.tobytes(), rows, length, relevance)
+
+
+def columns_of(
+    rows: Array,
+    feasible: Array,
+    module: Array,
+    template: Array,
+    propensities: Array,
+    values: Array,
+    reasons: Array,
+) -> bytes:
+    """The columns of a SlotDecision alone: rows, feasible and masked.
+
+    Args:
+        rows: items shown.
+        feasible, propensities, values: (a,); module, template: (A,) indexes of each action's.
+        reasons: (M,) why each module is not possible, 0 where it is.
+    """
+    return _written(rows, feasible, module, template, propensities, values, reasons).tobytes()
 
 
 @compiled
@@ -149,3 +185,65 @@ def _varint(data: Array, at: int) -> tuple[Any, int]:
         shift += 7
         at += 1
     return number | np.int64(data[at]) << shift, at + 1
+
+
+@compiled
+def _written(
+    rows: Array,
+    feasible: Array,
+    module: Array,
+    template: Array,
+    propensities: Array,
+    values: Array,
+    reasons: Array,
+) -> Array:
+    """As `columns_of`, (bytes,)."""
+    masked = np.flatnonzero(reasons)
+    most = _LONGEST * (6 + len(rows) + 3 * len(feasible) + 2 * len(masked))
+    out, inner = np.empty(2 * most, np.uint8), np.empty(most, np.uint8)
+    end = _put_numbers(out, 0, _SHOWN, rows)
+    size = _put_numbers(inner, 0, _MODULE, module[feasible])
+    size = _put_numbers(inner, size, _TEMPLATE, template[feasible])
+    size = _put_bytes(inner, size, _PROPENSITY, propensities.view(np.uint8))
+    size = _put_bytes(inner, size, _VALUE, values.astype(np.float32).view(np.uint8))
+    end = _put_bytes(out, end, _FEASIBLE, inner[:size])
+    size = _put_numbers(inner, 0, _MASKED_MODULE, masked)
+    size = _put_numbers(inner, size, _REASON, reasons[masked])
+    end = _put_bytes(out, end, _MASKED, inner[:size])
+    return out[:end]
+
+
+@compiled
+def _put_numbers(out: Array, at: int, tag: int, numbers: Array) -> int:
+    """Writes a packed field of numbers, none below 0; returns where it ends."""
+    if not len(numbers):
+        return at
+    size = 0
+    for number in numbers:
+        size += 1
+        while number >= 128:
+            number >>= 7
+            size += 1
+    at = _put(out, _put(out, at, tag), size)
+    for number in numbers:
+        at = _put(out, at, number)
+    return at
+
+
+@compiled
+def _put_bytes(out: Array, at: int, tag: int, data: Array) -> int:
+    """Writes a field of these bytes; returns where it ends."""
+    at = _put(out, _put(out, at, tag), len(data))
+    out[at : at + len(data)] = data
+    return at + len(data)
+
+
+@compiled
+def _put(out: Array, at: int, number: int) -> int:
+    """Writes a varint that is not below 0; returns where it ends."""
+    while number >= 128:
+        out[at] = number & 127 | 128
+        number >>= 7
+        at += 1
+    out[at] = number
+    return at + 1
