@@ -2,13 +2,15 @@
 
 A page is small and its search branches: numpy would spend its time on calls. What is compiled is kept beside
 the source, or where that cannot be written in the user's cache (NUMBA_CACHE_DIR names another place), so that
-a machine compiles once. A file of compiled functions calls no compiled function of another: what is kept is
-renewed when the file of the function itself changes.
+a machine compiles once. Compiled functions call others of their own folder alone: what is kept is renewed
+when any source of that folder changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from numba import njit
@@ -25,4 +27,14 @@ def compiled(function: F) -> F:
         result: F = njit(cache=True, nogil=True)(function)
     except RuntimeError:  # nowhere to keep it: each process compiles for itself
         result = njit(nogil=True)(function)
+    else:
+        # numba itself asks the function's own file alone, and keeps what was compiled of others with it.
+        result._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
     return result
+
+
+@lru_cache
+def _stamp(folder: Path) -> tuple[tuple[str, float, int], ...]:
+    """Name, time and size of the folder's sources."""
+    found = ((path.name, path.stat()) for path in sorted(folder.glob("*.py")))
+    return tuple((name, stat.st_mtime, stat.st_size) for name, stat in found)

@@ -15,8 +15,24 @@ import numpy as np
 from services.policy import search
 from services.policy.page import Array, Offer, Progress
 from services.policy.programme import Cascade
+from services.policy.recount import Mask
 from services.policy.search import Board
 from services.policy.shape import Shape
+
+
+class Known:
+    """Values that do not depend on what stands above."""
+
+    def __init__(self, values: Array) -> None:
+        """
+        Args:
+            values: (A,) of the page's actions.
+        """
+        self.values = values
+
+    def __call__(self, progress: Progress, offer: Offer, actions: Array) -> Array:
+        """(a,) values of actions in the next slot."""
+        return self.values[actions]
 
 
 class Completion:
@@ -27,13 +43,13 @@ class Completion:
         Args:
             cascade: (1, A) of the page's actions.
         """
-        self._board = Board.of(shape, cascade)
+        self.board = Board.of(shape, cascade)
         self._page = np.empty(0, np.int64)
         """(s,) what was to stand in the slots that were left when values were last asked for."""
 
-    def values(self, progress: Progress, offer: Offer, actions: Array) -> Array:
+    def __call__(self, progress: Progress, offer: Offer, actions: Array) -> Array:
         """(a,) values of actions in the next slot, all that follows included."""
-        board = self._board
+        board = self.board
         slot = len(progress.actions)
         may_stand = progress.facts.shape.may_stand[slot:]
         if len(may_stand) == 1:
@@ -47,3 +63,18 @@ class Completion:
         left = search.left_for(may_stand, is_enough, board.module, is_placed, is_crowded, actions)
         self._page = search.best_page(board, progress, left)
         return search.choice_values(board, self._page, left, actions)
+
+    def proven_page(self, progress: Progress) -> Array:
+        """(S,) the best page, before anything stands, where it is small enough to be proven; else empty."""
+        may_stand = progress.facts.shape.may_stand
+        if len(may_stand) == 1 or not search.is_small(may_stand):
+            return np.empty(0, np.int64)
+        offer = progress.offer()
+        actions = np.flatnonzero(offer.masks == Mask.NONE)
+        return search.best_page(
+            self.board,
+            progress,
+            search.left_for(
+                may_stand, offer.is_enough, self.board.module, progress.is_placed, offer.is_crowded, actions
+            ),
+        )

@@ -12,6 +12,8 @@ import numpy as np
 from services.common.compiled import compiled
 
 Array = np.ndarray[Any, Any]
+Law = tuple[int, float, float]
+"""An exploration as compiled functions take it: place of its mode, epsilon, temperature."""
 
 
 class Mode(Enum):
@@ -49,16 +51,25 @@ def probabilities(values: Array, exploration: Exploration) -> Array:
     Returns:
         (A,) float64.
     """
-    return _served(values, *_how(exploration))
+    return _served(values, law_of(exploration))
 
 
-def drawn(values: Array, exploration: Exploration, rank: Array, uniform: float) -> tuple[Array, int, bool]:
-    """(A,) probabilities as above, the choice drawn by them as `draw` says, and whether it is the best.
+def law_of(exploration: Exploration) -> Law:
+    """An exploration as compiled functions take it."""
+    return _MODES.index(exploration.mode), float(exploration.epsilon), float(exploration.temperature)
+
+
+@compiled
+def drawn(values: Array, law: Law, rank: Array, uniform: float) -> tuple[Array, int, bool]:
+    """(A,) probabilities of choices, the one drawn by them as `draw` says, and whether it is the best.
 
     The choice is -1 where a value is not finite.
     """
-    found: tuple[Array, int, bool] = _drawn(values, *_how(exploration), rank, uniform)
-    return found
+    if not np.isfinite(values).all():
+        return np.zeros(len(values)), -1, False
+    probability = _served(values, law)
+    choice = draw(probability, rank, uniform)
+    return probability, choice, values[choice] >= values.max()
 
 
 @compiled
@@ -79,24 +90,9 @@ def draw(probability: Array, rank: Array, uniform: float) -> int:
     return drawn
 
 
-def _how(exploration: Exploration) -> tuple[int, float, float]:
-    """As compiled functions take it."""
-    return _MODES.index(exploration.mode), float(exploration.epsilon), float(exploration.temperature)
-
-
 @compiled
-def _drawn(
-    values: Array, mode: int, epsilon: float, temperature: float, rank: Array, uniform: float
-) -> tuple[Array, int, bool]:
-    if not np.isfinite(values).all():
-        return np.zeros(len(values)), -1, False
-    probability = _served(values, mode, epsilon, temperature)
-    choice = draw(probability, rank, uniform)
-    return probability, choice, values[choice] >= values.max()
-
-
-@compiled
-def _served(values: Array, mode: int, epsilon: float, temperature: float) -> Array:
+def _served(values: Array, law: Law) -> Array:
+    mode, epsilon, temperature = law
     if mode == _GREEDY:
         result = np.zeros(len(values))
         result[np.argmax(values)] = 1.0

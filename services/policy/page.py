@@ -18,7 +18,7 @@ import numpy as np
 from planogram.policy.v1 import policy_pb2
 from services.common.errors import InvalidRequest
 from services.common.tensors import from_tensor
-from services.policy.recount import choices_left, first_beyond, first_repeating
+from services.policy.recount import Given, Taken, choices_left, first_beyond, first_repeating, take
 from services.policy.shape import Shape, shape_of
 from services.policy.wire import Modules, modules_of
 
@@ -86,12 +86,17 @@ class Progress:
         """(L, S) true for slots above that hold a module of a limit."""
         self.actions: list[int] = []
         """Actions of the slots above, top-down."""
-        self._given = (
+        self.given = Given(
             *(facts.rows, facts.length, facts.group),
             *(shape.module, shape.min_count, shape.max_count, shape.is_filler),
             *(shape.allowed, shape.pinned, shape.kept),
             *(limits.pinned, limits.is_pinned, limits.is_member, limits.most, limits.gap, limits.first_slot),
         )
+
+    @property
+    def taken(self) -> Taken:
+        """The same as compiled functions take it, which write to it."""
+        return Taken(self.is_seen, self.is_placed, self.group_left, self.stands)
 
     def copy(self) -> Progress:
         other = object.__new__(Progress)
@@ -101,7 +106,7 @@ class Progress:
         other.group_left = self.group_left.copy()
         other.stands = self.stands.copy()
         other.actions = self.actions.copy()
-        other._given = self._given
+        other.given = self.given
         return other
 
     def offer(self) -> Offer:
@@ -111,8 +116,7 @@ class Progress:
         repeats items, and where caps alone starve it, it goes over them: a filler that has enough rows
         at all can always stand.
         """
-        taken = (self.is_seen, self.is_placed, self.group_left, self.stands, len(self.actions))
-        return Offer(*choices_left(*self._given, *taken))
+        return Offer(*choices_left(self.given, self.taken, len(self.actions)))
 
     def rows_of(self, offer: Offer, action: int) -> Array:
         """Items that an action would show, in order."""
@@ -121,15 +125,7 @@ class Progress:
 
     def place(self, action: int, rows: Array) -> None:
         """Puts an action into the next slot, where it shows these items."""
-        self.is_seen[rows] = True
-        self.is_placed[self.facts.shape.module[action]] = True
-        if len(self.group_left):
-            group = self.facts.group[rows]
-            counts = np.bincount(group.ravel(), minlength=len(self.group_left) + 1)
-            self.group_left = self.group_left - counts[:-1]
-        if len(self.stands):
-            module = self.facts.shape.module[action]
-            self.stands[:, len(self.actions)] = self.facts.shape.limits.is_member[:, module]
+        take(self.given, self.taken, len(self.actions), action, rows)
         self.actions.append(action)
 
 

@@ -21,11 +21,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.common.compiled import compiled
 from services.common.errors import Incompatible
-from services.policy.exploration import Exploration, drawn
+from services.policy.completion import Completion, Known
+from services.policy.exploration import Exploration, Law, drawn, law_of
+from services.policy.filling import NOT_FINITE, NOTHING, filled
 from services.policy.page import Array, Facts, Offer, Progress
-from services.policy.recount import Mask
+from services.policy.recount import Mask, by_module
+from services.policy.search import NO_BOARD
 
 Values = Callable[[Progress, Offer, Array], Array]
 """Values of some actions in the next slot: (progress, offer, actions (a,)) to (a,)."""
@@ -60,23 +62,62 @@ def plan(facts: Facts, values: Values, exploration: Exploration, seed: int) -> l
     Raises:
         Incompatible: where a slot can hold nothing.
     """
-    shape = facts.shape
-    uniforms = np.random.default_rng(seed & 0xFFFF_FFFF_FFFF_FFFF).random(len(shape.slot_ids))
-    progress, outlook = Progress(facts), Outlook(facts)
+    uniforms = np.random.default_rng(seed & 0xFFFF_FFFF_FFFF_FFFF).random(len(facts.shape.slot_ids))
+    law, outlook = law_of(exploration), Outlook(facts)
+    if isinstance(values, Known | Completion) and not outlook.is_needed:
+        return _at_once(facts, values, law, uniforms)
+    return _slot_by_slot(facts, values, law, uniforms, outlook)
+
+
+def _at_once(facts: Facts, values: Known | Completion, law: Law, uniforms: Array) -> list[Choice]:
+    shape, progress = facts.shape, Progress(facts)
+    if isinstance(values, Known):
+        known, board, page = values.values.astype(np.float64), NO_BOARD, np.empty(0, np.int64)
+    else:
+        known, board, page = np.empty(0), values.board, values.proven_page(progress)
+    found = filled(
+        progress.given, progress.taken, known, board, shape.may_stand, page, law, shape.draw_rank, uniforms
+    )
+    columns = (found.action, found.row_count, found.value, found.propensity, found.is_best)
+    counts = found.feasible_count.tolist()
+    choices = []
+    for slot, (action, row_count, value, propensity, is_best) in enumerate(
+        zip(*(column.tolist() for column in columns), strict=True)
+    ):
+        if action == NOTHING:
+            raise _nothing(shape.slot_ids[slot])
+        if action == NOT_FINITE:
+            raise _not_finite()
+        count = counts[slot]
+        choices.append(
+            Choice(
+                action=action,
+                rows=found.rows[slot, :row_count],
+                value=value,
+                propensity=propensity,
+                is_explored=not is_best,
+                feasible=found.feasible[slot, :count],
+                feasible_values=found.feasible_value[slot, :count],
+                feasible_propensities=found.feasible_propensity[slot, :count],
+                masked=found.masked[slot],
+            )
+        )
+    return choices
+
+
+def _slot_by_slot(facts: Facts, values: Values, law: Law, uniforms: Array, outlook: Outlook) -> list[Choice]:
+    shape, progress = facts.shape, Progress(facts)
     choices = []
     for slot_id, uniform in zip(shape.slot_ids, uniforms.tolist(), strict=True):
         offer = progress.offer()
-        masks = offer.masks
-        outlook.mask_dead_ends(progress, offer, masks)
-        feasible = np.flatnonzero(masks == Mask.NONE)
+        outlook.mask_dead_ends(progress, offer, offer.masks)
+        feasible = np.flatnonzero(offer.masks == Mask.NONE)
         if not len(feasible):
-            raise Incompatible(
-                f"slot {slot_id!r} can hold nothing: allow it a filler module with enough items"
-            )
+            raise _nothing(slot_id)
         worth = values(progress, offer, feasible)
-        propensities, place, is_best = drawn(worth, exploration, shape.draw_rank[feasible], uniform)
+        propensities, place, is_best = drawn(worth, law, shape.draw_rank[feasible], uniform)
         if place < 0:
-            raise FloatingPointError("the policy answered NaN or infinity")
+            raise _not_finite()
         action = int(feasible[place])
         rows = progress.rows_of(offer, action)
         choices.append(
@@ -89,12 +130,20 @@ def plan(facts: Facts, values: Values, exploration: Exploration, seed: int) -> l
                 feasible=feasible,
                 feasible_values=worth,
                 feasible_propensities=propensities,
-                masked=_by_module(masks, shape.module, len(shape.module_ids)),
+                masked=by_module(offer.masks, shape.module, len(shape.module_ids)),
             )
         )
         progress.place(action, rows)
         outlook.follow(action)
     return choices
+
+
+def _nothing(slot_id: str) -> Incompatible:
+    return Incompatible(f"slot {slot_id!r} can hold nothing: allow it a filler module with enough items")
+
+
+def _not_finite() -> FloatingPointError:
+    return FloatingPointError("the policy answered NaN or infinity")
 
 
 class Outlook:
@@ -106,6 +155,11 @@ class Outlook:
         self._nodes_left = SEARCH_LIMIT
         self._way: list[int] | None = None
         self._ways: dict[int, list[int]] = {}
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a choice may be one after which a slot below cannot be filled."""
+        return self._last_hard > 0
 
     def mask_dead_ends(self, progress: Progress, offer: Offer, masks: Array) -> None:
         """Masks, in place, actions after which no way is known to fill the slots below."""
@@ -166,19 +220,3 @@ def _can_follow(progress: Progress, actions: Sequence[int]) -> bool:
             return False
         ahead.place(action, ahead.rows_of(offer, action))
     return True
-
-
-@compiled
-def _by_module(masks: Array, module: Array, module_count: int) -> Array:
-    """(M,) NONE where one of the module's actions is feasible, else the largest Mask of them."""
-    furthest = np.full(module_count, -1)
-    for action in range(len(masks)):
-        most = furthest[module[action]]
-        furthest[module[action]] = 0 if masks[action] == 0 or most == 0 else max(most, masks[action])
-    return furthest
-
-
-def uniform_values(progress: Progress, offer: Offer, actions: Array) -> Array:
-    """Equal values: exploration then draws uniformly among what is feasible."""
-    del progress, offer
-    return np.zeros(len(actions), np.float32)

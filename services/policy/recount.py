@@ -7,6 +7,7 @@ groups of an item, L limits on modules, S slots, s slots that are left.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,111 +27,120 @@ class Mask(IntEnum):
     CROWDED = 6
 
 
-@compiled
-def choices_left(
-    rows: Array,
-    length: Array,
-    group: Array,
-    module: Array,
-    min_count: Array,
-    max_count: Array,
-    is_filler: Array,
-    allowed: Array,
-    pinned: Array,
-    kept: Array,
-    pinned_module: Array,
-    is_pinned: Array,
-    is_member: Array,
-    most: Array,
-    gap: Array,
-    first_slot: Array,
-    is_seen: Array,
-    is_placed: Array,
-    group_left: Array,
-    stands: Array,
-    index: int,
-) -> tuple[Array, Array, Array, Array, Array]:
-    """What each action could show in slot `index`, where limits are in its way, and whether it may stand.
+class Given(NamedTuple):
+    """What a page offers, as compiled functions take it."""
 
-    Args:
-        rows: (M, R) items of each module; length: (M,) how many they are.
-        group: (N, K) indexes of the item's capped groups, G where no cap applies.
-        module, min_count, max_count, is_filler: (A,)
-        allowed, pinned, kept: (S, A) what slots take, are pinned to, and what pins below keep.
-        pinned_module: (S,) module that each slot is pinned to, against which no limit is held there; -1 for
-            none.
-        is_pinned: (L, S) slots pinned to a module of a limit; is_member: (L, M) modules of a limit.
-        most, gap, first_slot: (L,)
-        is_seen: (N,) true of items that stand above; is_placed: (M,) of modules.
-        group_left: (G,) room under caps.
-        stands: (L, S) slots above `index` that hold a module of a limit.
+    rows: Array
+    """(M, R) items of each module."""
+    length: Array
+    """(M,) how many they are."""
+    group: Array
+    """(N, K) indexes of the item's capped groups, G where no cap applies."""
+    module: Array
+    """(A,) and of each action as well:"""
+    min_count: Array
+    max_count: Array
+    is_filler: Array
+    allowed: Array
+    """(S, A) what slots take, and the same of what they are pinned to, and of what pins below keep:"""
+    pinned: Array
+    kept: Array
+    pinned_module: Array
+    """(S,) module that each slot is pinned to, against which no limit is held there; -1 for none."""
+    is_pinned: Array
+    """(L, S) slots pinned to a module of a limit."""
+    is_member: Array
+    """(L, M) modules that a limit is about."""
+    most: Array
+    """(L,) and of each limit as well:"""
+    gap: Array
+    first_slot: Array
+
+
+class Taken(NamedTuple):
+    """What the slots above took, as compiled functions take it, and change it."""
+
+    is_seen: Array
+    """(N,) true of items that stand above."""
+    is_placed: Array
+    """(M,) true of modules that stand above."""
+    group_left: Array
+    """(G,) room under caps; below 0 where a filler went over them."""
+    stands: Array
+    """(L, S) slots above that hold a module of a limit."""
+
+
+@compiled
+def choices_left(given: Given, taken: Taken, index: int) -> tuple[Array, Array, Array, Array, Array]:
+    """What each action could show in slot `index`, where limits are in its way, and whether it may stand.
 
     Returns:
         (A, R) rows of its module that each action would show, (A,) how many, (A,) whether they are enough,
         (s, M) true where a module cannot stand in slot `index`, or one below, for a limit on its kind, and
         (A,) Mask of each action.
     """
-    shown, count, is_enough = _recounted(
-        rows, length, group, module, min_count, max_count, is_filler, is_seen, is_placed, group_left
-    )
-    is_crowded = _crowded(pinned_module, is_pinned, is_member, most, gap, first_slot, stands, index)
-    masks = np.full(len(module), np.int64(Mask.NOT_ALLOWED))
-    if index < len(allowed):
-        _mask(
-            allowed[index],
-            pinned[index],
-            kept[index],
-            is_filler,
-            module,
-            is_placed,
-            is_enough,
-            is_crowded[0],
-            masks,
-        )
+    shown, count, is_enough = _recounted(given, taken)
+    is_crowded = _crowded(given, taken, index)
+    masks = np.full(len(given.module), np.int64(Mask.NOT_ALLOWED))
+    if index < len(given.allowed):
+        _mask(given, taken, index, is_enough, is_crowded[0], masks)
     return shown, count, is_enough, is_crowded, masks
 
 
 @compiled
-def _recounted(
-    rows: Array,
-    length: Array,
-    group: Array,
-    module: Array,
-    min_count: Array,
-    max_count: Array,
-    is_filler: Array,
-    is_seen: Array,
-    is_placed: Array,
-    group_left: Array,
-) -> tuple[Array, Array, Array]:
+def take(given: Given, taken: Taken, index: int, action: int, rows: Array) -> None:
+    """Puts an action into slot `index`, where it shows these items."""
+    own = given.module[action]
+    taken.is_placed[own] = True
+    taken.stands[:, index] = given.is_member[:, own]
+    for row in rows:
+        taken.is_seen[row] = True
+        for group in given.group[row]:
+            if group < len(taken.group_left):
+                taken.group_left[group] -= 1
+
+
+@compiled
+def by_module(masks: Array, module: Array, module_count: int) -> Array:
+    """(M,) NONE where one of the module's actions is feasible, else the largest Mask of them."""
+    furthest = np.full(module_count, -1)
+    for action in range(len(masks)):
+        most = furthest[module[action]]
+        furthest[module[action]] = 0 if masks[action] == 0 or most == 0 else max(most, masks[action])
+    return furthest
+
+
+@compiled
+def _recounted(given: Given, taken: Taken) -> tuple[Array, Array, Array]:
     """(A, R) rows of its module that each action would show, (A,) how many, (A,) whether they are enough.
 
     What cannot stand again shows nothing. A filler that falls below its minimum repeats items, and where caps
     alone starve it, it goes over them.
     """
+    rows, module, max_count, is_filler = given.rows, given.module, given.max_count, given.is_filler
     action_count = len(module)
     shown = np.zeros((action_count, rows.shape[1]), np.bool_)
     count = np.zeros(action_count, np.int64)
     is_enough = np.zeros(action_count, np.bool_)
-    room = np.empty_like(group_left)
+    room = np.empty_like(taken.group_left)
     for action in range(action_count):
         own = module[action]
-        if is_placed[own] and not is_filler[action]:
+        if taken.is_placed[own] and not is_filler[action]:
             continue
         for effort in range(3):  # new items within caps; then, of a filler, any within caps, and any at all
             for number in range(len(room)):
-                room[number] = max(group_left[number], 0)
+                room[number] = max(taken.group_left[number], 0)
             found, shown[action] = 0, False
-            for place in range(length[own]):
+            for place in range(given.length[own]):
                 if found == max_count[action]:
                     break
                 row = rows[own, place]
-                fits = effort > 0 or not is_seen[row]
+                fits = effort > 0 or not taken.is_seen[row]
                 if fits and effort < 2 and len(room):
-                    fits = _takes_room(group, row, room)
+                    fits = _takes_room(given.group, row, room)
                 shown[action, place] = fits
                 found += fits
-            is_enough[action] = found >= min_count[action]
+            is_enough[action] = found >= given.min_count[action]
             if is_enough[action] or not is_filler[action]:
                 break
         count[action] = found
@@ -150,48 +160,32 @@ def _takes_room(group: Array, row: int, room: Array) -> bool:
 
 
 @compiled
-def _crowded(
-    pinned_module: Array,
-    is_pinned: Array,
-    is_member: Array,
-    most: Array,
-    gap: Array,
-    first_slot: Array,
-    stands: Array,
-    index: int,
-) -> Array:
+def _crowded(given: Given, taken: Taken, index: int) -> Array:
     """(s, M) true where a module cannot stand in slot `index`, or one below, for a limit on its kind."""
-    limit_count, slot_count = is_pinned.shape
-    result = np.zeros((slot_count - index, is_member.shape[1]), np.bool_)
+    most, gap, first_slot = given.most, given.gap, given.first_slot
+    limit_count, slot_count = given.is_pinned.shape
+    result = np.zeros((slot_count - index, given.is_member.shape[1]), np.bool_)
     for limit in range(limit_count):
-        is_taken = is_pinned[limit].copy()
-        is_taken[:index] = stands[limit, :index]
+        is_taken = given.is_pinned[limit].copy()
+        is_taken[:index] = taken.stands[limit, :index]
         total = is_taken.sum()
         for slot in range(index, slot_count):
             is_out = total - is_taken[slot] >= most[limit] or slot < first_slot[limit]
             for other in range(max(slot - gap[limit], 0), min(slot + gap[limit] + 1, slot_count)):
                 is_out = is_out or (other != slot and is_taken[other])
             if is_out:
-                result[slot - index] |= is_member[limit]
+                result[slot - index] |= given.is_member[limit]
     for slot in range(index, slot_count):
-        if pinned_module[slot] >= 0:
-            result[slot - index, pinned_module[slot]] = False
+        if given.pinned_module[slot] >= 0:
+            result[slot - index, given.pinned_module[slot]] = False
     return result
 
 
 @compiled
-def _mask(
-    allowed: Array,
-    pinned: Array,
-    kept: Array,
-    is_filler: Array,
-    module: Array,
-    is_placed: Array,
-    is_enough: Array,
-    is_crowded: Array,
-    masks: Array,
-) -> None:
-    """Writes the Mask of each action of a slot, by what is said of each, (A,), and of its module, (M,)."""
+def _mask(given: Given, taken: Taken, index: int, is_enough: Array, is_crowded: Array, masks: Array) -> None:
+    """Writes the Mask of each action in slot `index`; is_enough: (A,), is_crowded: (M,)."""
+    allowed, pinned, kept = given.allowed[index], given.pinned[index], given.kept[index]
+    is_filler, module, is_placed = given.is_filler, given.module, taken.is_placed
     # From what should stand here, a pin, to what may stand rather than nothing.
     claims = np.full(len(allowed), 4)
     for action in range(len(allowed)):

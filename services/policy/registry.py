@@ -16,11 +16,11 @@ from services.common.artifacts import Artifact
 from services.common.errors import Incompatible
 from services.common.tensors import to_tensor
 from services.common.watching import Versions
-from services.policy import page, planner, space
-from services.policy.completion import Completion
+from services.policy import answering, page, planner, space
+from services.policy.completion import Completion, Known
 from services.policy.exploration import Exploration, Mode
 from services.policy.page import Array, Facts, Offer, Progress
-from services.policy.planner import Values, uniform_values
+from services.policy.planner import Values
 from services.policy.programme import Cascade
 from services.policy.space import Encoding
 
@@ -66,7 +66,7 @@ class Policy:
     trained: datetime | None = None
 
 
-UNIFORM = Policy("uniform-0", lambda facts: uniform_values)
+UNIFORM = Policy("uniform-0", lambda facts: Known(np.zeros(facts.shape.action_count)))
 """Equal values for all: what serves until a policy is trained. Exploration then draws uniformly."""
 
 
@@ -132,8 +132,9 @@ def _warm_up(policy: Policy) -> None:
     module.templates.add(template_id="grid", min_item_count=1, max_item_count=1)
     for index in range(3):  # one to search for, one to mend, a last
         request.slots.add(slot_id=f"{index}")
-    facts = page.decode(request)
-    planner.plan(facts, policy.values(facts), Exploration(Mode.SOFTMAX, 0.1, 1.0), 0)
+    facts, exploration = page.decode(request), Exploration(Mode.SOFTMAX, 0.1, 1.0)
+    choices = planner.plan(facts, policy.values(facts), exploration, 0)
+    answering.message_of(facts.shape, choices, policy.version, exploration)
 
 
 def q_values(graph: Graph, state: Array, actions: Array) -> Array:
@@ -159,14 +160,14 @@ def _slot_values(graph: Graph, facts: Facts) -> Values:
 def _cascade_values(graph: Graph, facts: Facts) -> Values:
     state, actions, _ = space.describe(facts)
     heads = cascade_heads(graph, state, actions)
-    return Completion(facts.shape, Cascade.of(*heads[:, None])).values
+    return Completion(facts.shape, Cascade.of(*heads[:, None]))
 
 
 def _click_values(graph: Graph, facts: Facts) -> Values:
     """Greedy click ranking: what is clicked most stands highest, and nothing below or later counts."""
     state, actions, _ = space.describe(facts)
     click = cascade_heads(graph, state, actions)[0]
-    return lambda progress, offer, actions: click[actions]
+    return Known(click)
 
 
 _KINDS: Mapping[str, tuple[Callable[[Graph, Array, Array], Array], Callable[[Graph, Facts], Values]]] = {

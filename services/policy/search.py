@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.common.compiled import compiled
-from services.policy.page import Array, Offer, Progress
+from services.policy.page import Array, Progress
 from services.policy.programme import Cascade
 from services.policy.recount import Mask
 from services.policy.shape import Shape
@@ -56,6 +56,10 @@ class Board(NamedTuple):
         """From the cascade (1, A) of the page's actions."""
         parts = (cascade.worth[0], cascade.last_worth[0], cascade.passing[0], cascade.index[0])
         return cls(*_board(*parts, shape.module, shape.is_filler))
+
+
+NO_BOARD = Board(np.empty(0), np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64), 0.0)
+"""Of a page whose choices are valued otherwise."""
 
 
 @compiled
@@ -103,10 +107,21 @@ def best_page(board: Board, progress: Progress, may_stand: Array) -> Array:
     Args:
         may_stand: (s, A + 1) what each of them may hold.
     """
-    page = climbed(board, _ordered(board, may_stand), may_stand)
-    if may_stand.size > _PROVEN_CELLS:
+    page = searched(board, may_stand)
+    if not is_small(may_stand):
         return page  # what runs out is mended in its slot
     return _proven(board, progress, _tried(board, progress, page))
+
+
+def is_small(may_stand: Array) -> bool:
+    """Whether the best page of so many slots and choices is proven, and not only searched for."""
+    return may_stand.size <= _PROVEN_CELLS
+
+
+@compiled
+def searched(board: Board, may_stand: Array) -> Array:
+    """(s,) the best page that a climb from the order by index finds."""
+    return climbed(board, _ordered(board, may_stand), may_stand)
 
 
 @compiled
@@ -148,8 +163,8 @@ def gone_on(
     is_crowded: Array,
     actions: Array,
 ) -> tuple[Array, Array]:
-    """(s,) what is left of a page (s + 1,), mended, once `placed` stands in its first slot; (a,) values of actions
-    in the next one. Others as in `left_for`."""
+    """(s,) what is left of a page (s + 1,), mended, once `placed` stands in its first slot, and (a,) values
+    of actions in the next one. Other arguments as of `left_for`."""
     left = left_for(may_stand, is_enough, board.module, is_placed, is_crowded, actions)
     page = _rest(board, page, placed, left)
     return page, choice_values(board, page, left, actions)
@@ -310,8 +325,9 @@ def _moved(board: Board, page: Array, may_stand: Array) -> Array:
             end = start + step
             while 0 <= end < len(page):
                 moved[end - step], moved[end] = moved[end], moved[end - step]
-                if _fits(moved, may_stand) and _rank(board, moved) > most:
-                    most = _rank(board, moved)
+                rank = _rank(board, moved) if _fits(moved, may_stand) else -np.inf
+                if rank > most:
+                    most = rank
                     result[:] = moved
                 end += step
     return result

@@ -12,13 +12,10 @@ from services.common import log
 from services.common.errors import InvalidRequest, NotFound
 from services.common.executor import BoundedExecutor
 from services.common.watching import Versions
-from services.policy import page, planner, wire
+from services.policy import answering, page, planner
 from services.policy.exploration import Exploration, Mode
-from services.policy.planner import Choice
-from services.policy.recount import Mask
 from services.policy.registry import Policy
 from services.policy.shadow import Shadow
-from services.policy.shape import Shape
 
 MAX_TEMPERATURE = 100.0
 
@@ -27,9 +24,6 @@ _MODES = {
     policy_pb2.EXPLORATION_MODE_EPSILON_GREEDY: Mode.EPSILON_GREEDY,
     policy_pb2.EXPLORATION_MODE_SOFTMAX: Mode.SOFTMAX,
 }
-_REASONS = np.array([getattr(policy_pb2, f"MASK_REASON_{mask.name}") if mask else 0 for mask in Mask])
-"""Codes of the contract, by Mask; 0 where there is none."""
-_MODE_CODES = {mode: code for code, mode in _MODES.items()}
 
 
 class PolicyServicer:
@@ -85,17 +79,7 @@ def answer(
     """Decodes, plans and encodes; blocks for a millisecond or two."""
     facts = page.decode(request)
     choices = planner.plan(facts, policy.values(facts), exploration, request.seed)
-    answered = policy_pb2.PlanPageResponse(
-        policy_version=policy.version,
-        exploration=policy_pb2.Exploration(
-            mode=_MODE_CODES[exploration.mode],
-            epsilon=exploration.epsilon,
-            temperature=exploration.temperature,
-        ),
-    )
-    for slot_id, choice in zip(facts.shape.slot_ids, choices, strict=True):
-        _add_decision(answered, facts.shape, slot_id, choice)
-    return answered
+    return answering.message_of(facts.shape, choices, policy.version, exploration)
 
 
 def exploration_of(message: policy_pb2.Exploration, defaults: Exploration) -> Exploration:
@@ -117,29 +101,6 @@ def exploration_of(message: policy_pb2.Exploration, defaults: Exploration) -> Ex
 
 def _on_wire(value: float) -> float:
     return float(np.float32(value))
-
-
-def _add_decision(answered: policy_pb2.PlanPageResponse, shape: Shape, slot_id: str, choice: Choice) -> None:
-    """Fills in a slot in place: a message that is put into another is copied."""
-    decision = answered.slots.add(
-        slot_id=slot_id,
-        module_id=shape.module_ids[shape.module[choice.action]],
-        template_id=shape.template_ids[choice.action],
-        q_value=choice.value,
-        propensity=choice.propensity,
-        is_explored=choice.is_explored,
-    )
-    decision.MergeFromString(
-        wire.columns_of(
-            rows=choice.rows,
-            feasible=choice.feasible,
-            module=shape.module,
-            template=shape.template,
-            propensities=choice.feasible_propensities,
-            values=choice.feasible_values,
-            reasons=_REASONS[choice.masked],
-        )
-    )
 
 
 def _policy_message(policy: Policy, is_current: bool) -> policy_pb2.Policy:

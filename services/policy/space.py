@@ -185,9 +185,7 @@ class _Described:
     has_category: Array
     """(M,) 1 where the module has a category."""
     fixed: Array
-    """(A, columns of ACTION before is_context_category)"""
-    later_template: Array
-    """(A, templates that encoding 3 knows besides)"""
+    """(A, columns of ACTION) float32, 0 where a column depends on more than the shape."""
 
 
 class PageEncoder:
@@ -200,11 +198,9 @@ class PageEncoder:
         self._state[:_PREFIX_START] = _page_state(facts)
         place = facts.request.context.page_type - context_pb2.PAGE_TYPE_CHECKOUT
         self._state[_LATER_STATE:] = _flags(len(_LATER_PAGE_TYPES), place)
-        self._actions = np.zeros((facts.shape.action_count, len(ACTION)), np.float32)
-        self._actions[:, :_SESSION_START] = self._described.fixed
+        self._actions = self._described.fixed.copy()
         per_module = _module_features(facts, self._described)
         self._actions[:, _SESSION_START:_CATEGORY_START] = per_module[facts.shape.module]
-        self._actions[:, _LATER_ACTION:-2] = self._described.later_template
         self._actions[:, -2:] = facts.relevance[facts.shape.module]
         # (5, N) what each item brings; the first three are also looked at for their best.
         self._items = np.stack(
@@ -249,21 +245,14 @@ class PageEncoder:
             result[:, _CATEGORY_START] = (by_category[category] * described.has_category)[module]
             result[:, _CATEGORY_START + 1] = by_family[family + 1][module]
         count = offer.count[actions]
-        sums, best = _looked_over(self._items, facts.rows, offer.shown, module, actions)
-        click, purchase, margin, miss, freshness = sums
-        best_click, best_purchase, best_margin = best
-        per_item = 1.0 / np.maximum(count, 1)
-        chances = (best_click, click * per_item, -np.expm1(miss), best_purchase, purchase * per_item)
-        result[:, _ITEM_START:_LATER_ACTION] = np.stack(
-            [
-                np.log1p(count),
-                count / np.maximum(shape.max_count[actions], 1),
-                *np.log(np.stack(chances) + _FLOORS),
-                *np.log1p(np.stack((margin, best_margin))),
-                freshness * per_item,
-            ],
-            axis=1,
+        columns, miss, margins = _looked_over(
+            self._items, facts.rows, offer.shown, module, actions, count, shape.max_count
         )
+        columns[0] = np.log1p(count)
+        columns[4] = -np.expm1(miss)
+        columns[2:7] = np.log(columns[2:7] + _FLOORS)
+        columns[7:9] = np.log1p(margins)
+        result[:, _ITEM_START:_LATER_ACTION] = columns.T
         return result
 
 
@@ -279,35 +268,50 @@ def describe(facts: Facts) -> tuple[Array, Array, Array]:
 
 @compiled
 def _looked_over(
-    items: Array, rows: Array, shown: Array, module: Array, actions: Array
-) -> tuple[Array, Array]:
-    """(5, a) sums of what the shown items bring, (3, a) the best of the first three.
+    items: Array, rows: Array, shown: Array, module: Array, actions: Array, count: Array, max_count: Array
+) -> tuple[Array, Array, Array]:
+    """The columns of ACTION from item_count to freshness_mean, before any logarithm: (columns, a).
+
+    Those of item_count, click_any and of margins are left open; (a,) sums of miss and (2, a) sums and bests
+    of margins come beside, as items have them.
 
     Args:
-        items: (5, N); rows: (M, R); shown: (A, R); module: (a,) of each of the actions (a,).
+        items: (5, N) click, purchase, margin, miss and freshness.
+        rows: (M, R); shown: (A, R); module, count: (a,) of each of the actions (a,); max_count: (A,)
     """
-    sums, best = np.zeros((len(items), len(actions)), items.dtype), np.zeros((3, len(actions)), items.dtype)
+    columns = np.zeros((_LATER_ACTION - _ITEM_START, len(actions)))
+    misses, margins = np.zeros(len(actions), items.dtype), np.zeros((2, len(actions)), items.dtype)
+    sums, best = np.empty(len(items), items.dtype), np.empty(3, items.dtype)
     for number, action in enumerate(actions):
+        sums[:], best[:] = 0, 0
         for place in range(rows.shape[1]):
             if shown[action, place]:
                 row = rows[module[number], place]
                 for column in range(len(items)):
-                    sums[column, number] += items[column, row]
+                    sums[column] += items[column, row]
                 for column in range(len(best)):
-                    best[column, number] = max(best[column, number], items[column, row])
-    return sums, best
+                    best[column] = max(best[column], items[column, row])
+        click, purchase, margin, miss, freshness = sums[0], sums[1], sums[2], sums[3], sums[4]
+        per_item = 1.0 / max(count[number], 1)
+        columns[1, number] = count[number] / max(max_count[action], 1)
+        columns[2, number], columns[3, number] = best[0], click * per_item
+        columns[5, number], columns[6, number] = best[1], purchase * per_item
+        columns[9, number] = freshness * per_item
+        misses[number] = miss
+        margins[0, number], margins[1, number] = margin, best[2]
+    return columns, misses, margins
 
 
 @lru_cache(maxsize=1_024)
 def _describe(shape: Shape) -> _Described:
-    module_count = len(shape.module_ids)
     family = np.array([_index(FAMILIES, name) for name in shape.families])
     template = np.array([_index(TEMPLATES, name) for name in shape.template_ids])
     categories = tuple(dict.fromkeys(shape.categories))
     has_category = np.array([float(bool(name)) for name in shape.categories])
     source = np.array([_index(SOURCES, name.lower()) for name in shape.sources])
     bucket = np.array([_bucket(name, CATEGORY_BUCKET_COUNT) for name in shape.categories])
-    fixed = np.concatenate(
+    fixed = np.zeros((shape.action_count, len(ACTION)), np.float32)
+    fixed[:, :_SESSION_START] = np.concatenate(
         [
             _one_hots(len(FAMILIES), family)[shape.module],
             _one_hots(len(TEMPLATES), template),
@@ -318,12 +322,11 @@ def _describe(shape: Shape) -> _Described:
         ],
         axis=1,
     )
-    assert fixed.shape[1] == _SESSION_START and len(family) == module_count
     category = np.array([categories.index(name) for name in shape.categories])
-    later = _one_hots(
+    fixed[:, _LATER_ACTION:-2] = _one_hots(
         len(_LATER_TEMPLATES), np.array([_index(_LATER_TEMPLATES, name) for name in shape.template_ids])
     )
-    return _Described(family, template, category, categories, has_category, fixed.astype(np.float32), later)
+    return _Described(family, template, category, categories, has_category, fixed)
 
 
 def _module_features(facts: Facts, described: _Described) -> Array:

@@ -1,9 +1,8 @@
 """How do the longest parts of plan requests and answers look as bytes?
 
-A request lists hundreds of rows in dozens of modules, an answer hundreds of choices: to hand a message each of
-them costs more than to read or write them all in one compiled pass, which sees what protobuf sees. What is
-left of modules, slots and limits without rows and relevance is the same for all pages of a blueprint, byte for
-byte.
+A request lists hundreds of rows in dozens of modules, an answer hundreds of choices: to hand a message each
+of them costs more than to read or write them all in one compiled pass. What is left of modules, slots and
+limits without rows and relevance is the same for all pages of a blueprint, byte for byte.
 
 Symbols: M modules, R rows of the longest module, A actions, a feasible actions.
 """
@@ -220,9 +219,10 @@ def _put_numbers(out: Array, at: int, tag: int, numbers: Array) -> int:
         return at
     size = 0
     for number in numbers:
+        rest = number
         size += 1
-        while number >= 128:
-            number >>= 7
+        while rest >= 128:
+            rest >>= 7
             size += 1
     at = _put(out, _put(out, at, tag), size)
     for number in numbers:

@@ -8,15 +8,20 @@ from hypothesis import strategies as st
 from services.common.errors import Incompatible
 from services.common.tensors import from_tensor
 from services.policy import page, planner
+from services.policy.completion import Completion, Known
 from services.policy.exploration import Exploration, Mode
+from services.policy.programme import Cascade
+from services.policy.planner import Choice
 from services.policy.recount import Mask
 
 UNIFORM = Exploration(Mode.EPSILON_GREEDY, 1.0, 1.0)
 GREEDY = Exploration(Mode.GREEDY, 0.0, 1.0)
 
 
-def plan(request, values=planner.uniform_values, exploration=UNIFORM):
+def plan(request, values=None, exploration=UNIFORM):
+    """The facts and the choices; all are worth the same where no values are given."""
     facts = page.decode(request)
+    values = values or Known(np.zeros(facts.shape.action_count))
     return facts, planner.plan(facts, values, exploration, request.seed)
 
 
@@ -371,3 +376,34 @@ def test_the_order_of_modules_changes_nothing_but_indexes(build, data):
         assert one.rows.tolist() == other.rows.tolist()
         assert one.propensity == pytest.approx(other.propensity, rel=1e-9)
         assert reasons(straight[0], one) == reasons(turned[0], other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), mode=st.sampled_from(Mode), is_cascade=st.booleans(), seed=st.integers(0, 99))
+def test_a_page_filled_at_once_is_the_one_filled_slot_by_slot(build, data, mode, is_cascade, seed):
+    request = data.draw(requests(build, with_fillers=True))
+    facts = page.decode(request)
+    assume(not planner.Outlook(facts).is_needed)
+    random = np.random.default_rng(seed)
+    cascade = Cascade.of(*random.uniform(0.1, 0.9, (4, 1, facts.shape.action_count)))
+    known = random.integers(0, 3, facts.shape.action_count) / 2.0
+
+    def values():
+        return Completion(facts.shape, cascade) if is_cascade else Known(known)
+
+    alone = values()
+    exploration = Exploration(mode, 0.3, 0.5)
+    at_once = planner.plan(facts, values(), exploration, request.seed)
+    by_slot = planner.plan(facts, lambda *slot: alone(*slot), exploration, request.seed)
+    for one, other in zip(at_once, by_slot, strict=True):
+        for name in Choice.__slots__:
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_values_that_are_not_finite_are_no_page(build, is_known):
+    request = build([build.module("a", [0], is_filler=True)], [build.slot("s")], 3)
+    facts = page.decode(request)
+    known = Known(np.full(facts.shape.action_count, np.nan))
+    with pytest.raises(FloatingPointError):
+        planner.plan(facts, known if is_known else lambda *slot: known(*slot), UNIFORM, 1)

@@ -93,7 +93,7 @@ def test_greedy_pages_are_worth_99_percent_of_the_best(
         request_of(build, random, module_count, slot_count, item_count, template_count, masked_share)
     )
     cascade = cascade_of(random, facts)
-    served = planner.plan(facts, Completion(facts.shape, cascade).values, GREEDY, 1)
+    served = planner.plan(facts, Completion(facts.shape, cascade), GREEDY, 1)
     found = value_of(cascade, [choice.action for choice in served])
     best = best_of_all(facts, cascade)
     assert 0.99 * best <= found <= best + 1e-9
@@ -108,7 +108,7 @@ def test_values_are_of_real_pages_and_the_best_is_the_first(build):
     cascade = cascade_of(random, facts)
     progress = page.Progress(facts)
     actions = np.arange(6)
-    values = Completion(facts.shape, cascade).values(progress, progress.offer(), actions)
+    values = Completion(facts.shape, cascade)(progress, progress.offer(), actions)
     for action, value in zip(actions.tolist(), values.tolist(), strict=True):
         others = [other for other in range(6) if other != action]
         below = [value_of(cascade, [action, one, two]) for one in others for two in others if one != two]
@@ -123,7 +123,7 @@ def test_a_pin_and_what_it_keeps_are_planned_around(build):
     facts = page.decode(build(modules, [build.slot("a"), build.slot("b", pin="m0")]))
     given = np.array([[0.9, 0.1, 0.2, 0.3]])
     cascade = Cascade(given, given, np.full((1, 4), 0.5))
-    served = planner.plan(facts, Completion(facts.shape, cascade).values, GREEDY, 1)
+    served = planner.plan(facts, Completion(facts.shape, cascade), GREEDY, 1)
     assert [choice.action for choice in served] == [3, 0]
     assert served[0].value == pytest.approx(0.3 + 0.5 * 0.9)
 
@@ -141,7 +141,7 @@ def test_what_was_drawn_instead_of_the_best_is_planned_around(build):
         for slot in range(4):
             offer = progress.offer()
             actions = np.flatnonzero(offer.masks == Mask.NONE)
-            values = completion.values(progress, offer, actions)
+            values = completion(progress, offer, actions)
             action = int(random.choice(actions) if slot == 0 else actions[values.argmax()])
             if slot == 0:
                 alone = progress.copy()
