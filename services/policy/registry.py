@@ -123,18 +123,21 @@ def open_policy(artifact: Artifact) -> Policy:
 
 
 def _warm_up(policy: Policy) -> None:
-    """Plans a page, so that all it needs is compiled before a shopper waits for it."""
-    request = policy_pb2.PlanPageRequest()
-    column = to_tensor(np.zeros(1, np.float32))
-    for name in ("click_probability", "purchase_probability", "margin", "freshness"):
-        getattr(request.items, name).CopyFrom(column)
-    module = request.modules.add(module_id="filler", rows=[0], is_filler=True)
-    module.templates.add(template_id="grid", min_item_count=1, max_item_count=1)
-    for index in range(3):  # one to search for, one to mend, a last
-        request.slots.add(slot_id=f"{index}")
-    facts, exploration = page.decode(request), Exploration(Mode.SOFTMAX, 0.1, 1.0)
-    choices = planner.plan(facts, policy.values(facts), exploration, 0)
-    answering.message_of(facts.shape, choices, policy.version, exploration)
+    """Plans pages, so that all they need is compiled before a shopper waits for it."""
+    exploration = Exploration(Mode.SOFTMAX, 0.1, 1.0)
+    for last in ((), ("b",)):  # filled at once; and slot by slot, for what must be kept for the last
+        request = policy_pb2.PlanPageRequest()
+        column = to_tensor(np.zeros(1, np.float32))
+        for name in ("click_probability", "purchase_probability", "margin", "freshness"):
+            getattr(request.items, name).CopyFrom(column)
+        for module_id in ("filler", "a", "b"):
+            module = request.modules.add(module_id=module_id, rows=[0], is_filler=module_id == "filler")
+            module.templates.add(template_id="grid", max_item_count=1)
+        for index in range(3):  # one to search for, one to mend, a last
+            request.slots.add(slot_id=f"{index}", allowed_module_ids=last if index == 2 else ())
+        facts = page.decode(request)
+        choices = planner.plan(facts, policy.values(facts), exploration, 0)
+        answering.message_of(facts.shape, choices, policy.version, exploration)
 
 
 def q_values(graph: Graph, state: Array, actions: Array) -> Array:

@@ -74,15 +74,17 @@ def test_a_warm_policy_compiles_nothing_more(build, mode):
     for module_count in (3, 40):
         modules = [build.module(f"m{index}", [index + 1, index + 2, 0], two) for index in range(module_count)]
         modules.append(build.module("filler", [0, 1, 2], is_filler=True))
+        modules.append(build.module("spare", [9], [("grid", 0, 1)]))
         slots = [
             build.slot("a"),
             build.slot("b", ["m0", "m1", "filler"]),
             build.slot("c"),
             build.slot("d", pin="m2"),
         ]
-        request = build(modules, slots, 50, groups=[0] * 50, limits={0: 4})
-        for request.seed in range(10):
-            servicer.answer(request, policy, Exploration(mode, 0.2, 1.0))
+        for last in ([], ["spare"]):  # which is kept for it
+            request = build(modules, [*slots, build.slot("e", last)], 50, groups=[0] * 50, limits={0: 4})
+            for request.seed in range(10):
+                servicer.answer(request, policy, Exploration(mode, 0.2, 1.0))
     assert signature_counts() == before
 
 

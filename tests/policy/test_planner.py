@@ -10,8 +10,8 @@ from services.common.tensors import from_tensor
 from services.policy import page, planner
 from services.policy.completion import Completion, Known
 from services.policy.exploration import Exploration, Mode
-from services.policy.programme import Cascade
 from services.policy.planner import Choice
+from services.policy.programme import Cascade
 from services.policy.recount import Mask
 
 UNIFORM = Exploration(Mode.EPSILON_GREEDY, 1.0, 1.0)

@@ -27,9 +27,9 @@ def remembered(facts, cascade):
             completion, before = Completion(facts.shape, cascade), page.Progress(facts)
             for slot, action in enumerate(above):
                 here = before.offer()
-                completion.values(before, here, known[above[:slot]][0])
+                completion(before, here, known[above[:slot]][0])
                 before.place(action, before.rows_of(here, action))
-            known[above] = (actions, completion.values(progress, offer, actions))
+            known[above] = (actions, completion(progress, offer, actions))
         return known[above][1]
 
     return values
@@ -78,7 +78,7 @@ def test_choices_come_as_often_as_their_propensities_say(build, exploration, kin
         values = remembered(facts, cascade)
     for seed in range(PAGE_COUNT):
         is_searched = kind == "cascade" and seed % SEARCHED_PERIOD == 0
-        value_of = Completion(facts.shape, cascade).values if is_searched else values
+        value_of = Completion(facts.shape, cascade) if is_searched else values
         choices = planner.plan(facts, value_of, exploration, seed)
         shown = tuple(choice.action for choice in choices)
         found[shown] += 1

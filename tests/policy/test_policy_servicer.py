@@ -19,8 +19,7 @@ from services.common.watching import Versions
 from services.policy import shadow, space
 from services.policy.__main__ import SERVICE
 from services.policy.exploration import Exploration, Mode
-from services.policy.planner import uniform_values
-from services.policy.registry import Policy
+from services.policy.registry import UNIFORM, Policy
 from services.policy.servicer import PolicyServicer
 from services.policy.settings import PolicySettings
 
@@ -228,7 +227,7 @@ async def test_a_full_queue_sheds_load(tmp_path, plan_request):
     def slow(facts):
         started.set()
         assert go_on.wait(10)
-        return uniform_values
+        return UNIFORM.values(facts)
 
     policy = Policy("slow-1", slow)
     executor = BoundedExecutor("policy", 1, 0)
