@@ -24,13 +24,14 @@ def compiled(function: F) -> F:
     Indexes are not checked, and sums keep their order: the same input gives the same bits.
     """
     try:
-        result: F = njit(cache=True, nogil=True)(function)
+        result = njit(cache=True, nogil=True)(function)
     except RuntimeError:  # nowhere to keep it: each process compiles for itself
         result = njit(nogil=True)(function)
     else:
         # numba itself asks the function's own file alone, and keeps what was compiled of others with it.
         result._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
-    return result
+    made: F = result
+    return made
 
 
 @lru_cache
