@@ -23,7 +23,7 @@ from services.common.errors import ConfigurationError
 from services.local.signals import undisturbed
 
 STOP_TIMEOUT_S = 15.0
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 240.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,11 @@ class Policy:
     """Names the encoding of states and actions; empty for a policy that encodes nothing."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     trained: datetime | None = None
+    is_short: bool = False
+    """Whether a page takes a few milliseconds at most: one run of a network, and none per slot."""
 
 
-UNIFORM = Policy("uniform-0", lambda facts: Known(np.zeros(facts.shape.action_count)))
+UNIFORM = Policy("uniform-0", lambda facts: Known(np.zeros(facts.shape.action_count)), is_short=True)
 """Equal values for all: what serves until a policy is trained. Exploration then draws uniformly."""
 
 
@@ -112,7 +114,12 @@ def open_policy(artifact: Artifact) -> Policy:
             if found.shape[-1:] != (count,) or not np.isfinite(found).all():
                 raise Incompatible(f"{where}: does not answer finite values of every action")
         policy = Policy(
-            artifact.version, lambda facts: page_values(graph, facts), fingerprint, metrics, trained
+            artifact.version,
+            lambda facts: page_values(graph, facts),
+            fingerprint,
+            metrics,
+            trained,
+            is_short=kind != Q_VALUES,
         )
         _warm_up(policy)
     except Incompatible:

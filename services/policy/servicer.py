@@ -27,7 +27,7 @@ _MODES = {
 
 
 class PolicyServicer:
-    """Answers for the loaded policies; the work runs in worker threads."""
+    """Answers for the loaded policies, in worker threads or, while it is idle, on the event loop."""
 
     def __init__(
         self,
@@ -51,7 +51,8 @@ class PolicyServicer:
         policy = await self._policy(request.policy_version if request.HasField("policy_version") else None)
         exploration = exploration_of(request.exploration, self._defaults)
         log.annotate(policy_version=policy.version, exploration=exploration.mode.value)
-        answered = await self._executor.run(answer, request, policy, exploration)
+        run = self._executor.run_short if policy.is_short else self._executor.run
+        answered = await run(answer, request, policy, exploration)
         if self._shadow is not None:
             self._shadow.follow(request, answered, exploration)
         return answered

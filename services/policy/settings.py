@@ -29,7 +29,7 @@ class PolicySettings(ServiceSettings):
     shadow_version: str = ""
     """A published version that plans every page as well, unseen; what it would do otherwise is logged."""
     worker_count: int = Field(2, ge=1, le=64)
-    """Threads that plan pages."""
+    """Threads that plan pages that come faster than the event loop can plan them."""
     queue_limit: int = Field(64, ge=0)
     """Calls that may wait for a worker thread; more are refused with RESOURCE_EXHAUSTED."""
     watch_period_s: float = Field(2.0, gt=0)
