@@ -18,7 +18,7 @@ from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
 from services.layout.promises import Promises
 from services.layout.relay import Relay
-from services.layout.rules import order
+from services.layout.rules import matching, order, variety
 from services.layout.servicer import LayoutServicer
 from services.layout.settings import LayoutSettings
 from services.layout.tokens import Signer
@@ -28,8 +28,8 @@ from services.layout.upstreams import ModelDirectory
 @contextlib.asynccontextmanager
 async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutServicer]:
     """A servicer with its configuration read, its log open and its upstreams connected."""
-    await asyncio.to_thread(columns.warm_up)
-    await asyncio.to_thread(order.warm_up)
+    for part in (columns, matching, order, variety):
+        await asyncio.to_thread(part.warm_up)
     configuration = LiveConfiguration(settings.config_path, settings.configuration_archive)
     admission = Admission(
         signer=Signer(pseudonyms.load_secret(settings.signing_key_path)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -31,6 +31,21 @@ _KINDS = {
 }
 
 
+NOBODY, ABSENT = -1, -2
+"""Numbers of the empty text, and of one that a list does not hold."""
+
+
+class Texts(NamedTuple):
+    """W texts to be found in lists of messages of one kind, made once.
+
+    content: the bytes of all, one after the other. ends: (W,) int64. fields: (W,) int64 of the list of each.
+    """
+
+    content: Array
+    ends: Array
+    fields: Array
+
+
 class Columns:
     """Lists of N values each, which are all that a message holds; what a list holds beyond N is left out."""
 
@@ -39,25 +54,42 @@ class Columns:
         self._content = message.SerializeToString()
         content = np.frombuffer(self._content, np.uint8)
         found = columns(content, _kinds(message.DESCRIPTOR), count)
-        self._values, self._numbers, self._begin, self._end = found
+        self.all_values, self.all_numbers, self._begin, self._end, self._table = found
+        """Of F fields, by number: (F, N) `values` and (F, N) `numbers`."""
 
     def values(self, name: str) -> Array:
         """(N,) float64: a list of numbers; 0 where the message has none."""
-        values: Array = self._values[self._fields[name].number]
+        values: Array = self.all_values[self._fields[name].number]
         return values
 
     def numbers(self, name: str) -> Array:
         """(N,) int64: a number per text of a list, from 0, as they come; -1 of an empty one."""
-        numbers: Array = self._numbers[self._fields[name].number]
+        numbers: Array = self.all_numbers[self._fields[name].number]
         return numbers
 
     def number_of(self, name: str) -> Mapping[str, int]:
         """The number of each text of a list; -1, which comes first, of the empty one."""
         number = self._fields[name].number
-        count = int(self._numbers[number].max(initial=-1)) + 1
+        count = int(self.all_numbers[number].max(initial=-1)) + 1
         begin, end = self._begin[number, :count].tolist(), self._end[number, :count].tolist()
         texts = [self._content[at:last].decode() for at, last in zip(begin, end, strict=True)]
-        return {"": -1} | {text: place for place, text in enumerate(texts)}
+        return {"": NOBODY} | {text: place for place, text in enumerate(texts)}
+
+    def numbers_of(self, texts: Texts) -> Array:
+        """(W,) int64: the number of each text in its list; NOBODY of the empty one, ABSENT of a stranger."""
+        content = np.frombuffer(self._content, np.uint8)
+        found: Array = numbers_of(content, self._table, self._begin, self._end, *texts)
+        return found
+
+
+def texts_of(kind: Descriptor, named: Sequence[tuple[str, str]]) -> Texts:
+    """Texts to be found, each given with the name of its list, as `Columns.numbers_of` takes them."""
+    contents = [text.encode() for _, text in named]
+    return Texts(
+        content=np.frombuffer(b"".join(contents), np.uint8),
+        ends=np.cumsum([len(content) for content in contents], dtype=np.int64),
+        fields=np.array([kind.fields_by_name[name].number for name, _ in named], np.int64),
+    )
 
 
 def lists(messages: Sequence[Message | None], name: str) -> tuple[Array, Array]:
@@ -125,16 +157,18 @@ def digest(content: Array, begin: int, end: int, seed: int) -> int:
 
 
 @compiled
-def is_same(content: Array, begin: int, end: int, other_begin: int, other_end: int) -> bool:
+def is_same(content: Array, begin: int, end: int, other: Array, other_begin: int, other_end: int) -> bool:
     """Whether two texts are the same."""
+    if end - begin != other_end - other_begin:
+        return False
     at = begin
-    while at < end and content[at] == content[other_begin + at - begin]:
+    while at < end and content[at] == other[other_begin + at - begin]:
         at += 1
-    return bool(at == end and end - begin == other_end - other_begin)
+    return bool(at == end)
 
 
 @compiled
-def columns(content: Array, kinds: Array, count: int) -> tuple[Array, Array, Array, Array]:
+def columns(content: Array, kinds: Array, count: int) -> tuple[Array, Array, Array, Array, Array]:
     """The lists of a message of F fields, of N = count values each, by field number.
 
     Args:
@@ -142,7 +176,7 @@ def columns(content: Array, kinds: Array, count: int) -> tuple[Array, Array, Arr
 
     Returns:
         (F, N) float64 numbers; int64 (F, N) a number per text, (F, N) its first byte and (F, N) its end where
-        it stands first.
+        it stands first; and the texts by digest, as `numbers_of` reads them.
     """
     values = np.zeros((len(kinds), count))
     numbers = np.full((len(kinds), count), -1)
@@ -151,7 +185,7 @@ def columns(content: Array, kinds: Array, count: int) -> tuple[Array, Array, Arr
     size = 2
     while size < 2 * count * (kinds == _TEXT).sum():
         size *= 2
-    # By the digest of a text, N x its field + its number; what collides moves on by one.
+    # By the digest of a text, N x its field + its number; what collides moves on by one, and half is free.
     table = np.full(size, -1)
     at = 0
     while at < len(content):
@@ -167,7 +201,9 @@ def columns(content: Array, kinds: Array, count: int) -> tuple[Array, Array, Arr
                 while table[slot] >= 0:
                     number = table[slot] - own
                     is_own = 0 <= number < count
-                    if is_own and is_same(content, at, end, first[field, number], last[field, number]):
+                    if is_own and is_same(
+                        content, at, end, content, first[field, number], last[field, number]
+                    ):
                         break
                     slot = (slot + 1) & (size - 1)
                 if table[slot] < 0:
@@ -185,7 +221,43 @@ def columns(content: Array, kinds: Array, count: int) -> tuple[Array, Array, Arr
             fractions = content[at:end].view(np.float32)[:count]
             values[field, : len(fractions)] = fractions
         at = end
-    return values, numbers, first, last
+    return values, numbers, first, last, table
+
+
+@compiled
+def numbers_of(
+    content: Array,
+    table: Array,
+    first: Array,
+    last: Array,
+    wanted: Array,
+    ends: Array,
+    fields: Array,
+) -> Array:
+    """(W,) the number of each text in the list of its field, as `columns` gave them.
+
+    Args:
+        content: of the message. table, first, last: what `columns` found in it.
+        wanted: the bytes of all texts. ends: (W,) where each ends there. fields: (W,)
+    """
+    count = first.shape[1]
+    found = np.full(len(ends), ABSENT)
+    begin = 0
+    for place in range(len(ends)):
+        end, field = ends[place], fields[place]
+        if begin == end:
+            found[place] = NOBODY
+        slot = digest(wanted, begin, end, field) & (len(table) - 1)
+        while begin < end and table[slot] >= 0:
+            number = table[slot] - field * count
+            if 0 <= number < count and is_same(
+                wanted, begin, end, content, first[field, number], last[field, number]
+            ):
+                found[place] = number
+                break
+            slot = (slot + 1) & (len(table) - 1)
+        begin = end
+    return found
 
 
 @compiled
@@ -215,5 +287,6 @@ def unpacked(content: Array, ends: Array, wanted: int) -> tuple[Array, Array]:
 def warm_up() -> None:
     """Compiles all of it."""
     content = np.frombuffer(b"\x0a\x01\x61\x12\x01\x01\x1a\x04\x00\x00\x00\x00", np.uint8)
-    columns(content, np.array([_OTHER, _TEXT, _WHOLE, _FRACTION]), 1)
+    _, _, first, last, table = columns(content, np.array([_OTHER, _TEXT, _WHOLE, _FRACTION]), 1)
+    numbers_of(content, table, first, last, content[2:3], np.array([1]), np.array([1]))
     unpacked(content, np.array([len(content)]), 2)

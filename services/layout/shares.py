@@ -16,6 +16,7 @@ from services.common.tensors import from_tensor
 from services.layout import ranking
 from services.layout.rules.document import Fair, Modules, Promise, Rule
 from services.layout.rules.items import Items
+from services.layout.rules.matching import wanted
 
 Array = np.ndarray[Any, Any]
 
@@ -86,13 +87,13 @@ class _Promised:
     """Of the items shown, those that a promise is about."""
 
     def __init__(self, rule: Rule, promise: Promise) -> None:
-        self._rule, self._promise = rule, promise
+        self._rule, self._promise, self._wanted = rule, promise, wanted((promise,))
         self._kept = self._total = 0
 
     def add(self, page: ShownPage) -> None:
         own = page.of_rule(self._rule, self._promise)
         if own is not None:
-            self._kept += int(own.items.matching(self._promise)[own.rows].sum())
+            self._kept += int(own.items.meant(self._wanted)[0, own.rows].sum())
             self._total += len(own.rows)
 
     def found(self) -> Iterator[tuple[str, float, float]]:

@@ -16,7 +16,7 @@ from planogram.client import category, home, product, search
 from planogram.common.v1 import context_pb2
 from services.layout import configuration, event_log, replay
 from services.layout.conditions import When
-from services.layout.rules import auction, order
+from services.layout.rules import auction, order, variety
 from tests.layout.conftest import gathered
 from tests.layout.test_receipts import planned_shop
 
@@ -513,7 +513,7 @@ def rows_in(shelves):
 @pytest.mark.parametrize("strength", [0.2, 0.6])
 def test_variety_is_that_of_the_plain_formula(method, plain, strength):
     generator = np.random.default_rng(0)
-    traits = order.Traits(
+    traits = variety.Traits(
         generator.integers(0, 3, 40),
         generator.integers(-1, 3, 40),
         np.zeros(40, np.int64),
@@ -525,12 +525,12 @@ def test_variety_is_that_of_the_plain_formula(method, plain, strength):
         for size in (12, 7, 2, 0)
     ]
     shelves, reached = shelves_of(*given)
-    order.VARIETY[method](shelves, reached, worth[shelves.rows], traits, strength)
+    variety.VARIETY[method](shelves, reached, worth[shelves.rows], traits, strength)
     for before, after in zip(given, rows_in(shelves), strict=True):
         if len(before) < 3:
             assert after == before
             continue
-        alike = order.likeness(traits, np.array(before))
+        alike = variety.likeness(traits, np.array(before))
         assert np.diag(alike) == pytest.approx([1 - 0.35 * (traits.brand[row] < 0) for row in before])
         np.fill_diagonal(alike, 1.0)
         assert after == plain(before, worth[before] / worth[before].max(), alike, strength)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -10,10 +10,9 @@ import numpy as np
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.layout.columns import Array, Columns
-from services.layout.rules.document import Exclude, Kind, Match
+from services.layout.rules.document import Exclude, Kind
+from services.layout.rules.matching import DAY_S, Wanted, matching
 from services.layout.tokens import item_digest
-
-DAY_S = 86_400.0
 
 
 class Items:
@@ -64,7 +63,7 @@ class Items:
     @cached_property
     def row_of(self) -> Mapping[str, int]:
         """The row of each item."""
-        return {item_id: row for row, item_id in enumerate(self.ids)}
+        return dict(zip(self.ids, range(len(self.ids)), strict=True))
 
     @cached_property
     def price(self) -> Array:
@@ -76,52 +75,33 @@ class Items:
         """(N,) since the item entered the catalogue."""
         return (self.now_s - self.column("first_seen_unix_s")) / DAY_S
 
-    @cached_property
-    def is_under_review(self) -> Array:
-        """(N,) bad reviews surged, and nobody has looked at them; of logs that do not say so, no item."""
-        return self.column("is_under_review") > 0
-
-    def matching(self, match: Match) -> Array:
-        """(N,) true where all that the match gives holds."""
-        found = np.ones(len(self), bool)
-        for condition in self._conditions(match):
-            found &= condition
+    def meant(self, wanted: Wanted) -> Array:
+        """(K, N) true where all holds that a rule says of items."""
+        facts = self._facts
+        found: Array = matching(
+            facts.all_values,
+            facts.all_numbers,
+            self.now_s,
+            wanted.is_everything,
+            wanted.limits,
+            wanted.bounds,
+            wanted.sets,
+            facts.numbers_of(wanted.names),
+        )
+        for place, item_ids in wanted.item_ids:
+            is_named = np.zeros(len(self), bool)
+            is_named[self._rows_of(item_ids)] = True
+            found[place] &= is_named
+        for place, exclude in wanted.from_view:
+            found[place, self._excluded(exclude)] = True
         return found
 
-    def _conditions(self, match: Match) -> Iterator[Array]:
-        if match.items:
-            yield self._are(match.items)
-        if match.brands:
-            yield self._of("brand", match.brands)
-        if match.sellers:
-            yield self._of("seller", match.sellers)
-        if match.categories:
-            yield self._of("category", match.categories)
-        if match.below_price is not None:
-            yield self.price < match.below_price
-        if match.above_price is not None:
-            yield self.price > match.above_price
-        if match.least_discount is not None:
-            yield self.column("discount") >= match.least_discount
-        if match.newer_than_days is not None:
-            yield self.age_days < match.newer_than_days
-        if match.older_than_days is not None:
-            yield self.age_days > match.older_than_days
-        if match.least_age_rating is not None:
-            yield self.column("age_rating") >= match.least_age_rating
-        if match.what == "under_review":
-            yield self.is_under_review
-
-    def excluded(self, rule: Exclude) -> Array:
-        """(N,) true for what the page view rules out."""
-        if rule.what == "sold_out":
-            return self.column("stock") <= 0
-        if rule.what == "under_review":
-            return self.is_under_review
+    def _excluded(self, rule: Exclude) -> list[int]:
+        """Rows that the page view rules out."""
         if rule.what == "in_cart":
-            return self._are(self._context.cart_item_ids)
+            return self._rows_of(self._context.cart_item_ids)
         if rule.what == "current_item":
-            return self._are((self._context.item_id,))
+            return self._rows_of((self._context.item_id,))
         past = self._past
         rows, times = (
             (past.purchased_rows, past.purchased_unix_s)
@@ -129,13 +109,7 @@ class Items:
             else (past.dismissed_rows, past.dismissed_unix_s)
         )
         since_s = 0.0 if rule.within_days is None else self.now_s - rule.within_days * DAY_S
-        found = np.zeros(len(self), bool)
-        found[[row for row, time_s in zip(rows, times, strict=True) if time_s > since_s]] = True
-        return found
-
-    def of_categories(self, categories: Collection[str]) -> Array:
-        """(N,) true for items of one of the categories."""
-        return self._of("category", categories)
+        return [row for row, time_s in zip(rows, times, strict=True) if time_s > since_s]
 
     def is_page_about(self, categories: Collection[str]) -> bool:
         """True on pages that name such a category, and where a search is answered."""
@@ -148,15 +122,5 @@ class Items:
             return np.zeros(len(self), bool)
         return np.fromiter([item_digest(item_id) in digests for item_id in self.ids], bool, len(self))
 
-    def _are(self, item_ids: Iterable[str]) -> Array:
-        found = np.zeros(len(self), bool)
-        found[[self.row_of[item_id] for item_id in item_ids if item_id in self.row_of]] = True
-        return found
-
-    def _of(self, kind: Kind, names: Iterable[str]) -> Array:
-        number_of, numbers = self.number_of(kind), self.numbers(kind)
-        meant = [number_of[name] for name in names if name in number_of]
-        is_meant = np.zeros(len(number_of), bool)  # by number, and what is unknown in the last place
-        is_meant[meant] = True
-        found: Array = numbers == meant[0] if len(meant) == 1 else is_meant[numbers]
-        return found
+    def _rows_of(self, item_ids: Iterable[str]) -> list[int]:
+        return [self.row_of[item_id] for item_id in item_ids if item_id in self.row_of]

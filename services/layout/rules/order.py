@@ -14,13 +14,6 @@ import numpy as np
 from services.common.compiled import compiled
 from services.layout.columns import Array
 
-DEPTH = 24
-"""Places of a module that likeness is looked at for; what lies behind stays as it is."""
-_CATEGORY, _BRAND, _SELLER, _PRICE = 0.4, 0.35, 0.05, 0.2
-"""What a thing in common adds to likeness; they sum to 1."""
-_RIDGE = 0.05
-"""Keeps kernels of items that are all alike from being singular."""
-
 
 class Shelves(NamedTuple):
     """The rows of all modules.
@@ -30,15 +23,6 @@ class Shelves(NamedTuple):
 
     rows: Array
     length: Array
-
-
-class Traits(NamedTuple):
-    """What items can have in common: (N,) each; -1 where it is not known."""
-
-    category: Array
-    brand: Array
-    seller: Array
-    log_price: Array
 
 
 @compiled
@@ -72,6 +56,30 @@ def without(shelves: Shelves, is_reached: Array, is_out: Array) -> int:
             total += count[module] - kept
             count[module] = kept
     return total
+
+
+@compiled
+def admit(shelves: Shelves, is_reached: Array, is_everywhere: Array, is_out: Array) -> Array:
+    """Leaves out what each of K rules takes out; (K,) int64 how much that was.
+
+    Of what is out everywhere, the items that any module offers, whatever other rules say of them; else the
+    rows, each by the first rule that takes it.
+
+    Args:
+        is_reached: (K, M) modules that each is about. is_everywhere: (K,) where that is all, taken together.
+        is_out: (K, N)
+    """
+    found = np.zeros(len(is_out), np.int64)
+    is_offered = offered(shelves, is_out.shape[1])
+    is_nowhere = np.zeros(is_out.shape[1], np.bool_)
+    for rule in range(len(is_out)):
+        if is_everywhere[rule]:
+            found[rule] = (is_out[rule] & is_offered).sum()
+            is_nowhere |= is_out[rule]
+        else:
+            found[rule] = without(shelves, is_reached[rule], is_out[rule])
+    without(shelves, np.ones(len(shelves.length), np.bool_), is_nowhere)
+    return found
 
 
 @compiled
@@ -152,6 +160,32 @@ def bury(shelves: Shelves, key: Array, is_reached: Array, is_meant: Array) -> No
                     kept += 1
             for place in range(last):
                 rows[module, kept + place], key[module, kept + place] = buried[place], worth[place]
+
+
+@compiled
+def by_worth(
+    shelves: Shelves,
+    orders: Array,
+    worth: Array,
+    is_weighed: Array,
+    factors: Array,
+    is_reached: Array,
+    is_buried: Array,
+) -> Array:
+    """Sorts by worth as rules weigh it, and buries what they bury; (M, R) what each row is worth.
+
+    Args:
+        orders, worth: as `keyed` takes them.
+        is_weighed: (W, M) modules that each of W rules weighs. factors: (W, N) what it multiplies worth by.
+        is_reached: (B, M) modules in which each of B rules buries. is_buried: (B, N) the items.
+    """
+    key = keyed(shelves, orders, worth)
+    for rule in range(len(factors)):
+        weigh(shelves, key, is_weighed[rule], factors[rule])
+    sort(shelves, key)
+    for rule in range(len(is_buried)):
+        bury(shelves, key, is_reached[rule], is_buried[rule])
+    return key
 
 
 @compiled
@@ -252,119 +286,14 @@ def freshened(shelves: Shelves, is_reached: Array, is_fresh: Array, share: float
     return changed
 
 
-@compiled
-def likeness(traits: Traits, rows: Array) -> Array:
-    """(R, R) how alike items are, 0 to 1: same category, brand, seller, near in price.
-
-    Args:
-        rows: (R,) which items.
-    """
-    category, brand, seller = traits.category[rows], traits.brand[rows], traits.seller[rows]
-    log_price = traits.log_price[rows]
-    found = np.empty((len(rows), len(rows)))
-    for one in range(len(rows)):
-        for other in range(one + 1):
-            alike = _PRICE * np.exp(-abs(log_price[one] - log_price[other]))
-            alike += _CATEGORY * (category[one] == category[other] and category[one] >= 0)
-            alike += _BRAND * (brand[one] == brand[other] and brand[one] >= 0)
-            alike += _SELLER * (seller[one] == seller[other] and seller[one] >= 0)
-            found[one, other] = found[other, one] = alike
-    return found
-
-
-@compiled
-def relevant(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, strength: float) -> int:
-    """Takes, each time, the most of (1 - strength) quality - strength likeness to what stands before.
-
-    Carbonell and Goldstein, "The use of MMR", SIGIR 1998.
-
-    Args:
-        is_reached: (M,) worth: (M, R) of the rows; of a module, its largest counts as 1.
-    """
-    rows, count = shelves
-    changed = 0
-    for module in range(len(count)):
-        depth = min(count[module], DEPTH)
-        if not is_reached[module] or depth < 3:
-            continue
-        before = rows[module, :depth].copy()
-        alike = likeness(traits, before)
-        quality = (1 - strength) * worth[module, :depth] / max(worth[module, :depth].max(), 1e-12)
-        nearest = np.zeros(depth)
-        is_used = np.zeros(depth, np.bool_)
-        for place in range(depth):
-            best, most = -1, -np.inf
-            for other in range(depth):
-                score = quality[other] - strength * nearest[other]
-                if not is_used[other] and score > most:
-                    best, most = other, score
-            is_used[best] = True
-            rows[module, place] = before[best]
-            for other in range(depth):
-                nearest[other] = max(nearest[other], alike[best, other])
-        changed += not np.array_equal(before, rows[module, :depth])
-    return changed
-
-
-@compiled
-def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, strength: float) -> int:
-    """Takes, each time, what adds most to the determinant of exp(a (q_i + q_j)) likeness_ij.
-
-    Here a is (1 - strength) / (2 strength). Greedy, by Chen, Zhang and Zhou, "Fast greedy MAP inference for
-    determinantal point process", NeurIPS 2018.
-
-    Args:
-        is_reached: (M,) worth: (M, R) of the rows; of a module, its largest counts as 1.
-    """
-    rows, count = shelves
-    changed = 0
-    for module in range(len(count)):
-        depth = min(count[module], DEPTH)
-        if not is_reached[module] or depth < 3:
-            continue
-        before = rows[module, :depth].copy()
-        alike = likeness(traits, before) / (1 + _RIDGE)
-        scale = max(worth[module, :depth].max(), 1e-12)
-        gain = np.exp(np.minimum((1 - strength) / (2 * strength) * worth[module, :depth] / scale, 50.0))
-        rest = gain * gain
-        factors = np.zeros((depth, depth))
-        is_used = np.zeros(depth, np.bool_)
-        for place in range(depth):
-            best, most = -1, -np.inf
-            for other in range(depth):
-                if not is_used[other] and rest[other] > most:
-                    best, most = other, rest[other]
-            is_used[best] = True
-            rows[module, place] = before[best]
-            pivot = np.sqrt(max(rest[best], 1e-12))
-            for other in range(depth):
-                if is_used[other]:
-                    continue
-                explained = 0.0
-                for earlier in range(place):
-                    explained += factors[best, earlier] * factors[other, earlier]
-                factors[other, place] = (alike[best, other] * gain[best] * gain[other] - explained) / pivot
-                rest[other] -= factors[other, place] ** 2
-        changed += not np.array_equal(before, rows[module, :depth])
-    return changed
-
-
-VARIETY = {"mmr": relevant, "dpp": repulsive}
-"""By method: (shelves, is_reached, worth, traits, strength)."""
-
-
 def warm_up() -> None:
     """Compiles all of it, so that no shopper waits for that; what was compiled is kept on the machine."""
     reached, numbers = np.ones(1, bool), np.array([0, 1, 0, 1])
-    traits = Traits(numbers, numbers, numbers, np.ones(4))
     shelves = Shelves(np.arange(4)[None].copy(), np.array([4]))
-    worth = keyed(shelves, np.zeros(1, np.int64), np.ones((1, 4)))
-    weigh(shelves, worth, reached, np.ones(4))
-    sort(shelves, worth)
-    bury(shelves, worth, reached, numbers > 1)
+    by_rule, is_out, none = reached[None].copy(), np.zeros((1, 4), bool), np.zeros(1, np.int64)
+    admit(shelves, by_rule, reached, is_out)
+    by_worth(shelves, none, np.ones((1, 4)), by_rule, np.ones((1, 4)), by_rule, is_out)
     without(shelves, reached, ~offered(shelves, 4))
     capped(shelves, reached, numbers, 4)
     spread(shelves, reached, numbers, 3, 4)
     freshened(shelves, reached, numbers > 0, 0.5)
-    for vary in VARIETY.values():
-        vary(shelves, reached, worth, traits, 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,11 +13,23 @@ from planogram.policy.v1 import policy_pb2
 from services.layout.blueprint import Kind
 from services.layout.columns import Array
 from services.layout.rules.document import Modules, Rule, Rules
+from services.layout.rules.matching import Wanted, wanted
 
 ORDERS = ("value", "bid")
 """What items of a module can be sorted by; others keep the order of their source."""
 MOST_KEPT_COUNT = 512
 """Programmes that are kept, of all configurations: pages differ by blueprint, segment and hour."""
+
+
+class Acting(NamedTuple):
+    """Rules of one kind that act in modules.
+
+    is_reached: (K, M) the modules that each is about. is_everywhere: (K,) where it names none, and means all.
+    """
+
+    rules: Sequence[Rule]
+    is_reached: Array
+    is_everywhere: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +44,9 @@ class Programme:
         orders: (M,) the place in ORDERS of what each is sorted by; -1 where it keeps its source's order.
         place_of: the place of each module, by its id.
         everywhere, ads, personal: (M,) all modules, and those that are paid for, or of the shopper's past.
+        removing, weighing, burying: the rules that take items out, multiply what they are worth, or put them
+            last, in the order in which they act.
+        wanted: what they say of items, in the same order; of `fair`, which names no items, nothing.
     """
 
     modules: Sequence[Kind]
@@ -42,6 +58,10 @@ class Programme:
     everywhere: Array
     ads: Array
     personal: Array
+    removing: Acting
+    weighing: Acting
+    burying: Acting
+    wanted: Wanted
     _limits: dict[tuple[int, bool], dict[str, policy_pb2.ModuleLimit]] = field(default_factory=dict)
 
     def of(self, action: str) -> Sequence[Rule]:
@@ -72,6 +92,21 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
             action = getattr(rule, rule.action)
             if isinstance(action, Modules):
                 reached[rule.name] = _reached(rule, action, modules)
+    is_all = np.ones(len(modules), bool)
+
+    def acting(*actions: str) -> Acting:
+        rules = [rule for action in actions for rule in by_action.get(action, ())]
+        lines = [reached.get(rule.name, is_all) for rule in rules]
+        named = [getattr(getattr(rule, rule.action), "in_modules", ()) for rule in rules]
+        return Acting(
+            rules,
+            np.array(lines, bool).reshape(len(rules), len(modules)),
+            np.array([not each for each in named], bool),
+        )
+
+    removing, burying = acting("exclude", "hide", "sensitive"), acting("bury")
+    weighing = acting("boost", "promise", "fair")
+    meaning = [rule for rule in (*removing.rules, *weighing.rules, *burying.rules) if not rule.fair]
     return Programme(
         modules=modules,
         actions={rule.name: rule.action for rule in rules.rules},
@@ -79,9 +114,13 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
         reached=reached,
         orders=np.array([ORDERS.index(m.order) if m.order in ORDERS else -1 for m in modules], np.int64),
         place_of={module.module_id: place for place, module in enumerate(modules)},
-        everywhere=np.ones(len(modules), bool),
+        everywhere=is_all,
         ads=np.array([module.is_ad for module in modules], bool),
         personal=np.array([module.is_personal for module in modules], bool),
+        removing=removing,
+        weighing=weighing,
+        burying=burying,
+        wanted=wanted([getattr(rule, rule.action) for rule in meaning]),
     )
 
 

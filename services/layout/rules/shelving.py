@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -11,19 +11,18 @@ import numpy as np
 
 from services.layout.columns import Array
 from services.layout.rules import order
-from services.layout.rules.document import Modules, Rule, Sensitive, is_page_cap
+from services.layout.rules.document import is_page_cap
 from services.layout.rules.holding import Holding
 from services.layout.rules.items import Items
-from services.layout.rules.order import Shelves, Traits
-from services.layout.rules.programme import Programme
+from services.layout.rules.order import Shelves
+from services.layout.rules.programme import Acting, Programme
+from services.layout.rules.variety import VARIETY, Traits
 
 
-class _Removal(NamedTuple):
-    """What a rule takes out: of some modules (M,), or of all together, some items (N,)."""
+class _Removals(NamedTuple):
+    """What K rules take out of modules, of all together or of each: (K, N) items."""
 
-    rule: Rule
-    is_reached: Array
-    is_everywhere: bool
+    acting: Acting
     is_out: Array
 
 
@@ -63,20 +62,16 @@ class Shelving:
 
     def admitted(self, place: int) -> list[int]:
         """One module's candidates without what no page may show; nothing is counted."""
-        rows = _of(self.candidates, place)
-        for removal in self._removals:
-            if removal.is_reached[place]:
-                rows = rows[~removal.is_out[rows]]
-        return rows.tolist()  # type: ignore[no-any-return]
+        rows, removals = _of(self.candidates, place), self._removals
+        is_out = removals.is_out[removals.acting.is_reached[:, place]].any(axis=0)
+        return rows[~is_out[rows]].tolist()  # type: ignore[no-any-return]
 
     def starving(self, place: int) -> list[str]:
         """Names of the rules that take items from a module."""
         module_id, rows = self.programme.modules[place].module_id, _of(self.candidates, place)
-        taking = [
-            removal.rule.name
-            for removal in self._removals
-            if removal.is_reached[place] and removal.is_out[rows].any()
-        ]
+        removals = self._removals
+        is_taking = removals.acting.is_reached[:, place] & removals.is_out[:, rows].any(axis=1)
+        taking = [removals.acting.rules[rule].name for rule in is_taking.nonzero()[0]]
         caps = [
             rule.name
             for rule in self.holding.of("cap")
@@ -85,85 +80,70 @@ class Shelving:
         return [*dict.fromkeys(taking), *caps]
 
     @cached_property
-    def _removals(self) -> list[_Removal]:
+    def _meant(self) -> Array:
+        """(K, N) the items that each rule of `Programme.wanted` means."""
+        return self.items.meant(self.programme.wanted)
+
+    @cached_property
+    def _removals(self) -> _Removals:
         """What rules take out of modules."""
-        return [
-            *(
-                self._removal(rule, rule.exclude, self.items.excluded(rule.exclude))
-                for rule in self.holding.of("exclude")
-                if rule.exclude
-            ),
-            *(
-                self._removal(rule, rule.hide, self.items.matching(rule.hide))
-                for rule in self.holding.of("hide")
-                if rule.hide
-            ),
-            *(
-                self._removal_of_sensitive(rule, rule.sensitive)
-                for rule in self.holding.of("sensitive")
-                if rule.sensitive
-            ),
+        acting, personal = self.programme.removing, self.programme.personal
+        is_out = self._meant[: len(acting.rules)]
+        about = [
+            place
+            for place, rule in enumerate(acting.rules)
+            if rule.sensitive and self.items.is_page_about(rule.sensitive.categories)
         ]
-
-    def _removal(self, rule: Rule, action: Modules, is_out: Array) -> _Removal:
-        return _Removal(rule, self.programme.reached[rule.name], not action.in_modules, is_out)
-
-    def _removal_of_sensitive(self, rule: Rule, sensitive: Sensitive) -> _Removal:
-        is_out = self.items.of_categories(sensitive.categories)
-        if not self.items.is_page_about(sensitive.categories):
-            return _Removal(rule, self.programme.everywhere, True, is_out)
-        return _Removal(rule, self.programme.personal, False, is_out)
+        if about:
+            acting = Acting(acting.rules, acting.is_reached.copy(), acting.is_everywhere.copy())
+            acting.is_reached[about], acting.is_everywhere[about] = personal, False
+        return _Removals(acting, is_out)
 
     def _admit(self, shelves: Shelves) -> None:
         """Takes out what is excluded or hidden, or bids too little."""
-        effects, count = self.holding.effects, len(self.items)
-        is_offered = order.offered(shelves, count)
-        everywhere = np.zeros(count, bool)
-        for rule, is_reached, is_everywhere, is_out in self._removals:
-            if is_everywhere:
-                everywhere |= is_out
-                effects.note(rule.name, int(np.count_nonzero(is_out & is_offered)))
-            else:
-                effects.note(rule.name, order.without(shelves, is_reached, is_out))
-        if everywhere.any():
-            order.without(shelves, self.programme.everywhere, everywhere)
+        note, removals = self.holding.effects.note, self._removals
+        rules, is_reached, is_everywhere = removals.acting
+        taken = order.admit(shelves, is_reached, is_everywhere, removals.is_out)
+        for rule, count in zip(rules, taken.tolist(), strict=True):
+            note(rule.name, count)
         floor = self.holding.floor_micros
         if floor > 0:
             is_low = self.items.column("bid_micros") < floor
-            effects.note(self.holding.of("ads")[0].name, order.without(shelves, self.programme.ads, is_low))
+            note(self.holding.of("ads")[0].name, order.without(shelves, self.programme.ads, is_low))
 
     def _sort(self, shelves: Shelves, worth: Array) -> Array:
         """Sorts by worth, weighed by rules; (M, R) what each row is worth."""
-        note, reached = self.holding.effects.note, self.programme.reached
-        key: Array = order.keyed(shelves, self.programme.orders, worth)
-        for rule, factor in self._factors():
-            order.weigh(shelves, key, reached[rule.name], factor)
-            note(rule.name, int(np.count_nonzero(factor != 1.0)))
-        order.sort(shelves, key)
-        for rule in self.holding.of("bury"):
-            if rule.bury is not None:
-                is_meant = self.items.matching(rule.bury)
-                order.bury(shelves, key, reached[rule.name], is_meant)
-                note(rule.name, int(np.count_nonzero(is_meant)))
+        note, programme = self.holding.effects.note, self.programme
+        weighing, burying = programme.weighing, programme.burying
+        factors, is_buried = self._factors(), self._meant[len(self._meant) - len(burying.rules) :]
+        key: Array = order.by_worth(
+            shelves,
+            programme.orders,
+            worth,
+            weighing.is_reached,
+            factors,
+            burying.is_reached,
+            is_buried,
+        )
+        for acting, is_changed in ((weighing, factors != 1.0), (burying, is_buried)):
+            for rule, count in zip(acting.rules, is_changed.sum(axis=1).tolist(), strict=True):
+                note(rule.name, count)
         return key
 
-    def _factors(self) -> Iterable[tuple[Rule, Array]]:
-        """What rules multiply worth by: (N,)."""
+    def _factors(self) -> Array:
+        """(W, N) what each rule that weighs multiplies worth by."""
         kept = self.holding.promise_factors
-        for rule in (*self.holding.of("boost"), *self.holding.of("promise")):
-            action = rule.boost or rule.promise
-            assert action is not None
-            factor = rule.boost.factor if rule.boost else kept.get(rule.name, 1.0)
-            if factor != 1.0:
-                yield rule, np.where(self.items.matching(action), factor, 1.0)
-        for rule in self.holding.of("fair"):
-            fair = rule.fair
-            assert fair is not None
-            nobody, *names = self.items.number_of(fair.of)
-            # By number; that of no name is -1, the last.
-            factors = np.array([kept.get(fair.key(rule.name, name), 1.0) for name in (*names, nobody)])
-            if (factors != 1.0).any():
-                yield rule, factors[self.items.numbers(fair.of)]
+        factors = np.ones((len(self.programme.weighing.rules), len(self.items)))
+        meant = self._meant[len(self.programme.removing.rules) :]
+        for place, rule in enumerate(self.programme.weighing.rules):
+            if rule.fair:
+                nobody, *names = self.items.number_of(rule.fair.of)
+                # By number; that of no name is -1, the last.
+                own = np.array([kept.get(rule.fair.key(rule.name, name), 1.0) for name in (*names, nobody)])
+                factors[place] = own[self.items.numbers(rule.fair.of)]
+            else:
+                factors[place, meant[place]] = rule.boost.factor if rule.boost else kept.get(rule.name, 1.0)
+        return factors
 
     def _vary(self, shelves: Shelves, key: Array) -> None:
         """Brings variety into each module, by the first rule that is about it."""
@@ -173,7 +153,7 @@ class Shelving:
             assert action is not None
             is_reached = self.programme.reached[rule.name] & is_left
             is_left &= ~is_reached
-            mixed = order.VARIETY[action.method]
+            mixed = VARIETY[action.method]
             changed = mixed(shelves, is_reached, key, _traits(self.items), action.strength)
             self.holding.effects.note(rule.name, changed)
 
@@ -219,7 +199,8 @@ class Shelving:
 
     def _hiding(self, rows: Sequence[int]) -> list[str]:
         """Names of the rules that keep one of these items from pages."""
-        return [removal.rule.name for removal in self._removals if removal.is_out[list(rows)].any()]
+        is_hiding = self._removals.is_out[:, rows].any(axis=1)
+        return [self._removals.acting.rules[rule].name for rule in is_hiding.nonzero()[0]]
 
 
 def _copy(shelves: Shelves) -> Shelves:

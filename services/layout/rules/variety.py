@@ -1,0 +1,139 @@
+"""How is variety brought into modules, so that neighbours are not all alike?
+
+Each function changes, in place, the rows of the modules that it reaches, as those of `order.py` do.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from services.common.compiled import compiled
+from services.layout.columns import Array
+from services.layout.rules.order import Shelves
+
+DEPTH = 24
+"""Places of a module that likeness is looked at for; what lies behind stays as it is."""
+_CATEGORY, _BRAND, _SELLER, _PRICE = 0.4, 0.35, 0.05, 0.2
+"""What a thing in common adds to likeness; they sum to 1."""
+_RIDGE = 0.05
+"""Keeps kernels of items that are all alike from being singular."""
+
+
+class Traits(NamedTuple):
+    """What items can have in common: (N,) each; -1 where it is not known."""
+
+    category: Array
+    brand: Array
+    seller: Array
+    log_price: Array
+
+
+@compiled
+def likeness(traits: Traits, rows: Array) -> Array:
+    """(R, R) how alike items are, 0 to 1: same category, brand, seller, near in price.
+
+    Args:
+        rows: (R,) which items.
+    """
+    category, brand, seller = traits.category[rows], traits.brand[rows], traits.seller[rows]
+    log_price = traits.log_price[rows]
+    found = np.empty((len(rows), len(rows)))
+    for one in range(len(rows)):
+        for other in range(one + 1):
+            alike = _PRICE * np.exp(-abs(log_price[one] - log_price[other]))
+            alike += _CATEGORY * (category[one] == category[other] and category[one] >= 0)
+            alike += _BRAND * (brand[one] == brand[other] and brand[one] >= 0)
+            alike += _SELLER * (seller[one] == seller[other] and seller[one] >= 0)
+            found[one, other] = found[other, one] = alike
+    return found
+
+
+@compiled
+def relevant(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, strength: float) -> int:
+    """Takes, each time, the most of (1 - strength) quality - strength likeness to what stands before.
+
+    Carbonell and Goldstein, "The use of MMR", SIGIR 1998.
+
+    Args:
+        is_reached: (M,) worth: (M, R) of the rows; of a module, its largest counts as 1.
+    """
+    rows, count = shelves
+    changed = 0
+    for module in range(len(count)):
+        depth = min(count[module], DEPTH)
+        if not is_reached[module] or depth < 3:
+            continue
+        before = rows[module, :depth].copy()
+        alike = likeness(traits, before)
+        quality = (1 - strength) * worth[module, :depth] / max(worth[module, :depth].max(), 1e-12)
+        nearest = np.zeros(depth)
+        is_used = np.zeros(depth, np.bool_)
+        for place in range(depth):
+            best, most = -1, -np.inf
+            for other in range(depth):
+                score = quality[other] - strength * nearest[other]
+                if not is_used[other] and score > most:
+                    best, most = other, score
+            is_used[best] = True
+            rows[module, place] = before[best]
+            for other in range(depth):
+                nearest[other] = max(nearest[other], alike[best, other])
+        changed += not np.array_equal(before, rows[module, :depth])
+    return changed
+
+
+@compiled
+def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, strength: float) -> int:
+    """Takes, each time, what adds most to the determinant of exp(a (q_i + q_j)) likeness_ij.
+
+    Here a is (1 - strength) / (2 strength). Greedy, by Chen, Zhang and Zhou, "Fast greedy MAP inference for
+    determinantal point process", NeurIPS 2018.
+
+    Args:
+        is_reached: (M,) worth: (M, R) of the rows; of a module, its largest counts as 1.
+    """
+    rows, count = shelves
+    changed = 0
+    for module in range(len(count)):
+        depth = min(count[module], DEPTH)
+        if not is_reached[module] or depth < 3:
+            continue
+        before = rows[module, :depth].copy()
+        alike = likeness(traits, before) / (1 + _RIDGE)
+        scale = max(worth[module, :depth].max(), 1e-12)
+        gain = np.exp(np.minimum((1 - strength) / (2 * strength) * worth[module, :depth] / scale, 50.0))
+        rest = gain * gain
+        factors = np.zeros((depth, depth))
+        is_used = np.zeros(depth, np.bool_)
+        for place in range(depth):
+            best, most = -1, -np.inf
+            for other in range(depth):
+                if not is_used[other] and rest[other] > most:
+                    best, most = other, rest[other]
+            is_used[best] = True
+            rows[module, place] = before[best]
+            pivot = np.sqrt(max(rest[best], 1e-12))
+            for other in range(depth):
+                if is_used[other]:
+                    continue
+                explained = 0.0
+                for earlier in range(place):
+                    explained += factors[best, earlier] * factors[other, earlier]
+                factors[other, place] = (alike[best, other] * gain[best] * gain[other] - explained) / pivot
+                rest[other] -= factors[other, place] ** 2
+        changed += not np.array_equal(before, rows[module, :depth])
+    return changed
+
+
+VARIETY = {"mmr": relevant, "dpp": repulsive}
+"""By method: (shelves, is_reached, worth, traits, strength)."""
+
+
+def warm_up() -> None:
+    """Compiles all of it."""
+    numbers = np.array([0, 1, 0, 1])
+    shelves = Shelves(np.arange(4)[None].copy(), np.array([4]))
+    for vary in VARIETY.values():
+        vary(shelves, np.ones(1, bool), np.ones((1, 4)), Traits(numbers, numbers, numbers, np.ones(4)), 0.5)
