@@ -59,13 +59,13 @@ class Stem:
 
     def sign(self, rests: Iterable[bytes]) -> list[str]:
         """Of each rest: signature, stem and rest as URL-safe text."""
-        lines = [binascii.b2a_base64(self._signed(rest)) for rest in rests]
+        begun, content, encoded = self._mac.copy, self._content, binascii.b2a_base64
+        lines = []
+        for rest in rests:
+            mac = begun()
+            mac.update(rest)
+            lines.append(encoded(mac.digest() + content + rest))
         return b"".join(lines).translate(_URL_SAFE, delete=b"=").decode().split()
-
-    def _signed(self, rest: bytes) -> bytes:
-        mac = self._mac.copy()
-        mac.update(rest)
-        return mac.digest() + self._content + rest
 
 
 class Signer:

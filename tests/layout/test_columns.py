@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from planogram.feature.v1 import feature_pb2
 from services.layout import columns as compiled
-from services.layout.columns import Columns, lists
+from services.layout.columns import ABSENT, NOBODY, Columns, lists, texts_of
 
 int64, int32 = st.integers(-(2**63), 2**63 - 1), st.integers(-(2**31), 2**31 - 1)
 text = st.text(max_size=200) | st.sampled_from(("", "oak", "oaks", "ash"))
@@ -44,6 +44,10 @@ def test_columns_hold_what_the_message_holds(items):
         known = {"": -1} | {each: place for place, each in enumerate(filter(None, dict.fromkeys(texts)))}
         assert list(columns.number_of(name).items()) == list(known.items())
         assert columns.numbers(name).tolist() == [known[each] for each in texts]
+        asked = [*sorted(known), "a stranger", "oa", *texts]
+        wanted = texts_of(facts.DESCRIPTOR, [(name, each) for each in asked])
+        assert columns.numbers_of(wanted).tolist() == [known.get(each, ABSENT) for each in asked]
+    assert known[""] == NOBODY
 
 
 def test_a_list_that_the_message_has_not_is_zero_and_one_that_is_too_long_is_cut():

@@ -23,7 +23,8 @@ def charges(
         floor: least price of a click, micros.
     """
     # The last is followed by the best that is not shown.
-    rows = [*shown, *[row for row in ranked if row not in shown][:1]]
+    left = next((row for row in ranked if row not in shown), None)
+    rows = [*shown] if left is None else [*shown, left]
     bids, clicks = bid_micros[rows].tolist(), click[rows].tolist()
     found = []
     for place in range(len(shown)):

@@ -30,7 +30,7 @@ class Items:
         Args:
             past: what the shopper did with them; None is nothing.
         """
-        self.ids = ids
+        self.ids = ids[:]  # a list: what a message holds is made anew at each look
         self.now_s = now_s
         self._facts = Columns(facts, len(ids))
         self._context = context

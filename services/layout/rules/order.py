@@ -232,10 +232,12 @@ def spread(shelves: Shelves, is_reached: Array, numbers: Array, most: int, windo
             continue
         before = rows[module, : count[module]].copy()
         is_used = np.zeros(len(before), np.bool_)
-        chosen = 0
+        chosen = first = 0
         for _ in range(len(before)):
             found = -1
-            for place in range(len(before)):
+            while first < len(before) and is_used[first]:
+                first += 1
+            for place in range(first, len(before)):
                 if is_used[place]:
                     continue
                 kind = numbers[before[place]]
