@@ -82,13 +82,14 @@ class Columns:
         return found
 
 
-def texts_of(kind: Descriptor, named: Sequence[tuple[str, str]]) -> Texts:
+def texts_of(kind: type[Message], named: Sequence[tuple[str, str]]) -> Texts:
     """Texts to be found, each given with the name of its list, as `Columns.numbers_of` takes them."""
+    fields = kind.DESCRIPTOR.fields_by_name
     contents = [text.encode() for _, text in named]
     return Texts(
         content=np.frombuffer(b"".join(contents), np.uint8),
         ends=np.cumsum([len(content) for content in contents], dtype=np.int64),
-        fields=np.array([kind.fields_by_name[name].number for name, _ in named], np.int64),
+        fields=np.array([fields[name].number for name, _ in named], np.int64),
     )
 
 

@@ -45,7 +45,7 @@ def test_columns_hold_what_the_message_holds(items):
         assert list(columns.number_of(name).items()) == list(known.items())
         assert columns.numbers(name).tolist() == [known[each] for each in texts]
         asked = [*sorted(known), "a stranger", "oa", *texts]
-        wanted = texts_of(facts.DESCRIPTOR, [(name, each) for each in asked])
+        wanted = texts_of(feature_pb2.ItemFacts, [(name, each) for each in asked])
         assert columns.numbers_of(wanted).tolist() == [known.get(each, ABSENT) for each in asked]
     assert known[""] == NOBODY
 

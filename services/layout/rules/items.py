@@ -1,4 +1,4 @@
-"""What do rules know of the items of a page, and which items do their words mean?"""
+"""What do rules know of the items of a page?"""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from services.layout.columns import Array, Texts, texts_of
 from services.layout.rules.document import Exclude, Match, Sensitive
 
 DAY_S = 86_400.0
-_FACTS = feature_pb2.ItemFacts.DESCRIPTOR
 _AS_IT_IS, _PRICE, _AGE_DAYS = range(3)
 """What is compared of a number: itself, units of the currency from micros, days since it from seconds."""
 _BELOW, _AT_MOST, _AT_LEAST, _ABOVE = range(4)
@@ -73,7 +72,7 @@ def wanted(actions: Sequence[Match | Exclude | Sensitive]) -> Wanted:
     ends = np.cumsum([len(names) for _, _, names in sets], dtype=np.int64).tolist()
     is_everything = np.ones(len(actions), bool)
     is_everything[[place for place, _ in from_view]] = False
-    number = {field.name: field.number for field in _FACTS.fields}
+    number = {field.name: field.number for field in feature_pb2.ItemFacts.DESCRIPTOR.fields}
     return Wanted(
         is_everything=is_everything,
         limits=_table([(rule, number[name], unit, how) for rule, name, unit, how, _ in limits]),
@@ -84,7 +83,7 @@ def wanted(actions: Sequence[Match | Exclude | Sensitive]) -> Wanted:
                 for (rule, kind, names), end in zip(sets, ends, strict=True)
             ]
         ),
-        names=texts_of(_FACTS, [(kind, name) for _, kind, names in sets for name in names]),
+        names=texts_of(feature_pb2.ItemFacts, [(kind, name) for _, kind, names in sets for name in names]),
         item_ids=item_ids,
         from_view=from_view,
     )

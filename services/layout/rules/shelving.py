@@ -25,6 +25,11 @@ class _Removals(NamedTuple):
     acting: Acting
     is_out: Array
 
+    def names(self, is_named: Array) -> list[str]:
+        """Of (K,) those that are true, the rules' names."""
+        pairs = zip(self.acting.rules, is_named.tolist(), strict=True)
+        return [rule.name for rule, is_one in pairs if is_one]
+
 
 @dataclass(frozen=True)
 class Shelving:
@@ -63,21 +68,20 @@ class Shelving:
     def admitted(self, place: int) -> list[int]:
         """One module's candidates without what no page may show; nothing is counted."""
         rows, removals = _of(self.candidates, place), self._removals
-        is_out = removals.is_out[removals.acting.is_reached[:, place]].any(axis=0)
+        is_out: Array = np.any(removals.is_out[removals.acting.is_reached[:, place]], axis=0)
         return rows[~is_out[rows]].tolist()  # type: ignore[no-any-return]
 
     def starving(self, place: int) -> list[str]:
         """Names of the rules that take items from a module."""
         module_id, rows = self.programme.modules[place].module_id, _of(self.candidates, place)
         removals = self._removals
-        is_taking = removals.acting.is_reached[:, place] & removals.is_out[:, rows].any(axis=1)
-        taking = [removals.acting.rules[rule].name for rule in is_taking.nonzero()[0]]
+        is_taking: Array = removals.acting.is_reached[:, place] & removals.is_out[:, rows].any(axis=1)
         caps = [
             rule.name
             for rule in self.holding.of("cap")
             if rule.cap and not is_page_cap(rule) and rule.cap.is_about(module_id)
         ]
-        return [*dict.fromkeys(taking), *caps]
+        return [*dict.fromkeys(removals.names(is_taking)), *caps]
 
     @cached_property
     def _meant(self) -> Array:
@@ -199,8 +203,8 @@ class Shelving:
 
     def _hiding(self, rows: Sequence[int]) -> list[str]:
         """Names of the rules that keep one of these items from pages."""
-        is_hiding = self._removals.is_out[:, rows].any(axis=1)
-        return [self._removals.acting.rules[rule].name for rule in is_hiding.nonzero()[0]]
+        is_hiding: Array = np.any(self._removals.is_out[:, rows], axis=1)
+        return self._removals.names(is_hiding)
 
 
 def _copy(shelves: Shelves) -> Shelves:
