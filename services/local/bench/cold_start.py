@@ -261,7 +261,8 @@ def _for_you(shop: _Shop, events: Sequence[ShopperEvent], category: str = "") ->
         encodings=(),
     )
     gathered = gather(generation, profile if events else None, query)
-    return np.asarray(gathered.rows[gathered.module_rows[0]])
+    (found,) = feature_pb2.GatherPageResponse.FromString(gathered.modules[0]).modules
+    return np.asarray(gathered.rows[found.rows[:]])
 
 
 def _items(shop: _Shop, seed: int) -> list[Row]:
