@@ -110,7 +110,7 @@ async def test_the_keyboard_reaches_the_page_and_shows_where_it_is(browse):
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to the shop")).to_be_focused()
     await page.keyboard.press("Enter")
-    assert page.url.endswith("#main")
+    await page.wait_for_url("**/#main")
     why = page.locator("details.why summary").first
     await why.focus()
     await page.keyboard.press("Enter")
