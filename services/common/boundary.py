@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from services.common import errors, log, metrics
 from services.common.callers import ANONYMOUS_ADMIN, Caller, Callers, Role, require
+from services.common.written import Written
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
@@ -135,7 +136,11 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         inner = handler.unary_unary or handler.unary_stream
-        boundary, deserialize = self._boundary, handler.request_deserializer
+        boundary, deserialize, serialize = (
+            self._boundary,
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
 
         def read(wire: bytes) -> Any:
             # What is raised here, gRPC answers with UNKNOWN and a traceback in the log.
@@ -143,6 +148,10 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
                 return deserialize(wire)
             except DecodeError:
                 return _Unreadable(len(wire))
+
+        def write(answer: Any) -> bytes:
+            wire: bytes = answer.wire if isinstance(answer, Written) else serialize(answer)
+            return wire
 
         async def guarded(request: Any, context: Any) -> Any:
             chosen = _refuse if isinstance(request, _Unreadable) else inner
@@ -153,7 +162,7 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             if handler.unary_unary is not None
             else grpc.unary_stream_rpc_method_handler
         )
-        return as_handler(guarded, read, handler.response_serializer)
+        return as_handler(guarded, read, write)
 
 
 @dataclass(frozen=True, slots=True)

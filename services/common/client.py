@@ -12,6 +12,7 @@ import grpc
 from services.common import boundary, metrics
 from services.common.boundary import Boundary
 from services.common.errors import ConfigurationError
+from services.common.written import Written
 
 
 class UpstreamError(Exception):
@@ -108,6 +109,8 @@ class InProcessUpstream:
             raise _failed(self.name, grpc.StatusCode.DEADLINE_EXCEEDED, "deadline exceeded") from None
         except InProcessAbort as abort:
             raise _failed(self.name, abort.code, abort.details) from None
+        if isinstance(answer, Written):
+            return answer.message()
         copy = type(answer)()
         copy.CopyFrom(answer)
         return copy

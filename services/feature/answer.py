@@ -38,6 +38,11 @@ def modules(module_ids: Sequence[str], page: Placed) -> dict[str, bytes]:
     return found
 
 
+def session(state: bytes) -> bytes:
+    """A GatherPageResponse with a session alone, of a SessionState; both in wire form."""
+    return _SESSION + _varint(len(state)) + state
+
+
 def feature_set(fingerprint: str, shopper: Tensors, item: Tensors) -> list[bytes | NDArray[Any]]:
     """A GatherPageResponse that holds one set of tensors alone, in wire form and in pieces to join."""
     named = _fingerprint(fingerprint)
@@ -86,6 +91,7 @@ def _tag(message: Any, field: str) -> bytes:
 
 _MODULES = _tag(feature_pb2.GatherPageResponse, "modules")
 _FEATURE_SETS = _tag(feature_pb2.GatherPageResponse, "feature_sets")
+_SESSION = _tag(feature_pb2.GatherPageResponse, "session")
 _ROWS = _tag(feature_pb2.ModuleCandidates, "rows")
 
 

@@ -48,7 +48,7 @@ class Visit:
     item_row: int = -1
     cart_rows: Sequence[int] = ()
     query: str = ""
-    looked_rows: Sequence[int] = ()
+    looked_rows: Rows = field(default_factory=lambda: _NONE)
     """Items looked at, newest first, -1 where unknown; they may repeat."""
     bought_rows: Rows = field(default_factory=lambda: _NONE)
     """Items bought and kept, last bought first, known ones only."""
@@ -125,8 +125,8 @@ def _deals(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
 
 
 def _recently_viewed(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
-    looked: Rows = np.array([row for row in visit.looked_rows if row != visit.item_row], np.int32)
-    return looked
+    others: Rows = visit.looked_rows[visit.looked_rows != visit.item_row]
+    return others
 
 
 def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,9 @@ from numpy.typing import NDArray
 from services.feature import answer, schema
 from services.feature.acts import PURCHASE, ShopperEvent
 from services.feature.candidates import SOURCES, ModuleQuery, Visit, common_sources, place
+from services.feature.known import IS_LOOKED, STRANGER, Known, known_of
 from services.feature.placing import find
-from services.feature.profile import (
-    LOOKED,
-    Profile,
-    SessionView,
-    apply_events,
-    evidence_count,
-    view,
-)
+from services.feature.profile import Profile, apply_events
 from services.feature.schema import Encoding
 from services.feature.snapshot import Generation
 from services.feature.taste import Taste
@@ -75,45 +69,44 @@ class Gathered:
     """Per module, a GatherPageResponse with its candidates alone, in wire form."""
     features: Mapping[str, Features]
     """By fingerprint of the encoding, in the order of the question."""
-    session: SessionView
+    session: bytes
+    """A SessionState in wire form."""
     past: Past
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """What the shopper did with items of the page: their positions, and when, in seconds since 1970."""
 
     purchased: Mapping[int, int]
     dismissed: Mapping[int, int]
 
 
-def gather(generation: Generation, profile: Profile | None, query: PageQuery) -> Gathered:
-    """Everything that one page needs, from one generation and one profile; None is no profile."""
-    known = profile or Profile()
-    session = view(profile, query.session_key)
+def gather(generation: Generation, known: Known | None, query: PageQuery) -> Gathered:
+    """Everything that one page needs, from one generation and one shopper; None is a stranger."""
+    known = known or STRANGER
+    standing = known.standing(query.session_key)
     # One look-up for all ids of the page: it costs the same for ten and for a hundred.
     recent, bought, dismissed, cart, item = _rows_of(
         generation,
-        known.recent.item_ids,
+        known.recent_item_ids,
         known.bought,
         known.dismissed,
         query.cart_item_ids,
         (query.item_id,),
     )
     now_s = query.now.timestamp()
-    history = schema.History.of(known.recent)
-    taste = schema.taste(history, generation.columns.item_vector, recent, now_s * 1e6)
-    looked = zip(recent.tolist(), known.recent.events, strict=True)
+    events = known.events
+    taste = schema.taste(events, generation.columns.item_vector, recent, now_s * 1e6)
     visit = Visit(
         now_s=now_s,
         is_settled=now_s >= generation.newest_s,
         item_row=int(item[0]),
         cart_rows=cart.tolist(),
         query=query.query,
-        looked_rows=[row for row, event in looked if event in LOOKED],
+        looked_rows=recent[(events["flags"] & IS_LOOKED) > 0],
         bought_rows=bought[bought >= 0][::-1].copy(),
-        taste=Taste(taste, session.category_affinities, evidence_count(known)) if taste.any() else None,
-        category_affinities=session.category_affinities,
+        taste=Taste(taste, known.category_affinities, known.evidence_count) if taste.any() else None,
+        category_affinities=known.category_affinities,
     )
     sources = common_sources(generation, visit)
     shared = tuple(module for module in query.modules if module.source in sources)
@@ -125,37 +118,36 @@ def gather(generation: Generation, profile: Profile | None, query: PageQuery) ->
         encoding.fingerprint: Features(
             generation.item_tensors(encoding, rows, query.now),
             encoding.shopper(
-                known, history, session, taste, page_type=query.page_type, device=query.device, now=query.now
+                known, standing, taste, page_type=query.page_type, device=query.device, now=query.now
             ),
         )
         for encoding in query.encodings
     }
     modules = [written[module.module_id] for module in query.modules]
-    return Gathered(common, rows, modules, features, session, _past(known, bought, dismissed, rows))
+    return Gathered(common, rows, modules, features, standing.message, _past(known, bought, dismissed, rows))
 
 
 def warm_up(generation: Generation) -> None:
     """Compiles what pages need, so that no shopper waits for it; what was compiled stays on the machine."""
     ids, now = [raw.decode() for raw in generation.columns.ids[:1].tolist()], datetime.now(UTC)
-    known = Profile()
+    profile = Profile()
     for item_id in ids:
         event = ShopperEvent("", int(now.timestamp() * 1e6), PURCHASE, "", "", "", "", "", item_id, 0.0, 0)
-        apply_events(known, b"", [event], generation.brief, 1)
+        apply_events(profile, b"", [event], generation.brief, 1)
     for first in ((), tuple(ids)):
         modules = [ModuleQuery(str(source), source, 2, "", first) for source in SOURCES]
-        gather(generation, known, PageQuery("", 1, 1, now, modules, item_id="".join(ids)))
+        gather(generation, known_of(profile), PageQuery("", 1, 1, now, modules, item_id="".join(ids)))
 
 
 def _past(
-    known: Profile, bought: NDArray[np.int32], dismissed: NDArray[np.int32], rows: NDArray[np.int64]
+    known: Known, bought: NDArray[np.int32], dismissed: NDArray[np.int32], rows: NDArray[np.int64]
 ) -> Past:
     """What was done with items of the page, of the rows of those that anything was done with."""
     if not known.bought and not known.dismissed:
         return Past({}, {})
     positions = find(np.concatenate((bought, dismissed)), rows).tolist()
-    bought_us = [time_us for _, time_us in known.bought.values()]
     return Past(
-        _on_page(positions[: len(bought)], bought_us),
+        _on_page(positions[: len(bought)], known.bought.values()),
         _on_page(positions[len(bought) :], known.dismissed.values()),
     )
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from planogram.common.v1 import context_pb2
@@ -44,9 +43,6 @@ _HALF_LIFE_US = 14 * 86_400 * 1e6
 _BRAND_COUNT = 64
 _BOUGHT_COUNT = 100
 _DISMISSED_COUNT = 64
-_FORMAT = 2
-_READABLE_FORMATS = (1, _FORMAT)
-"""Format 1 knew nothing of what was done recently; a session that it holds goes on without."""
 
 
 @dataclass(slots=True)
@@ -229,37 +225,6 @@ def recently_viewed(profile: Profile) -> list[str]:
 def bought_before(profile: Profile) -> list[str]:
     """Distinct items bought and kept, last bought first."""
     return list(reversed(profile.bought))
-
-
-def dumps(profile: Profile) -> bytes:
-    """The stored form of a profile."""
-    return msgspec.json.encode(
-        {"format": _FORMAT} | {each.name: getattr(profile, each.name) for each in fields(Profile)}
-    )
-
-
-def loads(data: bytes) -> Profile:
-    """The profile of its stored form.
-
-    Raises:
-        ValueError: where it is of another format.
-    """
-    if not data.startswith(_BEGINNING):
-        found = _FORMAT_OF.decode(data).format
-        if found not in _READABLE_FORMATS:
-            raise ValueError(f"profile of format {found!r}, want one of {_READABLE_FORMATS}")
-    return _PROFILE_OF.decode(data)
-
-
-class _Head(msgspec.Struct):
-    """What says how to read the rest of a stored profile."""
-
-    format: int | None = None
-
-
-_BEGINNING = b'{"format":%d,' % _FORMAT
-_FORMAT_OF = msgspec.json.Decoder(_Head)
-_PROFILE_OF = msgspec.json.Decoder(Profile)
 
 
 def _order(event: ShopperEvent) -> tuple[int, int]:

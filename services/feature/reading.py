@@ -8,8 +8,9 @@ from datetime import datetime
 
 from services.common import log
 from services.common.executor import BoundedExecutor
-from services.feature.profile import Profile, loads
+from services.feature.known import Known
 from services.feature.store import PROFILE, Store
+from services.feature.storing import loads_known
 
 QUICK_S = 0.002
 """Mean time of reads up to which they run on the event loop: as long as what else a page does there."""
@@ -29,8 +30,8 @@ class ProfileReader:
         self._readers = readers
         self._mean_s = _FIRST_MEAN_S
 
-    async def read(self, key: str, now: datetime, patience_s: float) -> tuple[Profile | None, bool]:
-        """The profile, None where there is none; and whether reading it failed or took too long.
+    async def read(self, key: str, now: datetime, patience_s: float) -> tuple[Known | None, bool]:
+        """What a page needs, None where nothing is stored; and whether reading it failed or took too long.
 
         Raises:
             Overloaded: where too many reads wait.
@@ -49,7 +50,7 @@ class ProfileReader:
         except Exception as error:
             log.annotate(profile_problem=type(error).__name__)
             return None, True
-        return None if state is None else loads(state), False
+        return None if state is None else loads_known(state), False
 
     def _timed(self, key: str, now: datetime) -> bytes | None:
         begun = time.perf_counter()

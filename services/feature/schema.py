@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.common.compiled import compiled
 from services.common.tensors import N, TensorSpec, fingerprint
-from services.feature.profile import POSITIVE_WEIGHTS, RECENT_COUNT, Profile, Recent, SessionView, price_level
+from services.feature.known import HAS_BRAND, HAS_CATEGORY, HAS_ITEM, Known, Standing
+from services.feature.profile import POSITIVE_WEIGHTS, RECENT_COUNT
 
 VECTOR_WIDTH = 16
 
@@ -151,29 +152,9 @@ def log_price(price_micros: Any) -> Any:
     return np.where(price > 0, np.clip(np.log1p(price) - 3, -3, 3), 0.0)
 
 
-class History(NamedTuple):
-    """The recent events of a profile as arrays, newest first. L events."""
-
-    columns: NDArray[np.int64]
-    """(5, L) ids of items, categories and brands, events, and their times in microseconds."""
-    relative_prices: NDArray[np.float64]
-    """(L,)"""
-
-    @classmethod
-    def of(cls, recent: Recent) -> History:
-        texts = [
-            *map(_hashed_item, recent.item_ids),
-            *map(hashed_category, recent.categories),
-            *map(_hashed_brand, recent.brands),
-        ]
-        columns = np.array([*texts, *recent.events, *recent.times_us], np.int64)
-        return cls(columns.reshape(5, -1), np.array(recent.relative_prices, np.float64))
-
-
 def encode_shopper(
-    profile: Profile,
-    history: History,
-    session: SessionView,
+    known: Known,
+    standing: Standing,
     shopper_vector: NDArray[np.float32],
     *,
     page_type: int,
@@ -183,25 +164,26 @@ def encode_shopper(
     """The shopper tensors by name.
 
     Args:
+        standing: in the session of the page.
         shopper_vector: (D,) as `taste` makes it.
         now: time of the page, aware.
     """
     ids = np.zeros((RECENT_COUNT, 4), np.int64)
     numbers = np.zeros((RECENT_COUNT, 2), np.float32)
-    _write_history(*history, now.timestamp() * 1e6, ids, numbers)
+    _write_history(known.events, now.timestamp() * 1e6, ids, numbers)
     return {
         "history_ids": ids,
         "history_numbers": numbers,
-        "shopper_numbers": _shopper_numbers(profile, session),
+        "shopper_numbers": _shopper_numbers(known, standing),
         "shopper_vector": shopper_vector,
-        "category_affinity": _category_affinity(session.category_affinities),
+        "category_affinity": _category_affinity(known.category_affinities),
         "context_ids": np.array(
             [
                 page_type if 0 < page_type < 8 else 0,
                 device if 0 < device < 4 else _DESKTOP,
                 now.hour + 1,
                 now.isoweekday(),
-                hashed(session.segment, _SEGMENT),
+                hashed(known.segment, _SEGMENT),
             ],
             np.int64,
         ),
@@ -209,15 +191,16 @@ def encode_shopper(
 
 
 def taste(
-    history: History, vectors: NDArray[np.float32], rows: NDArray[np.int32], now_us: float
+    events: NDArray[np.void], vectors: NDArray[np.float32], rows: NDArray[np.int32], now_us: float
 ) -> NDArray[np.float32]:
     """Decayed mean of the vectors of recent positive events: (D,), unit length or zeros.
 
     Args:
-        vectors: (N, D) of all items. rows: (L,) of the history's items, -1 where unknown.
+        events: (L,) as of `Known`. vectors: (N, D) of all items. rows: (L,) of the events' items, -1 where
+            unknown.
     """
     result = np.zeros(VECTOR_WIDTH, np.float32)
-    _write_taste(history.columns, vectors, rows, _POSITIVE_WEIGHTS, now_us, result)
+    _write_taste(events, vectors, rows, _POSITIVE_WEIGHTS, now_us, result)
     return result
 
 
@@ -230,24 +213,29 @@ def _write_age(numbers: NDArray[np.float32], first_seen_s: NDArray[np.int64], no
 
 @compiled
 def _write_history(
-    columns: NDArray[np.int64],
-    relative_prices: NDArray[np.float64],
-    now_us: float,
-    ids: NDArray[np.int64],
-    numbers: NDArray[np.float32],
+    events: NDArray[np.void], now_us: float, ids: NDArray[np.int64], numbers: NDArray[np.float32]
 ) -> None:
-    """Writes history_ids and history_numbers, of a history's fields."""
-    for place in range(min(columns.shape[1], len(ids))):
-        for column in range(4):
-            ids[place, column] = columns[column, place]
-        hours = max(now_us - columns[4, place], 0.0) / _US_PER_HOUR
+    """Writes history_ids and history_numbers, of events as of `Known`."""
+    for place in range(min(len(events), len(ids))):
+        event = events[place]
+        ids[place, 0] = _reduced(event.item, event.flags & HAS_ITEM, _ITEM)
+        ids[place, 1] = _reduced(event.category, event.flags & HAS_CATEGORY, _CATEGORY)
+        ids[place, 2] = _reduced(event.brand, event.flags & HAS_BRAND, _BRAND)
+        ids[place, 3] = event.event
+        hours = max(now_us - event.time_us, 0.0) / _US_PER_HOUR
         numbers[place, 0] = min(np.log1p(hours) / 3, 3.0)
-        numbers[place, 1] = min(max(relative_prices[place], -3.0), 3.0)
+        numbers[place, 1] = min(max(event.relative_price, np.float32(-3.0)), np.float32(3.0))
+
+
+@compiled
+def _reduced(digest: int, is_there: int, cardinality: int) -> int:
+    """What `hashed` gives, of a text's CRC-32."""
+    return int(1 + digest % (cardinality - 1)) if is_there else 0
 
 
 @compiled
 def _write_taste(
-    columns: NDArray[np.int64],
+    events: NDArray[np.void],
     vectors: NDArray[np.float32],
     rows: NDArray[np.int32],
     weights: NDArray[np.float64],
@@ -257,13 +245,14 @@ def _write_taste(
     """Writes the decayed mean, as `taste` says.
 
     Args:
-        columns: as a history's. weights: by event.
+        weights: by event.
     """
     mean = np.zeros(len(result))
-    for place in range(columns.shape[1]):
-        if rows[place] >= 0 and columns[3, place] < len(weights):
-            age_days = max(now_us - columns[4, place], 0.0) / (24 * _US_PER_HOUR)
-            weight = weights[columns[3, place]] * 0.5 ** (age_days / _TASTE_HALF_LIFE_DAYS)
+    for place in range(len(events)):
+        event = events[place]
+        if rows[place] >= 0 and event.event < len(weights):
+            age_days = max(now_us - event.time_us, 0.0) / (24 * _US_PER_HOUR)
+            weight = weights[event.event] * 0.5 ** (age_days / _TASTE_HALF_LIFE_DAYS)
             for axis in range(len(mean)):
                 mean[axis] += weight * vectors[rows[place], axis]
     length = 0.0
@@ -286,30 +275,20 @@ def hashed_category(text: str) -> int:
     return hashed(text, _CATEGORY)
 
 
-@lru_cache(maxsize=65_536)
-def _hashed_item(text: str) -> int:
-    return hashed(text, _ITEM)
-
-
-@lru_cache(maxsize=16_384)
-def _hashed_brand(text: str) -> int:
-    return hashed(text, _BRAND)
-
-
-def _shopper_numbers(profile: Profile, session: SessionView) -> NDArray[np.float32]:
+def _shopper_numbers(known: Known, standing: Standing) -> NDArray[np.float32]:
     def log(count: int) -> float:
         return min(math.log1p(count), 9.0)
 
     return np.array(
         [
-            log(profile.event_count) / 3,
-            log(profile.click_count) / 2,
-            log(profile.purchase_count),
-            2 * price_level(profile) - 1,
-            log(session.page_index),
-            log(session.click_count),
-            log(session.pages_without_click),
-            session.is_known,
+            log(known.event_count) / 3,
+            log(known.click_count) / 2,
+            log(known.purchase_count),
+            2 * known.price_level - 1,
+            log(standing.page_index),
+            log(standing.click_count),
+            log(standing.pages_without_click),
+            known.is_known,
         ],
         np.float32,
     )

@@ -6,7 +6,6 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any
 
 from planogram.common.v1 import context_pb2
@@ -16,14 +15,16 @@ from services.common import log
 from services.common.errors import Incompatible, InvalidRequest, NotFound
 from services.common.executor import BoundedExecutor
 from services.common.pseudonyms import Pseudonyms
+from services.common.written import Written
 from services.feature import answer, checks, schema
 from services.feature.acts import REVIEW, ShopperEvent
 from services.feature.candidates import ModuleQuery
 from services.feature.columns import ITEM_FEATURES, SHOPPER_FEATURES, Value, default_like
 from services.feature.gathering import PageQuery, gather
+from services.feature.known import Known, session_message
 from services.feature.live import ItemChange, LiveItems
 from services.feature.portrait import portrait
-from services.feature.profile import Profile, SessionView, recently_viewed, view
+from services.feature.profile import Profile, recently_viewed, view
 from services.feature.reading import ProfileReader
 from services.feature.reviews.pulse import ReviewPulse, in_words
 from services.feature.schema import Encoding
@@ -58,32 +59,33 @@ class FeatureServicer:
 
     async def GatherPage(
         self, request: feature_pb2.GatherPageRequest, context: Any
-    ) -> feature_pb2.GatherPageResponse:
+    ) -> Written[feature_pb2.GatherPageResponse]:
         modules = checks.check_page(request)
         encodings = served_encodings(request.schema_fingerprints)
         now = checks.page_time(request.context)
-        profile, is_stale = await self._profile_for_page(request.shopper, now, self._patience_s(context))
+        known, is_stale = await self._profile_for_page(request.shopper, now, self._patience_s(context))
         generation = self._items.current
-        gathered = gather(generation, profile, self._page_query(request, modules, now, encodings))
+        gathered = gather(generation, known, self._page_query(request, modules, now, encodings))
         log.annotate(snapshot=generation.version, items=len(gathered.rows), stale_profile=is_stale)
         # What is common to pages was written before.
         own = generation.facts.describe(gathered.rows[len(gathered.common.rows) :])
         parts: list[Any] = [gathered.common.described, own, *gathered.modules]
         for fingerprint, features in gathered.features.items():
             parts += answer.feature_set(fingerprint, features.shopper, features.item)
-        response = feature_pb2.GatherPageResponse.FromString(b"".join(parts))
-        response.session.CopyFrom(session_message(gathered.session))
-        past = response.past
-        for done_rows, times, done in (
-            (past.purchased_rows, past.purchased_unix_s, gathered.past.purchased),
-            (past.dismissed_rows, past.dismissed_unix_s, gathered.past.dismissed),
-        ):
-            done_rows.extend(done.keys())
-            times.extend(done.values())
-        response.snapshot_version = generation.version
-        response.snapshot_age_s = max(time.time() - generation.built_s, 0.0)
-        response.is_profile_stale = is_stale
-        return response
+        purchased, dismissed = gathered.past
+        rest = feature_pb2.GatherPageResponse(
+            past={
+                "purchased_rows": purchased.keys(),
+                "purchased_unix_s": purchased.values(),
+                "dismissed_rows": dismissed.keys(),
+                "dismissed_unix_s": dismissed.values(),
+            },
+            snapshot_version=generation.version,
+            snapshot_age_s=max(time.time() - generation.built_s, 0.0),
+            is_profile_stale=is_stale,
+        )
+        parts += (answer.session(gathered.session), rest.SerializeToString())
+        return Written(feature_pb2.GatherPageResponse, b"".join(parts))
 
     async def GetFeatures(
         self, request: feature_pb2.GetFeaturesRequest, context: Any
@@ -192,8 +194,8 @@ class FeatureServicer:
 
     async def _profile_for_page(
         self, shopper: context_pb2.Shopper, now: datetime, patience_s: float
-    ) -> tuple[Profile | None, bool]:
-        """The profile, where consent allows one; and whether reading it failed or took too long."""
+    ) -> tuple[Known | None, bool]:
+        """What is known, where consent allows one; and whether reading it failed or took too long."""
         if shopper.consent != context_pb2.CONSENT_GRANTED or not shopper.user_id:
             return None, False
         return await self._profiles.read(self._pseudonyms.of("shopper", shopper.user_id), now, patience_s)
@@ -245,10 +247,6 @@ class FeatureServicer:
         return response
 
 
-_SESSION_FIELDS = tuple(one.name for one in context_pb2.SessionState.DESCRIPTOR.fields)
-_session_values = attrgetter(*_SESSION_FIELDS)
-
-
 def served_encodings(wanted: Sequence[str]) -> list[Encoding]:
     """The wanted encodings that are served, in the order wanted.
 
@@ -262,12 +260,6 @@ def served_encodings(wanted: Sequence[str]) -> list[Encoding]:
             f"schema_fingerprints: none of {', '.join(wanted)} is served; served: {', '.join(served)}"
         )
     return found
-
-
-def session_message(session: SessionView) -> context_pb2.SessionState:
-    """The wire form of a session."""
-    values = zip(_SESSION_FIELDS, _session_values(session), strict=True)
-    return context_pb2.SessionState(**{name: value for name, value in values if value})
 
 
 def shopper_event(event: events_pb2.Event) -> ShopperEvent:

@@ -17,8 +17,9 @@ from services.common.executor import BoundedExecutor
 from services.feature.acts import ItemBrief, ShopperEvent
 from services.feature.forgetting import forget
 from services.feature.journal import Journal
-from services.feature.profile import Profile, apply_events, dumps, loads
+from services.feature.profile import Profile, apply_events
 from services.feature.store import PROFILE, Row, Store
+from services.feature.storing import dumps, loads
 
 Briefs = Callable[[str], ItemBrief | None]
 EventsByShopper = Mapping[str, Sequence[ShopperEvent]]

@@ -32,8 +32,8 @@ from services.common.errors import Incompatible
 from services.common.executor import BoundedExecutor
 from services.feature.acts import CLICK, ShopperEvent
 from services.feature.journal import Journal
-from services.feature.profile import loads
 from services.feature.store import OFFER, PROFILE, Row, Store, is_fresh
+from services.feature.storing import loads
 from services.feature.updating import ProfileUpdater
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

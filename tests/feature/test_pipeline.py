@@ -19,6 +19,7 @@ from services.common import cli
 from services.common.errors import ConfigurationError
 from services.common.executor import BoundedExecutor
 from services.feature import profile as profiles
+from services.feature import storing
 from services.feature.acts import ShopperEvent
 from services.feature.journal import Journal, Offer
 from services.feature.live import ItemChange, LiveItems
@@ -289,7 +290,7 @@ def test_replayed_profiles_equal_live_ones(shop: Any, settings: Any, open_store:
         digests, _, _ = apply_events(profile, digests, [one], items.brief, 1024)
     (stored,) = store.read(PROFILE, [key])
     assert stored.values["applied_event_ids"] == digests
-    replayed = profiles.loads(stored.values["state"])
+    replayed = storing.loads(stored.values["state"])
     replayed.written_us = profile.written_us
     assert replayed == profile
 
@@ -313,9 +314,9 @@ def test_a_rebuild_keeps_newer_profiles_and_pushes(
     store, journal = open_store(settings.state_path), Journal(settings.state_path)
     key = shop.pseudonyms.of("shopper", "user-1")
     (row,) = store.read(PROFILE, [key])
-    profile = profiles.loads(row.values["state"])
+    profile = storing.loads(row.values["state"])
     profile.click_count, profile.written_us = 777, profile.written_us + 1
-    values = {"state": profiles.dumps(profile), "applied_event_ids": b""}
+    values = {"state": storing.dumps(profile), "applied_event_ids": b""}
     store.write(PROFILE, [Row(key, shop.now + timedelta(minutes=1), values)])
     changed = round(datetime.now(UTC).timestamp() * 1e6) + 10**6
     offer = Offer("item-001", 123, 7, True, changed)
@@ -332,7 +333,7 @@ def test_a_rebuild_keeps_newer_profiles_and_pushes(
         kept_count=1024,
     )
     assert report.materialized_profile_count == 0, "the stored ones are as new"
-    assert profiles.loads(store.read(PROFILE, [key])[0].values["state"]).click_count == 777
+    assert storing.loads(store.read(PROFILE, [key])[0].values["state"]).click_count == 777
     assert store.read(OFFER, ["item-001"])[0].values["price_micros"] == 123
 
 

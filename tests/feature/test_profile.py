@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from planogram.common.v1 import context_pb2
 from services.feature import profile as profiles
+from services.feature import storing
 from services.feature.acts import (
     CART_ADD,
     CLICK,
@@ -88,9 +89,9 @@ def test_an_event_counts_once_however_often_it_comes() -> None:
     profile = Profile()
     digests, applied, repeated = apply_events(profile, b"", [*events, events[0]], BRIEFS.get, 10)
     assert (applied, repeated) == (2, 1)
-    stored = profiles.dumps(profile)
+    stored = storing.dumps(profile)
     digests, applied, repeated = apply_events(profile, digests, events, BRIEFS.get, 10)
-    assert (applied, repeated, profiles.dumps(profile)) == (0, 2, stored)
+    assert (applied, repeated, storing.dumps(profile)) == (0, 2, stored)
 
 
 def test_as_many_event_ids_are_kept_as_asked() -> None:
@@ -111,7 +112,7 @@ def test_order_within_a_call_does_not_matter(data: st.DataObject) -> None:
         for number, kind in enumerate(kinds)
     ]
     shuffled = data.draw(st.permutations(events))
-    assert profiles.dumps(after(events)) == profiles.dumps(after(shuffled))
+    assert storing.dumps(after(events)) == storing.dumps(after(shuffled))
 
 
 @settings(max_examples=50, deadline=None)
@@ -122,15 +123,15 @@ def test_one_call_equals_many(data: st.DataObject) -> None:
     profile, digests = Profile(), b""
     for one in events:
         digests, _, _ = apply_events(profile, digests, [one], BRIEFS.get, 100)
-    assert profiles.dumps(profile) == profiles.dumps(after(events))
+    assert storing.dumps(profile) == storing.dumps(after(events))
 
 
 def test_stored_form_keeps_everything() -> None:
     profile = after([*page(1, 0, "deep", click="kettle"), event(PURCHASE, 9, item_id="teapot", page_id="p1")])
-    again = profiles.loads(profiles.dumps(profile))
+    again = storing.loads(storing.dumps(profile))
     assert again == profile
     with pytest.raises(ValueError, match="format 7"):
-        profiles.loads(b'{"format":7}')
+        storing.loads(b'{"format":7}')
 
 
 def test_recent_items_are_the_newest_fifty_newest_first() -> None:
@@ -322,14 +323,14 @@ def test_the_last_click_is_known_by_category_and_by_whether_it_was_a_long_look()
 
 
 def test_a_profile_of_the_first_format_goes_on_without_what_it_did_not_know() -> None:
-    document = json.loads(profiles.dumps(after(page(1, 0, "deep", click="spade"))))
+    document = json.loads(storing.dumps(after(page(1, 0, "deep", click="spade"))))
     document["format"] = 1
     for name in (
         *("category_recent_interests", "family_recent_stops", "category_passes", "family_passes"),
         *("last_click_item", "last_click_category", "is_last_click_dwelled"),
     ):
         del document["session"][name]
-    old = profiles.loads(json.dumps(document).encode())
+    old = storing.loads(json.dumps(document).encode())
     assert dict(view(old, "s1").family_click_counts) == {"deep": 1}
     assert not view(old, "s1").category_recent_interests
     after(page(2, 60, "deep", click="kettle"), old)

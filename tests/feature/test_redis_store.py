@@ -25,8 +25,8 @@ from services.common.errors import ConfigurationError, Overloaded
 from services.feature import store as store_module
 from services.feature.journal import Journal
 from services.feature.pipeline.run import run
-from services.feature.profile import loads
 from services.feature.store import OFFER, PROFILE, Row, Store
+from services.feature.storing import loads
 from services.local.supervisor import clean_environment
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

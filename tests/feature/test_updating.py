@@ -27,8 +27,9 @@ from services.common.executor import BoundedExecutor
 from services.feature.acts import CLICK, ShopperEvent
 from services.feature.forgetting import forget, forget_meanwhile
 from services.feature.journal import Journal
-from services.feature.profile import Profile, loads
+from services.feature.profile import Profile
 from services.feature.store import PROFILE, Store
+from services.feature.storing import loads
 from services.feature.updating import ProfileUpdater, profile_row
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,9 @@ from planogram.events.v1 import events_pb2
 from planogram.files import log
 from planogram.policy.v1 import policy_pb2
 from services.feature.acts import ItemBrief
+from services.feature.known import session_message
 from services.feature.profile import Profile, apply_events, view
-from services.feature.servicer import session_message, shopper_event
+from services.feature.servicer import shopper_event
 from simulator import logbook
 from simulator.modules import BLUEPRINTS, PAGE_TYPES, TEMPLATES
 from simulator.shopper import Population

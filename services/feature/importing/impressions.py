@@ -35,8 +35,8 @@ from services.feature.acts import CLICK, IMPRESSION, ShopperEvent
 from services.feature.importing import rows
 from services.feature.importing.mapping import LogMapping
 from services.feature.importing.past import PastItems, PastShoppers
+from services.feature.known import session_message
 from services.feature.pipeline.statistics import Touches
-from services.feature.servicer import session_message
 
 MAX_MODULE_COUNT = 64
 """Modules that a plan request may hold."""

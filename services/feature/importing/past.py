@@ -16,15 +16,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from msgspec import structs
 from numpy.typing import NDArray
 
 from services.feature import build, schema
 from services.feature.acts import ShopperEvent
+from services.feature.known import Known, known_of
 from services.feature.pipeline.run import item_briefs
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import item_vectors
-from services.feature.profile import Profile, Recent, SessionView, apply_events, view
-from services.feature.schema import History
+from services.feature.profile import Profile, SessionView, apply_events, view
 from services.feature.snapshot import KINDS, discount_of, relative_price_of
 
 _FRESHNESS_SCALE_S = 30 * 86_400.0
@@ -91,10 +92,10 @@ class PastItems:
         found: NDArray[np.float32] = np.exp(-age_s / _FRESHNESS_SCALE_S).astype(np.float32)
         return found
 
-    def taste(self, recent: Recent, history: History, now_us: float) -> NDArray[np.float32]:
-        """The shopper vector of recent events, and of what they are as arrays."""
-        rows = np.array([self.place.get(item_id, -1) for item_id in recent.item_ids], np.int32)
-        return schema.taste(history, self.vectors, rows, now_us)
+    def taste(self, known: Known, now_us: float) -> NDArray[np.float32]:
+        """The shopper vector of what somebody did lately."""
+        rows = np.array([self.place.get(item_id, -1) for item_id in known.recent_item_ids], np.int32)
+        return schema.taste(known.events, self.vectors, rows, now_us)
 
 
 class PastShoppers:
@@ -114,16 +115,13 @@ class PastShoppers:
             segment: of the row; empty for the profile's own.
         """
         profile = self._profiles.get(shopper_key) if shopper_key else None
-        session = view(profile, session_key)
+        session, known = view(profile, session_key), known_of(profile)
         if segment:
-            session = replace(session, segment=segment)
-        known = profile or Profile()
-        history = History.of(known.recent)
+            session, known = replace(session, segment=segment), structs.replace(known, segment=segment)
         tensors = schema.encode_shopper(
             known,
-            history,
-            session,
-            self._items.taste(known.recent, history, time_us),
+            known.standing(session_key),
+            self._items.taste(known, time_us),
             page_type=page_type,
             device=device,
             now=datetime.fromtimestamp(time_us / 1e6, UTC),

@@ -28,9 +28,10 @@ from services.feature.pipeline.clean import Cleaned, clean, log_end, write_set_a
 from services.feature.pipeline.companions import Companions, companions
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import co_click_counts, item_vectors
-from services.feature.profile import Profile, apply_events, loads
+from services.feature.profile import Profile, apply_events
 from services.feature.snapshot import KINDS, relative_price_of
 from services.feature.store import OFFER, PROFILE, Row, Store
+from services.feature.storing import loads
 from services.feature.updating import profile_row
 from services.feature.wording import PLAIN, Wording
 

@@ -30,6 +30,7 @@ from services.feature.acts import CLICK, ShopperEvent
 from services.feature.candidates import ModuleQuery
 from services.feature.gathering import PageQuery, gather
 from services.feature.journal import Journal
+from services.feature.known import known_of
 from services.feature.pipeline.run import run as run_pipeline
 from services.feature.profile import Profile, apply_events
 from services.feature.snapshot import PRODUCT, Generation, load
@@ -260,7 +261,7 @@ def _for_you(shop: _Shop, events: Sequence[ShopperEvent], category: str = "") ->
         modules=[ModuleQuery("for-you", source, limit, category)],
         encodings=(),
     )
-    gathered = gather(generation, profile if events else None, query)
+    gathered = gather(generation, known_of(profile) if events else None, query)
     (found,) = feature_pb2.GatherPageResponse.FromString(gathered.modules[0]).modules
     return np.asarray(gathered.rows[found.rows[:]])
 

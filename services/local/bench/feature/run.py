@@ -101,7 +101,7 @@ def _in_process(name: str, shop: Shop, page_count: int, seed: int) -> list[Row]:
                 begun = time.perf_counter()
                 answer = await servicer.GatherPage(page, _Patient())
                 gathered.append(time.perf_counter() - begun)
-                counts.append(len(answer.item_ids))
+                counts.append(len(answer.message().item_ids))
                 if number % 10 == 0:
                     stock.append(_timed(ask_feast, key))
 
