@@ -23,7 +23,9 @@ class BoundedExecutor:
         """
         self._name = name
         self._pool = ThreadPoolExecutor(worker_count, thread_name_prefix=name)
-        self._limit = worker_count + queue_limit
+        self.worker_count = worker_count
+        self.limit = worker_count + queue_limit
+        """Jobs that may run or wait."""
         self._held = 0
         self._rested_s = 0.0
 
@@ -55,7 +57,7 @@ class BoundedExecutor:
         Raises:
             Overloaded: where the queue is full; the job does not run.
         """
-        if self._held >= self._limit:
+        if self._held >= self.limit:
             raise Overloaded(f"{self._name}: {self._held} jobs run or wait already, the limit")
         self._held += 1
         loop = asyncio.get_running_loop()

@@ -33,6 +33,7 @@ async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServic
     async with contextlib.AsyncExitStack() as stack:
         store = open_store(settings)
         stack.callback(store.close)
+        stack.push_async_callback(store.disconnect)
         if not store.hold_writer_place():
             raise ConfigurationError(
                 f"STATE_PATH: another service runs on {settings.state_path}: stop it, or set REDIS_URL"
@@ -82,6 +83,8 @@ async def _warm(store: Store, readers: BoundedExecutor, thread_count: int) -> No
     try:
         store.read(PROFILE, ["warm-up"], now)
         await asyncio.gather(*reads)
+        if store.is_redis:
+            await store.fetch_value(PROFILE, "warm-up", "state", now)
     except NotReady as error:
         raise ConfigurationError(f"REDIS_URL or STATE_PATH: {error}") from None
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
+Found = tuple[bytes, datetime]
+"""The stored bytes of an entity's value, and the time of its row."""
 
 
 class Places:
@@ -36,15 +39,8 @@ class Places:
         return around[0] + name + around[1]
 
 
-class Lookup(Protocol):
-    """Where one feature of one view is stored."""
-
-    def find(self, key: str) -> tuple[bytes, datetime] | None:
-        """The stored bytes of an entity's value and the time of its row; None where there is none."""
-
-
 class SqliteLookup:
-    """In a table with a line for each entity and feature."""
+    """One feature of one view, in a table with a line for each entity and feature."""
 
     def __init__(self, connection: sqlite3.Connection, table: str, feature: str, places: Places) -> None:
         """
@@ -56,26 +52,31 @@ class SqliteLookup:
         self._feature = feature
         self._places = places
 
-    def find(self, key: str) -> tuple[bytes, datetime] | None:
+    def find(self, key: str) -> Found | None:
+        """None where nothing is stored."""
         place = self._places.of(key)
         found = self._connection.execute(self._query, (place, self._feature)).fetchone()
         return None if found is None else (found[0], found[1].replace(tzinfo=UTC))
 
 
 class RedisLookup:
-    """In a hash for each entity, with a field for each feature and one for the time."""
+    """One feature of one view, in a hash for each entity with a field for each feature and one for the time.
+
+    On the event loop: to hand a read to a thread and be woken by it takes longer than Redis does.
+    """
 
     def __init__(self, client: Any, fields: Sequence[str | bytes], places: Places) -> None:
         """
         Args:
-            fields: of the value, and of the time.
+            client: of `redis.asyncio`. fields: of the value, and of the time.
         """
         self._client = client
         self._fields = fields
         self._places = places
 
-    def find(self, key: str) -> tuple[bytes, datetime] | None:
-        value, stamp = self._client.hmget(self._places.of(key), self._fields)
+    async def find(self, key: str) -> Found | None:
+        """None where nothing is stored."""
+        value, stamp = await self._client.hmget(self._places.of(key), self._fields)
         if value is None or stamp is None:
             return None
         return value, Timestamp.FromString(stamp).ToDatetime(UTC)

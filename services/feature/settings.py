@@ -42,7 +42,7 @@ class FeatureSettings(ServiceSettings):
     profile_read_timeout_ms: float = Field(50.0, gt=0)
     """Time a page waits for the shopper's profile, and never more than half of its call's deadline."""
     reader_threads: int = Field(2, ge=1, le=16)
-    """Threads that read profiles, each with a connection of its own."""
+    """Threads that read profiles from SQLite, or connections to Redis that pages read them by."""
     max_waiting_reads: int = Field(128, ge=1)
     """Profile reads that wait or run beyond which pages are refused with RESOURCE_EXHAUSTED."""
     max_waiting_updates: int = Field(512, ge=1)

@@ -33,7 +33,7 @@ import redis
 
 from services.common import erasure
 from services.common.errors import Incompatible, NotFound, NotReady, Overloaded
-from services.feature.lookup import Lookup, Places, RedisLookup, SqliteLookup
+from services.feature.lookup import Found, Places, RedisLookup, SqliteLookup
 
 
 @contextlib.contextmanager
@@ -141,6 +141,7 @@ class Store:
         self._config = self._write_config(redis_url, offline)
         self._writer = self._provider()
         self._readers = threading.local()
+        self._redis_lookups: dict[tuple[str, str], RedisLookup] = {}
         self._feast: FeatureStore | None = None
         self._lock_file: IO[str] | None = None
 
@@ -330,20 +331,30 @@ class Store:
         return rows
 
     def read_value(self, view_name: str, key: str, feature: str, now: datetime) -> Any:
-        """One feature of one entity as `read` gives it, several times as fast; None where it is not there.
+        """One feature of one entity as `read` gives it from SQLite, several times as fast; None without one.
 
         Args:
             now: time at which the view's ttl is checked.
         """
         view = self._views[view_name]
         lookup = self._lookup(view, feature)
-        try:
+        with _answering():
             found = lookup.find(key)
-        except _UNREACHABLE as error:
-            raise _not_ready(error) from error
-        if found is None or not is_fresh(_us(found[1]), _us(now), _us_of(view.ttl)):
-            return None
-        return _plain(ValueProto.FromString(found[0]))
+        return _fresh_value(found, view, now)
+
+    async def fetch_value(self, view_name: str, key: str, feature: str, now: datetime) -> Any:
+        """As `read_value`, from Redis, on the one event loop of this store."""
+        view = self._views[view_name]
+        lookup = await self._redis_lookup(view, feature)
+        with _answering():
+            found = await lookup.find(key)
+        return _fresh_value(found, view, now)
+
+    async def disconnect(self) -> None:
+        """Lets go of the event loop's connections to Redis."""
+        client = self._reader().online_store._client_async if self.is_redis else None
+        if client is not None:
+            await client.aclose()
 
     def push_offers(self, table: pa.Table) -> None:
         """Pushes whole rows of item_offer through Feast's push source, from the writer's thread.
@@ -474,24 +485,30 @@ class Store:
             provider = self._readers.provider = self._provider()
         return provider
 
-    def _lookup(self, view: FeatureView, feature: str) -> Lookup:
+    def _lookup(self, view: FeatureView, feature: str) -> SqliteLookup:
         """Of this thread, on its own connection."""
-        lookups: dict[tuple[str, str], Lookup] | None = getattr(self._readers, "lookups", None)
+        lookups: dict[tuple[str, str], SqliteLookup] | None = getattr(self._readers, "lookups", None)
         if lookups is None:
             lookups = self._readers.lookups = {}
         if (view.name, feature) not in lookups:
-            online = self._reader().online_store
-            places = Places(partial(self._online_key, view))
-            lookups[view.name, feature] = (
-                RedisLookup(
-                    online._get_client(self._config.online_store),
-                    online._generate_hset_keys_for_features(view, [feature])[1],
-                    places,
-                )
-                if self.is_redis
-                else SqliteLookup(online._get_conn(self._config), self._table(view), feature, places)
+            connection = self._reader().online_store._get_conn(self._config)
+            lookups[view.name, feature] = SqliteLookup(
+                connection, self._table(view), feature, self._places(view)
             )
         return lookups[view.name, feature]
+
+    async def _redis_lookup(self, view: FeatureView, feature: str) -> RedisLookup:
+        if (view.name, feature) not in self._redis_lookups:
+            online = self._reader().online_store
+            self._redis_lookups[view.name, feature] = RedisLookup(
+                await online._get_client_async(self._config.online_store),
+                online._generate_hset_keys_for_features(view, [feature])[1],
+                self._places(view),
+            )
+        return self._redis_lookups[view.name, feature]
+
+    def _places(self, view: FeatureView) -> Places:
+        return Places(partial(self._online_key, view))
 
     def _online_key(self, view: FeatureView, key: str) -> bytes:
         """Where an entity's row is in the online store."""
@@ -611,6 +628,12 @@ def _quiet_ibis() -> Iterator[None]:
 
 def _join_key(view: FeatureView) -> str:
     return SHOPPER_KEY if view.name == PROFILE else ITEM_KEY
+
+
+def _fresh_value(found: Found | None, view: FeatureView, now: datetime) -> Any:
+    if found is None or not is_fresh(_us(found[1]), _us(now), _us_of(view.ttl)):
+        return None
+    return _plain(ValueProto.FromString(found[0]))
 
 
 def _plain(value: Any) -> Any:

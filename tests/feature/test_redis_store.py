@@ -76,14 +76,15 @@ def test_4_unknown_ids_are_absent_and_the_feature_list_is_ours(store: Store) -> 
     assert [feature.name for feature in store._views[PROFILE].features] == ["state", "applied_event_ids"]
 
 
-def test_one_value_is_what_feasts_own_read_gives(store: Store) -> None:
+async def test_one_value_is_what_feasts_own_read_gives(store: Store) -> None:
     later = NOW + timedelta(microseconds=7)
     store.write(PROFILE, [Row("valued", later, {"state": b"{1}", "applied_event_ids": b""})])
     age = store._views[PROFILE].ttl
     for now in (NOW, later + age, later + age + timedelta(microseconds=1)):
         (row,) = store.read(PROFILE, ["valued"], now)
-        assert store.read_value(PROFILE, "valued", "state", now) == (row and row.values["state"])
-    assert row is None and store.read_value(PROFILE, "nobody", "state", NOW) is None
+        assert await store.fetch_value(PROFILE, "valued", "state", now) == (row and row.values["state"])
+    assert row is None and await store.fetch_value(PROFILE, "nobody", "state", NOW) is None
+    await store.disconnect()
 
 
 def test_5_redis_drops_what_is_not_newer_which_is_why_times_increase(store: Store) -> None:
