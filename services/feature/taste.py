@@ -29,6 +29,7 @@ _PULL_CAUTION = 100.0
 """Events at which half of it pulls: a direction in D dimensions needs more of them than shares do."""
 _HEAD = 10.0
 """Ranks among bestsellers that sell much alike."""
+_HIGHEST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +91,14 @@ class Taste:
                 shares[place] = share
         known = self.event_count if self.category_shares else 0
         pull = PULL * self.event_count / (self.event_count + _PULL_CAUTION)
-        ordered, worth = np.sort(rows), np.empty(len(rows), np.float32)
+        best = np.empty(len(rows), np.int32)
         wants = (demand.sales, demand.share, shares, known)
-        count = _write_worth(ordered, but, *wants, category, vectors, self.vector, pull, worth)
-        best: NDArray[np.int32] = ordered[np.argsort(-worth[:count], kind="stable")]
-        return best
+        count = _write_best(rows, but, *wants, category, vectors, self.vector, pull, best)
+        return best[:count]
 
 
 @compiled
-def _write_worth(
+def _write_best(
     rows: NDArray[np.int32],
     but: NDArray[np.int32],
     sales: Floats,
@@ -109,16 +109,13 @@ def _write_worth(
     vectors: Floats,
     vector: Floats,
     pull: float,
-    worth: Floats,
+    best: NDArray[np.int32],
 ) -> int:
-    """Moves the distinct rows that are not among others to the front, and writes their worth; their number.
-
-    Args:
-        rows: ascending.
-    """
-    count = 0
+    """Writes the distinct rows that are not among others, by their worth; their number."""
+    worth = np.empty(1, np.float32)
+    keys, count = np.empty(len(rows), np.int64), 0
     for row in rows:
-        if (count and rows[count - 1] == row) or _is_among(row, but):
+        if _is_among(row, but):
             continue
         code = category[row]
         likes = np.float32(known) * own_share[code] / max(share[code], np.float32(1e-6))
@@ -126,9 +123,17 @@ def _write_worth(
         cosine = np.float32(0)
         for axis in range(len(vector)):
             cosine += vectors[row, axis] * vector[axis]
-        rows[count] = row
-        worth[count] = sales[row] * lift * np.exp(np.float32(pull) * cosine)
+        worth[0] = sales[row] * lift * np.exp(np.float32(pull) * cosine)
+        # What is not negative is ordered as its bits are. The larger first, then the lower row.
+        keys[count] = np.int64(_HIGHEST - worth.view(np.int32)[0]) << 32 | row
         count += 1
+    ordered = np.sort(keys[:count])
+    count = 0
+    for key in ordered:
+        row = np.int32(key & _HIGHEST)
+        if not count or best[count - 1] != row:
+            best[count] = row
+            count += 1
     return count
 
 
