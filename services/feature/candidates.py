@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from planogram.feature.v1 import feature_pb2
@@ -38,8 +38,7 @@ class ModuleQuery(NamedTuple):
     """Of a list, all there is; of other sources, what comes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """What candidates depend on besides the module: the page and the shopper. D width."""
 
     now_s: float
@@ -48,13 +47,13 @@ class Visit:
     item_row: int = -1
     cart_rows: Sequence[int] = ()
     query: str = ""
-    looked_rows: Rows = field(default_factory=lambda: _NONE)
+    looked_rows: Rows = _NONE
     """Items looked at, newest first, -1 where unknown; they may repeat."""
-    bought_rows: Rows = field(default_factory=lambda: _NONE)
+    bought_rows: Rows = _NONE
     """Items bought and kept, last bought first, known ones only."""
     taste: Taste | None = None
     """None where nothing is known."""
-    category_affinities: Mapping[str, float] = field(default_factory=dict)
+    category_affinities: Mapping[str, float] = {}
     """Strongest first."""
 
 

@@ -57,12 +57,10 @@ def check_page(request: feature_pb2.GatherPageRequest) -> tuple[ModuleQuery, ...
     _text("shopper.user_id", request.shopper.user_id, 0, MAX_ID_BYTES)
     _text("shopper.session_id", request.shopper.session_id, 1, MAX_ID_BYTES)
     _check_context(request.context)
-    # Without the shopper and the page it is what most others ask for: that is looked through once.
-    rest = feature_pb2.GatherPageRequest.FromString(request.SerializeToString())
-    rest.ClearField("shopper")
-    rest.ClearField("context")
-    wire = rest.SerializeToString()
-    return _wanted(wire) if len(wire) <= _REMEMBERED_PAGE_BYTES else _wanted.__wrapped__(wire)
+    # Most pages ask for what others asked for: that is looked through once.
+    modules = tuple(map(feature_pb2.ModuleRequest.SerializeToString, request.modules))
+    wanted = _wanted if sum(map(len, modules)) <= _REMEMBERED_PAGE_BYTES else _wanted.__wrapped__
+    return wanted(modules, tuple(request.schema_fingerprints))
 
 
 def page_time(context: context_pb2.PageContext) -> datetime:
@@ -160,21 +158,16 @@ def _check_context(context: context_pb2.PageContext) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _wanted(wire: bytes) -> tuple[ModuleQuery, ...]:
-    """The modules of a request without shopper and page, which keeps the contract."""
-    request = feature_pb2.GatherPageRequest.FromString(wire)
-    _size("schema_fingerprints", request.schema_fingerprints, 0, 4)
-    for place, fingerprint in enumerate(request.schema_fingerprints):
+def _wanted(modules: Sequence[bytes], fingerprints: Sequence[str]) -> tuple[ModuleQuery, ...]:
+    """Modules in wire form, where they and the fingerprints keep the contract."""
+    _size("schema_fingerprints", fingerprints, 0, 4)
+    for place, fingerprint in enumerate(fingerprints):
         if not _FINGERPRINT.fullmatch(fingerprint):
             raise InvalidRequest(f"schema_fingerprints[{place}]", fingerprint, "64 hex digits")
-    return _modules(request.modules)
-
-
-def _modules(modules: Sequence[feature_pb2.ModuleRequest]) -> tuple[ModuleQuery, ...]:
     _size("modules", modules, 1, MAX_MODULES)
     queries = [
         _module(place, wire) if len(wire) <= _REMEMBERED_BYTES else _module.__wrapped__(place, wire)
-        for place, wire in enumerate(map(feature_pb2.ModuleRequest.SerializeToString, modules))
+        for place, wire in enumerate(modules)
     ]
     if len({query.module_id for query in queries}) < len(queries):
         seen: set[str] = set()

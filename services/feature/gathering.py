@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.feature import answer, schema
@@ -22,8 +22,7 @@ from services.feature.snapshot import Generation
 from services.feature.taste import Taste
 
 
-@dataclass(frozen=True, slots=True)
-class PageQuery:
+class PageQuery(Struct, frozen=True):
     """One page view, and the modules that want candidates."""
 
     session_key: str
@@ -37,16 +36,14 @@ class PageQuery:
     encodings: Sequence[Encoding] = (schema.CURRENT,)
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(Struct, frozen=True):
     """Tensors by name."""
 
     item: Mapping[str, NDArray[Any]]
     shopper: Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Common:
+class Common(Struct, frozen=True):
     """What pages of the same modules have in common, whoever looks. C distinct items."""
 
     rows: NDArray[np.int64]
@@ -57,8 +54,7 @@ class Common:
     """A GatherPageResponse that describes these items, in wire form."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(Struct, frozen=True):
     """One page's candidates and features. N distinct items."""
 
     common: Common

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from planogram.common.v1 import context_pb2
@@ -61,7 +62,7 @@ class FeatureServicer:
         self, request: feature_pb2.GatherPageRequest, context: Any
     ) -> Written[feature_pb2.GatherPageResponse]:
         modules = checks.check_page(request)
-        encodings = served_encodings(request.schema_fingerprints)
+        encodings = served_encodings(tuple(request.schema_fingerprints))
         now = checks.page_time(request.context)
         known, is_stale = await self._profile_for_page(request.shopper, now, self._patience_s(context))
         generation = self._items.current
@@ -247,7 +248,8 @@ class FeatureServicer:
         return response
 
 
-def served_encodings(wanted: Sequence[str]) -> list[Encoding]:
+@lru_cache(maxsize=64)
+def served_encodings(wanted: Sequence[str]) -> tuple[Encoding, ...]:
     """The wanted encodings that are served, in the order wanted.
 
     Raises:
@@ -259,7 +261,7 @@ def served_encodings(wanted: Sequence[str]) -> list[Encoding]:
         raise Incompatible(
             f"schema_fingerprints: none of {', '.join(wanted)} is served; served: {', '.join(served)}"
         )
-    return found
+    return tuple(found)
 
 
 def shopper_event(event: events_pb2.Event) -> ShopperEvent:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.common.compiled import compiled
@@ -55,8 +56,7 @@ class Demand:
         return cls(sales, (share / max(share.sum(), 1e-12)).astype(np.float32))
 
 
-@dataclass(frozen=True, slots=True)
-class Taste:
+class Taste(Struct, frozen=True):
     """What a shopper likes, and how much is known of it.
 
     Attributes:
