@@ -118,6 +118,9 @@ def _ranked(name: str) -> Callable[[Generation, ModuleQuery, Visit], Rows]:
     return of
 
 
+_bestsellers = _ranked("bestsellers")
+
+
 def _deals(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
     rows = _ranked("deals")(generation, query, visit)
     return rows[generation.discount[rows] > 0]
@@ -136,7 +139,7 @@ def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
     """What is nearest to the taste, and what sells best, also of what is liked; by worth to the shopper."""
     if visit.taste is None:
         return _trending_by_affinity(generation, query, visit)
-    bestsellers, limit = _ranked("bestsellers")(generation, query, visit), query.limit
+    bestsellers, limit = _bestsellers(generation, query, visit), query.limit
     parts = [_nearest(generation, query, visit, visit.taste.vector), bestsellers[: 2 * limit]]
     if not query.category:
         index, place = generation.ranked["bestsellers"], generation.category_place
@@ -269,7 +272,7 @@ SOURCES: Mapping[int, Callable[[Generation, ModuleQuery, Visit], Rows]] = {
     feature_pb2.CANDIDATE_SOURCE_FOR_YOU: _for_you,
     feature_pb2.CANDIDATE_SOURCE_SIMILAR: _similar,
     feature_pb2.CANDIDATE_SOURCE_BOUGHT_TOGETHER: _bought_together,
-    feature_pb2.CANDIDATE_SOURCE_BESTSELLERS: _ranked("bestsellers"),
+    feature_pb2.CANDIDATE_SOURCE_BESTSELLERS: _bestsellers,
     feature_pb2.CANDIDATE_SOURCE_TRENDING: _ranked("trending"),
     feature_pb2.CANDIDATE_SOURCE_NEW_ARRIVALS: _ranked("new_arrivals"),
     feature_pb2.CANDIDATE_SOURCE_DEALS: _deals,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +52,9 @@ class Common(Struct, frozen=True):
     """By module id, a GatherPageResponse with its candidates alone, in wire form."""
     described: bytes
     """A GatherPageResponse that describes these items, in wire form."""
+    others: Sequence[ModuleQuery]
+    """Modules whose candidates differ from page to page."""
+    other_ids: Sequence[str]
 
 
 class Gathered(Struct, frozen=True):
@@ -92,7 +95,7 @@ def gather(generation: Generation, known: Known | None, query: PageQuery) -> Gat
     )
     now_s = query.now.timestamp()
     events = known.events
-    taste = schema.taste(events, generation.columns.item_vector, recent, now_s * 1e6)
+    taste, has_taste = schema.taste(events, generation.columns.item_vector, recent, now_s * 1e6)
     visit = Visit(
         now_s=now_s,
         is_settled=now_s >= generation.newest_s,
@@ -101,15 +104,14 @@ def gather(generation: Generation, known: Known | None, query: PageQuery) -> Gat
         query=query.query,
         looked_rows=recent[(events["flags"] & IS_LOOKED) > 0],
         bought_rows=bought[bought >= 0][::-1].copy(),
-        taste=Taste(taste, known.category_affinities, known.evidence_count) if taste.any() else None,
+        taste=Taste(taste, known.category_affinities, known.evidence_count) if has_taste else None,
         category_affinities=known.category_affinities,
     )
     sources = common_sources(generation, visit)
-    shared = tuple(module for module in query.modules if module.source in sources)
-    common = generation.commons.once(shared, lambda: _common(generation, shared, visit))
-    own = [module for module in query.modules if module.source not in sources]
-    page = place(generation, own, visit, common.rows)
-    rows, written = page.rows, {**common.modules, **answer.modules([one.module_id for one in own], page)}
+    wanted = tuple(query.modules)
+    common = generation.commons.once((wanted, sources), lambda: _common(generation, wanted, sources, visit))
+    page = place(generation, common.others, visit, common.rows)
+    rows, written = page.rows, {**common.modules, **answer.modules(common.other_ids, page)}
     features = {
         encoding.fingerprint: Features(
             generation.item_tensors(encoding, rows, query.now),
@@ -156,12 +158,25 @@ def _on_page(positions: Sequence[int], times_us: Collection[int]) -> dict[int, i
 
 def _rows_of(generation: Generation, *groups: Collection[str]) -> list[NDArray[np.int32]]:
     """Rows of several groups of item ids, -1 where unknown."""
-    rows = generation.rows_of([item_id for group in groups for item_id in group])
+    rows = generation.rows_of(list(chain.from_iterable(groups)))
     ends = accumulate((len(group) for group in groups), initial=0)
     return [rows[start:end] for start, end in pairwise(ends)]
 
 
-def _common(generation: Generation, modules: Sequence[ModuleQuery], visit: Visit) -> Common:
-    page = place(generation, modules, visit)
-    written = answer.modules([module.module_id for module in modules], page)
-    return Common(page.rows, written, generation.facts.describe(page.rows))
+def _common(
+    generation: Generation, modules: Sequence[ModuleQuery], sources: Collection[int], visit: Visit
+) -> Common:
+    """
+    Args:
+        sources: whose candidates are the same on every page.
+    """
+    shared = [module for module in modules if module.source in sources]
+    others = [module for module in modules if module.source not in sources]
+    page = place(generation, shared, visit)
+    return Common(
+        rows=page.rows,
+        modules=answer.modules([module.module_id for module in shared], page),
+        described=generation.facts.describe(page.rows),
+        others=others,
+        other_ids=[module.module_id for module in others],
+    )

@@ -48,7 +48,8 @@ class SqliteLookup:
             table: named by Feast's own definitions, never by a caller.
         """
         self._connection = connection
-        self._query = f'SELECT value, event_ts FROM "{table}" WHERE entity_key = ? AND feature_name = ?'  # noqa: S608
+        # The plus takes the column's type away: sqlite3 would convert the time in Python, and slowly.
+        self._query = f'SELECT value, +event_ts FROM "{table}" WHERE entity_key = ? AND feature_name = ?'  # noqa: S608
         self._feature = feature
         self._places = places
 
@@ -56,7 +57,10 @@ class SqliteLookup:
         """None where nothing is stored."""
         place = self._places.of(key)
         found = self._connection.execute(self._query, (place, self._feature)).fetchone()
-        return None if found is None else (found[0], found[1].replace(tzinfo=UTC))
+        if found is None:
+            return None
+        # Feast writes seconds of UTC's clock as if it were the local one, and reads them alike.
+        return found[0], datetime.fromtimestamp(found[1]).replace(tzinfo=UTC)
 
 
 class RedisLookup:

@@ -192,16 +192,16 @@ def encode_shopper(
 
 def taste(
     events: NDArray[np.void], vectors: NDArray[np.float32], rows: NDArray[np.int32], now_us: float
-) -> NDArray[np.float32]:
-    """Decayed mean of the vectors of recent positive events: (D,), unit length or zeros.
+) -> tuple[NDArray[np.float32], bool]:
+    """Decayed mean of the vectors of recent positive events: (D,), unit length or zeros; whether it is one.
 
     Args:
         events: (L,) as of `Known`. vectors: (N, D) of all items. rows: (L,) of the events' items, -1 where
             unknown.
     """
     result = np.zeros(VECTOR_WIDTH, np.float32)
-    _write_taste(events, vectors, rows, _POSITIVE_WEIGHTS, now_us, result)
-    return result
+    has_taste: bool = _write_taste(events, vectors, rows, _POSITIVE_WEIGHTS, now_us, result)
+    return result, has_taste
 
 
 @compiled
@@ -241,7 +241,7 @@ def _write_taste(
     weights: NDArray[np.float64],
     now_us: float,
     result: NDArray[np.float32],
-) -> None:
+) -> bool:
     """Writes the decayed mean, as `taste` says.
 
     Args:
@@ -259,9 +259,11 @@ def _write_taste(
     for number in mean:
         length += number * number
     length = math.sqrt(length)
-    if length > 1e-12:  # far enough from nothing that the direction is no rounding error
-        for axis in range(len(mean)):
-            result[axis] = mean[axis] / length
+    if length <= 1e-12:  # so near to nothing that the direction is a rounding error
+        return False
+    for axis in range(len(mean)):
+        result[axis] = mean[axis] / length
+    return True
 
 
 def hashed(text: str, cardinality: int) -> int:

@@ -95,7 +95,7 @@ class PastItems:
     def taste(self, known: Known, now_us: float) -> NDArray[np.float32]:
         """The shopper vector of what somebody did lately."""
         rows = np.array([self.place.get(item_id, -1) for item_id in known.recent_item_ids], np.int32)
-        return schema.taste(known.events, self.vectors, rows, now_us)
+        return schema.taste(known.events, self.vectors, rows, now_us)[0]
 
 
 class PastShoppers:
