@@ -17,6 +17,7 @@ from services.common.client import GrpcUpstream, InProcessUpstream, UpstreamErro
 from services.common.errors import ConfigurationError, NotFound
 from services.common.server import serving
 from services.common.testing import serve
+from services.common.written import Written
 
 FULL_NAME = "planogram.policy.v1.PolicyService"
 ROLES = {"GetPolicy": Role.PUBLIC}
@@ -37,6 +38,13 @@ async def upstream(request, echo):
 
 async def test_an_answer_comes_back(upstream, echo):
     echo.behaviour = lambda context: policy_pb2.GetPolicyResponse(policies=[policy_pb2.Policy(version="a")])
+    answer = await upstream.call("GetPolicy", policy_pb2.GetPolicyRequest(), 1.0)
+    assert answer.policies[0].version == "a"
+
+
+async def test_an_answer_that_is_written_already_comes_back_as_its_message(upstream, echo):
+    wire = policy_pb2.GetPolicyResponse(policies=[policy_pb2.Policy(version="a")]).SerializeToString()
+    echo.behaviour = lambda context: Written(policy_pb2.GetPolicyResponse, wire)
     answer = await upstream.call("GetPolicy", policy_pb2.GetPolicyRequest(), 1.0)
     assert answer.policies[0].version == "a"
 
