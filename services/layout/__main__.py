@@ -10,7 +10,7 @@ from planogram.layout.v1 import layout_pb2_grpc
 from services.common import pseudonyms
 from services.common.callers import Role
 from services.common.server import Service, main
-from services.layout import columns, upstreams
+from services.layout import columns, upstreams, wire
 from services.layout.admission import Admission
 from services.layout.composer import Composer
 from services.layout.configuration import LiveConfiguration
@@ -28,7 +28,7 @@ from services.layout.upstreams import ModelDirectory
 @contextlib.asynccontextmanager
 async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutServicer]:
     """A servicer with its configuration read, its log open and its upstreams connected."""
-    for part in (columns, matching, order, variety):
+    for part in (columns, matching, order, variety, wire):
         await asyncio.to_thread(part.warm_up)
     configuration = LiveConfiguration(settings.config_path, settings.configuration_archive)
     admission = Admission(

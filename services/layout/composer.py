@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2, ranking_pb2
@@ -224,7 +223,6 @@ class Composer:
             request=request,
             decisions=fallback.static_plan(request) if is_static and not is_end else decisions,
             ranked=ranked,
-            item_ids=gathered.item_ids,
             predictions=None if is_static else ranked.predictions,
             session=gathered.session,
             plan_request=question if progress.versions.policy else None,
@@ -252,15 +250,16 @@ class Composer:
         """The page as the backend gets it; its first screen before the rest is made."""
         answered = page.head(decided)
         answered.quality = progress.quality
-        slots = page.slots(decided, self.admission.signer)
+        signer, done_count = self.admission.signer, 0
         if screen is not None:
+            done_count = screen.slot_count
             first = layout_pb2.Page()
             first.CopyFrom(answered)
-            first.slots.extend(islice(slots, screen.slot_count))
+            first.slots.extend(page.slots(decided, signer, end=done_count))
             await screen.send(first)
             answered.slots.extend(first.slots)
-        answered.slots.extend(slots)
-        answered.cursor = page.cursor(decided, self.admission.signer)
+        answered.slots.extend(page.slots(decided, signer, first=done_count))
+        answered.cursor = page.cursor(decided, signer)
         return answered
 
     def _record(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -14,13 +14,14 @@ from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2, token_pb2
 from planogram.policy.v1 import policy_pb2
-from services.layout import blueprint
+from services.layout import blueprint, wire
 from services.layout.admission import PageRequest
 from services.layout.blueprint import Module
 from services.layout.ranking import Predictions, Ranked
 from services.layout.reasons import reason
 from services.layout.rules.auction import charges
 from services.layout.tokens import MAX_CURSOR_BYTES, MOST_KEPT_COUNT, Signer, item_digest, joined
+from services.layout.wire import Signable
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,6 @@ class Decided:
     request: PageRequest
     decisions: Sequence[policy_pb2.SlotDecision]
     ranked: Ranked
-    item_ids: Sequence[str]
     predictions: Predictions | None
     session: context_pb2.SessionState
     plan_request: policy_pb2.PlanPageRequest | None
@@ -39,6 +39,11 @@ class Decided:
     versions: layout_pb2.Versions
     degraded: Sequence[layout_pb2.Degradation]
     key_epoch: str
+
+    @property
+    def item_ids(self) -> Sequence[str]:
+        """The page's candidates, by row."""
+        return self.ranked.item_ids
 
     @property
     def is_planned(self) -> bool:
@@ -87,52 +92,72 @@ def head(page: Decided) -> layout_pb2.Page:
     )
 
 
-def slots(page: Decided, signer: Signer) -> Iterator[layout_pb2.Slot]:
-    """The page's slots as the backend gets them, top-down."""
-    request = page.request
-    blueprints = request.configuration.blueprints
+def slots(page: Decided, signer: Signer, first: int = 0, end: int | None = None) -> list[layout_pb2.Slot]:
+    """The page's slots as the backend gets them, top-down.
+
+    Args:
+        first, end: places of those that are wanted; None goes to the last.
+    """
     pins = {slot.slot_id: slot.pinned_module_id for slot in page.ranked.slots}
     shared = _token_of_page(page).SerializeToString()
-    for decision, charges_micros in zip(page.decisions, page.charges, strict=True):
-        module = page.modules[decision.module_id]
-        # Serialised messages may be concatenated, which merges them: what all tokens share is made once.
-        stem = signer.stem(
-            "track",
-            shared
-            + token_pb2.TrackingToken(
-                slot_id=decision.slot_id,
-                module_id=module.module_id,
-                family=module.family,
-                category=module.category,
-                propensity=decision.propensity,
-            ).SerializeToString(),
-        )
-        item_ids = [page.item_ids[row] for row in decision.rows]
-        own_token, *tokens = stem.sign([b"", *map(_token_of_item, item_ids, charges_micros)])
-        slot = layout_pb2.Slot(
-            slot_id=decision.slot_id,
-            module_id=module.module_id,
-            template_id=decision.template_id,
-            title=_title(module, request.context, blueprints.category_names),
-            reason=reason(
-                module,
-                decision,
-                page.session,
-                pins.get(decision.slot_id) == module.module_id,
-                page.is_planned,
-            ),
-            tracking_token=own_token,
-            propensity=decision.propensity,
-            is_explored=decision.is_explored,
-            is_ad=module.is_ad,
-            family=module.family,
-            column_count=blueprints.templates[decision.template_id].columns.get(request.context.device, 1),
-            answer=_answer(module, request),
-        )
-        add = slot.items.add
-        for item_id, token, charge in zip(item_ids, tokens, charges_micros, strict=True):
-            add(item_id=item_id, tracking_token=token, charge_micros=charge)
-        yield slot
+    decisions, charges_micros = page.decisions[first:end], page.charges[first:end]
+    signable = [
+        _signable(page, decision, own_micros, signer, shared)
+        for decision, own_micros in zip(decisions, charges_micros, strict=True)
+    ]
+    found = []
+    for decision, tokens_and_items in zip(decisions, wire.signed(signable), strict=True):
+        slot = _slot(page, decision, pins.get(decision.slot_id) == decision.module_id)
+        slot.MergeFromString(tokens_and_items)
+        found.append(slot)
+    return found
+
+
+def _signable(
+    page: Decided,
+    decision: policy_pb2.SlotDecision,
+    charges_micros: Sequence[int],
+    signer: Signer,
+    shared: bytes,
+) -> Signable:
+    """A slot's token and items.
+
+    Args:
+        shared: what all tokens of the page have in common. Serialised messages may be concatenated, which
+            merges them.
+    """
+    module = page.modules[decision.module_id]
+    token = token_pb2.TrackingToken(
+        slot_id=decision.slot_id,
+        module_id=module.module_id,
+        family=module.family,
+        category=module.category,
+        propensity=decision.propensity,
+    )
+    item_ids = [page.item_ids[row] for row in decision.rows]
+    return Signable(
+        stem=signer.stem("track", shared + token.SerializeToString()),
+        items=[*map(_signable_item, item_ids, charges_micros)],
+    )
+
+
+def _slot(page: Decided, decision: policy_pb2.SlotDecision, is_pinned: bool) -> layout_pb2.Slot:
+    """A slot without its token and items."""
+    request, module = page.request, page.modules[decision.module_id]
+    blueprints = request.configuration.blueprints
+    return layout_pb2.Slot(
+        slot_id=decision.slot_id,
+        module_id=module.module_id,
+        template_id=decision.template_id,
+        title=_title(module, request.context, blueprints.category_names),
+        reason=reason(module, decision, page.session, is_pinned, page.is_planned),
+        propensity=decision.propensity,
+        is_explored=decision.is_explored,
+        is_ad=module.is_ad,
+        family=module.family,
+        column_count=blueprints.templates[decision.template_id].columns.get(request.context.device, 1),
+        answer=_answer(module, request),
+    )
 
 
 def context_without_question(context: context_pb2.PageContext) -> context_pb2.PageContext:
@@ -195,8 +220,12 @@ def _token_of_page(page: Decided) -> token_pb2.TrackingToken:
 
 
 @lru_cache(MOST_KEPT_COUNT)
-def _token_of_item(item_id: str, charge_micros: int) -> bytes:
-    return token_pb2.TrackingToken(item_id=item_id, charge_micros=charge_micros).SerializeToString()
+def _signable_item(item_id: str, charge_micros: int) -> tuple[bytes, bytes]:
+    """What an item adds to its slot's token, and the item without its token."""
+    return (
+        token_pb2.TrackingToken(item_id=item_id, charge_micros=charge_micros).SerializeToString(),
+        layout_pb2.Item(item_id=item_id, charge_micros=charge_micros).SerializeToString(),
+    )
 
 
 def _answer(module: Module, request: PageRequest) -> layout_pb2.Answer | None:

@@ -75,6 +75,8 @@ class Ranked:
     """All modules of a page, ready to be planned under the rules that concern the page as a whole."""
 
     shelves: tuple[Shelf, ...]
+    item_ids: Sequence[str]
+    """By row."""
     slots: tuple[Slot, ...]
     predictions: Predictions
     groups: Groups | None
@@ -136,6 +138,7 @@ def rank(
     standing_count = sum(shelf.can_stand() for shelf in shelves)
     return Ranked(
         shelves=shelves,
+        item_ids=items.ids,
         slots=slots[:standing_count],  # more slots than modules could only repeat the filler
         predictions=expected,
         groups=holding.groups(items),

@@ -17,8 +17,7 @@ from services.common.errors import InvalidRequest
 
 T = TypeVar("T", bound=Message)
 
-_SIGNATURE_BYTES = 16
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+SIGNATURE_BYTES = 16
 MAX_TOKEN_BYTES = 8_192
 MAX_CURSOR_BYTES = 24_576
 """64 modules of 64 bytes and 24 items each: (64 x (66 + 24 x 8) + 100) x 4 / 3 is 22,149."""
@@ -55,17 +54,17 @@ class Stem:
     """What messages begin with that are signed alike; their own rest is all that each of them costs."""
 
     def __init__(self, key: bytes, purpose: str, content: bytes) -> None:
-        self._mac, self._content = _mac(key, purpose, content), content
+        self._mac, self.content = _mac(key, purpose, content), content
 
-    def sign(self, rests: Iterable[bytes]) -> list[str]:
-        """Of each rest: signature, stem and rest as URL-safe text."""
-        begun, content, encoded = self._mac.copy, self._content, binascii.b2a_base64
-        lines = []
+    def sign(self, rests: Iterable[bytes]) -> list[bytes]:
+        """Of the stem with each rest: SIGNATURE_BYTES bytes, which stand ahead of both in a token."""
+        begun = self._mac.copy
+        found = []
         for rest in rests:
             mac = begun()
             mac.update(rest)
-            lines.append(encoded(mac.digest() + content + rest))
-        return b"".join(lines).translate(_URL_SAFE, delete=b"=").decode().split()
+            found.append(mac.digest())
+        return found
 
 
 class Signer:
@@ -76,7 +75,8 @@ class Signer:
 
     def sign(self, purpose: str, content: bytes) -> str:
         """Signature and content as URL-safe text."""
-        return self.stem(purpose, content).sign([b""])[0]
+        (signature,) = self.stem(purpose, content).sign([b""])
+        return base64.urlsafe_b64encode(signature + content).decode().rstrip("=")
 
     def stem(self, purpose: str, content: bytes) -> Stem:
         """Signs what begins with this content."""
@@ -103,7 +103,7 @@ class Signer:
             data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except (binascii.Error, ValueError):
             raise InvalidRequest(field, text, "a token as it was handed out") from None
-        signature, content = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
+        signature, content = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, _mac(self._key, purpose, content).digest()):
             raise InvalidRequest(field, text, "a token as it was handed out; its signature is wrong")
         message: Any = kind()
@@ -122,6 +122,6 @@ class Signer:
         return _mac(self._key, purpose, message, 32).digest()
 
 
-def _mac(key: bytes, purpose: str, content: bytes = b"", size: int = _SIGNATURE_BYTES) -> hashlib.blake2b:
+def _mac(key: bytes, purpose: str, content: bytes = b"", size: int = SIGNATURE_BYTES) -> hashlib.blake2b:
     # Keyed BLAKE2b is a MAC by itself (RFC 7693), at a fifth of what HMAC costs: a page has 130 tokens.
     return hashlib.blake2b(content, digest_size=size, key=key, person=purpose.encode())

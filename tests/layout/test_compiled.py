@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.layout import columns
+from services.layout import columns, wire
 from services.layout.rules import matching, order, variety
 from tests.layout.test_rules import compose, ruled
 
@@ -22,7 +22,7 @@ RULES = (
 
 
 def signature_counts():
-    found = [entry for module in (columns, matching, order, variety) for entry in vars(module).values()]
+    found = [entry for module in (columns, matching, order, variety, wire) for entry in vars(module).values()]
     return {entry.__name__: len(entry.signatures) for entry in found if hasattr(entry, "signatures")}
 
 

@@ -249,7 +249,6 @@ def _decided(
         request=request,
         decisions=decisions,
         ranked=ranked,
-        item_ids=gathered.item_ids,
         predictions=expected,
         session=gathered.session,
         plan_request=question,
@@ -259,7 +258,7 @@ def _decided(
         degraded=(),
         key_epoch=admission.pseudonyms.epoch,
     )
-    timed(lambda: (page.head(decided), list(page.slots(decided, admission.signer))))
+    timed(lambda: (page.head(decided), page.slots(decided, admission.signer)))
 
     def record() -> None:
         page.exposure(decided).SerializeToString()

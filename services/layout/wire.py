@@ -1,0 +1,171 @@
+"""How do the tokens and items of a page's slots look as bytes?
+
+They are most of a page. Their signatures are the library's; text, tags and lengths around them are written
+for all slots in one pass (https://protobuf.dev/programming-guides/encoding).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from planogram.layout.v1 import layout_pb2
+from services.common.compiled import compiled
+from services.layout.columns import Array
+from services.layout.tokens import SIGNATURE_BYTES, Stem
+
+_LENGTH_AHEAD = 2
+_SLOT, _ITEM = layout_pb2.Slot.DESCRIPTOR.fields_by_name, layout_pb2.Item.DESCRIPTOR.fields_by_name
+_SLOT_TOKEN = _SLOT["tracking_token"].number << 3 | _LENGTH_AHEAD
+_SLOT_ITEM = _SLOT["items"].number << 3 | _LENGTH_AHEAD
+_ITEM_TOKEN = _ITEM["tracking_token"].number << 3 | _LENGTH_AHEAD
+_ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
+"""Of URL-safe base64, RFC 4648."""
+_SLOT_ITSELF = b"", b""
+"""In place of an item, what a slot's own token stands for."""
+_LARGEST_FRAME = 16
+"""Bytes of tags and lengths around a token: two tags of one byte, two lengths of up to five."""
+
+
+class Signable(NamedTuple):
+    """A slot's token and items before they are signed.
+
+    stem: what all its tokens begin with. items: of each, how its token ends, and the bytes of an Item without
+    its token.
+    """
+
+    stem: Stem
+    items: Sequence[tuple[bytes, bytes]]
+
+
+def signed(slots: Sequence[Signable]) -> list[bytes]:
+    """Of each slot, the bytes of a Slot that holds its token and its items with theirs."""
+    signatures: list[bytes] = []
+    pairs: list[tuple[bytes, bytes]] = []
+    for stem, items in slots:
+        own = [_SLOT_ITSELF, *items]
+        signatures += stem.sign([rest for rest, _ in own])
+        pairs += own
+    content, ends = written(
+        np.frombuffer(b"".join(signatures), np.uint8),
+        *_pieces([stem.content for stem, _ in slots]),
+        *_pieces([rest for rest, _ in pairs]),
+        *_pieces([item for _, item in pairs]),
+        np.array([1 + len(items) for _, items in slots], np.int64),
+    )
+    whole = content.tobytes()
+    return [whole[begin:end] for begin, end in pairwise((0, *ends.tolist()))]
+
+
+def _pieces(contents: Sequence[bytes]) -> tuple[Array, Array]:
+    """The bytes of all, one after the other, and how many each has."""
+    sizes = np.fromiter(map(len, contents), np.int64, len(contents))
+    return np.frombuffer(b"".join(contents), np.uint8), sizes
+
+
+@compiled
+def put_number(out: Array, at: int, value: int) -> int:
+    """Writes a whole number of seven bits a byte, the lowest first; where the next thing begins."""
+    while value >= 128:
+        out[at] = value & 127 | 128
+        value >>= 7
+        at += 1
+    out[at] = value
+    return at + 1
+
+
+@compiled
+def put_text(out: Array, at: int, content: Array, begin: int, end: int) -> int:
+    """Writes bytes as base64 without padding; where the next thing begins."""
+    while begin + 3 <= end:
+        bits = int(content[begin]) << 16 | int(content[begin + 1]) << 8 | int(content[begin + 2])
+        for place in range(4):
+            out[at + place] = _ALPHABET[bits >> 18 - 6 * place & 63]
+        begin, at = begin + 3, at + 4
+    if begin < end:
+        left = end - begin
+        bits = int(content[begin]) << 16
+        if left == 2:
+            bits |= int(content[begin + 1]) << 8
+        for place in range(left + 1):
+            out[at + place] = _ALPHABET[bits >> 18 - 6 * place & 63]
+        at += left + 1
+    return at
+
+
+@compiled
+def number_size(value: int) -> int:
+    """Bytes that `put_number` writes."""
+    size = 1
+    while value >= 128:
+        value >>= 7
+        size += 1
+    return size
+
+
+@compiled
+def written(
+    signatures: Array,
+    stems: Array,
+    stem_sizes: Array,
+    rests: Array,
+    rest_sizes: Array,
+    items: Array,
+    item_sizes: Array,
+    token_counts: Array,
+) -> tuple[Array, Array]:
+    """The tokens and items of S slots with T tokens, of each slot its own token ahead of its items.
+
+    Args:
+        signatures: (16 T,) bytes. stems, rests, items: bytes, one after the other.
+        stem_sizes: (S,) rest_sizes, item_sizes: (T,) how many bytes each has.
+        token_counts: (S,)
+
+    Returns:
+        The bytes of all slots, and (S,) where each ends.
+    """
+    largest = SIGNATURE_BYTES + (stem_sizes.max() if len(stem_sizes) else 0)
+    largest += rest_sizes.max() if len(rest_sizes) else 0
+    out = np.empty(len(items) + len(rest_sizes) * (4 * (largest // 3 + 1) + _LARGEST_FRAME), np.uint8)
+    content, shared = np.empty(largest, np.uint8), np.empty(4 * (largest // 3 + 1), np.uint8)
+    ends = np.empty(len(token_counts), np.int64)
+    at = token = stem_begin = rest_begin = item_begin = 0
+    for slot in range(len(token_counts)):
+        stem_end = SIGNATURE_BYTES + stem_sizes[slot]
+        content[SIGNATURE_BYTES:stem_end] = stems[stem_begin : stem_begin + stem_sizes[slot]]
+        stem_begin += stem_sizes[slot]
+        # Three bytes are four letters: those that a stem alone makes up are the same in all its tokens.
+        last = stem_end - stem_end % 3
+        first = min(SIGNATURE_BYTES + 2, last)
+        shared_size = put_text(shared, 0, content, first, last)
+        for own in range(token_counts[slot]):
+            size = stem_end + rest_sizes[token]
+            content[:SIGNATURE_BYTES] = signatures[token * SIGNATURE_BYTES : (token + 1) * SIGNATURE_BYTES]
+            content[stem_end:size] = rests[rest_begin : rest_begin + rest_sizes[token]]
+            text_size = (4 * size + 2) // 3
+            if own == 0:
+                at = put_number(out, at, _SLOT_TOKEN)
+            else:
+                item_size = item_sizes[token]
+                at = put_number(out, at, _SLOT_ITEM)
+                at = put_number(out, at, item_size + 1 + number_size(text_size) + text_size)
+                out[at : at + item_size] = items[item_begin : item_begin + item_size]
+                at = put_number(out, at + item_size, _ITEM_TOKEN)
+            at = put_number(out, at, text_size)
+            at = put_text(out, at, content, 0, first)
+            out[at : at + shared_size] = shared[:shared_size]
+            at = put_text(out, at + shared_size, content, last, size)
+            rest_begin += rest_sizes[token]
+            item_begin += item_sizes[token]
+            token += 1
+        ends[slot] = at
+    return out[:at], ends
+
+
+def warm_up() -> None:
+    """Compiles all of it."""
+    stem = Stem(b"key", "warm", b"content")
+    signed([Signable(stem, [(b"a", b"")])])

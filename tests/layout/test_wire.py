@@ -1,0 +1,45 @@
+"""Are the tokens and items of slots written as protobuf and base64 would write them?"""
+
+from __future__ import annotations
+
+import base64
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planogram.layout.v1 import layout_pb2
+from services.layout import wire
+from services.layout.tokens import Signer
+from services.layout.wire import Signable
+
+SIGNER = Signer(b"secret")
+
+items = st.tuples(st.binary(max_size=140), st.text(max_size=130), st.integers(0, 2**62))
+slots = st.lists(st.tuples(st.binary(max_size=300), st.lists(items, max_size=13)), max_size=5)
+
+
+def item(item_id, charge_micros, tracking_token=""):
+    return layout_pb2.Item(item_id=item_id, charge_micros=charge_micros, tracking_token=tracking_token)
+
+
+def token(content):
+    signature = SIGNER.stem("track", content).sign([b""])[0]
+    return base64.urlsafe_b64encode(signature + content).decode().rstrip("=")
+
+
+@settings(deadline=None)  # the first one compiles
+@given(slots)
+def test_tokens_and_items_are_those_of_the_libraries(page):
+    signable = [
+        Signable(
+            SIGNER.stem("track", stem), [(rest, item(*given).SerializeToString()) for rest, *given in items]
+        )
+        for stem, items in page
+    ]
+    assert [layout_pb2.Slot.FromString(content) for content in wire.signed(signable)] == [
+        layout_pb2.Slot(
+            tracking_token=token(stem),
+            items=[item(*given, token(stem + rest)) for rest, *given in items],
+        )
+        for stem, items in page
+    ]
