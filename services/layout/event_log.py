@@ -2,19 +2,18 @@
 
 Each process appends to a SQLite segment of its own; one thread writes it, and commits what has
 queued up in one go. WAL with synchronous=FULL: what is committed survives kill -9 and power loss.
+It makes rows of exposures as they come, between pages, and few calls for all rows of a commit: at each of
+them it and the page that is being made wait for each other, for the interpreter's lock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import mmap
-import os
+import math
 import queue
 import socket
 import sqlite3
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,15 +25,22 @@ from planogram.events.v1 import events_pb2
 from services.common import log
 from services.common.errors import ConfigurationError, NotReady
 from services.layout import forgetting
-from services.layout.segments import connect, connect_read_only, counter, segments, set_counter
+from services.layout.segments import (
+    Numbers,
+    connect,
+    connect_read_only,
+    counter,
+    lock_of,
+    segments,
+    set_counter,
+    take,
+)
 
 R = TypeVar("R")
 
 COMMIT_WINDOW_S = 0.015
 """Time that exposures wait for company before they are committed."""
 MAX_COMMIT_ROWS = 1_000
-MAX_SEGMENTS = 256
-_NUMBER = struct.Struct("<q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +54,27 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One thing for the writer: rows to insert, or a function to call inside the transaction."""
+    """A function that the writer calls inside a transaction, and who waits for it."""
 
     run: Callable[[sqlite3.Connection], Any]
-    done: Callable[[Any, BaseException | None], None] | None
-    is_exposure: bool = False
+    done: Callable[[Any, BaseException | None], None]
 
 
-class _Numbers:
-    """The last sequence number given, in a mapped file: kill -9 does not take it back.
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """An exposure, and what makes its field `ranking_inputs`."""
 
-    Power loss may; what was committed is in the segment's counter.
-    """
+    exposure: events_pb2.Exposure
+    ranking_inputs: Callable[[], bytes]
 
-    def __init__(self, path: Path) -> None:
-        with path.open("a+b") as file:
-            file.truncate(_NUMBER.size)
-            self._map = mmap.mmap(file.fileno(), _NUMBER.size)
 
-    @property
-    def last(self) -> int:
-        return int(_NUMBER.unpack_from(self._map)[0])
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What is inserted of an exposure or event, unless its shopper is forgotten for so long."""
 
-    @last.setter
-    def last(self, number: int) -> None:
-        _NUMBER.pack_into(self._map, 0, number)
-
-    def close(self) -> None:
-        self._map.close()
+    values: tuple[int, str, str, bytes]
+    shopper_key: str
+    time_us: int
 
 
 class EventLog:
@@ -89,13 +88,13 @@ class EventLog:
         """
         self.folder = folder
         self._queue_size = queue_size
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Shown | _Job | None] = queue.SimpleQueue()
         self._pending_exposure_count = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.path, self._lock = _take_segment(folder)
+            self.path, self._lock = take(folder)
             connection = connect(self.path)
-            self._numbers = _Numbers(self.path.with_suffix(".sequence"))
+            self._numbers = Numbers(self.path.with_suffix(".sequence"))
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"LOG_PATH: cannot write the event log in {folder}: {error}") from None
         self.writer = f"{socket.gethostname()}/{self.path.stem}"
@@ -123,11 +122,7 @@ class EventLog:
         exposure.writer, exposure.sequence = self.writer, self.next_sequence()
         self._pending_exposure_count += 1
 
-        def insert(db: sqlite3.Connection) -> None:
-            exposure.ranking_inputs = ranking_inputs()
-            _insert_exposure(db, exposure)
-
-        self._jobs.put(_Job(insert, None, True))
+        self._waiting.put(_Shown(exposure, ranking_inputs))
         return True
 
     async def append(self, events: Sequence[events_pb2.Event]) -> Stored:
@@ -139,11 +134,11 @@ class EventLog:
         rows = []
         for event in events:
             event.writer, event.sequence = self.writer, self.next_sequence()
-            row = (event.sequence, event.event_id, event.shopper_key, event.SerializeToString())
-            rows.append((row, event.time.ToMicroseconds()))
+            values = (event.sequence, event.event_id, event.shopper_key, event.SerializeToString())
+            rows.append(_Row(values, event.shopper_key, event.time.ToMicroseconds()))
 
         def insert(db: sqlite3.Connection) -> Stored:
-            known = [row for row, time_us in rows if not forgetting.is_forgotten(db, row[2], time_us)]
+            known = _known(db, rows)
             before = db.total_changes
             db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", known)
             count = db.total_changes - before
@@ -183,7 +178,7 @@ class EventLog:
 
     def close(self) -> None:
         """Writes what is queued, then lets go of the segment."""
-        self._jobs.put(None)
+        self._waiting.put(None)
         self._thread.join()
         self._numbers.close()
         self._lock.close()
@@ -204,53 +199,71 @@ class EventLog:
             with contextlib.suppress(RuntimeError):  # the loop closed while the disk was busy
                 loop.call_soon_threadsafe(resolve, result, error)
 
-        self._jobs.put(_Job(run, done))
+        self._waiting.put(_Job(run, done))
         return await future
 
     def _write(self, connection: sqlite3.Connection) -> None:
         is_open = True
         while is_open:
-            jobs, is_open = self._next_jobs()
-            self._commit(connection, jobs)
+            rows, jobs, is_open = self._next_batch()
+            self._commit(connection, rows, jobs)
         connection.close()
 
-    def _next_jobs(self) -> tuple[list[_Job], bool]:
-        job = self._jobs.get()
+    def _next_batch(self) -> tuple[list[_Row], list[_Job], bool]:
+        """What is committed together, and whether more may come."""
+        rows: list[_Row] = []
         jobs: list[_Job] = []
-        is_awaited = False
+        given = self._waiting.get()
         commit_at = time.monotonic() + COMMIT_WINDOW_S
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) >= MAX_COMMIT_ROWS:
-                return jobs, True
+        while given is not None:
+            if isinstance(given, _Job):
+                jobs.append(given)
+            else:
+                rows += self._rows_of(given)
+            if len(rows) + len(jobs) >= MAX_COMMIT_ROWS:
+                return rows, jobs, True
             # Whoever awaits a commit gets one at once; exposures alone wait for company.
-            is_awaited = is_awaited or job.done is not None
             try:
-                wait_s = 0 if is_awaited else max(0.0, commit_at - time.monotonic())
-                job = self._jobs.get(block=wait_s > 0, timeout=wait_s or None)
+                wait_s = 0 if jobs else max(0.0, commit_at - time.monotonic())
+                given = self._waiting.get(block=wait_s > 0, timeout=wait_s or None)
             except queue.Empty:
-                return jobs, True
-        return jobs, False
+                return rows, jobs, True
+        return rows, jobs, False
 
-    def _commit(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
+    def _rows_of(self, shown: _Shown) -> list[_Row]:
+        """The row of an exposure; none where it cannot be written, which must not end the thread."""
+        exposure = shown.exposure
+        try:
+            exposure.ranking_inputs = shown.ranking_inputs()
+            content = exposure.SerializeToString()
+        except Exception as problem:
+            self._pending_exposure_count -= 1
+            self._failed(problem)
+            return []
+        values = (exposure.sequence, exposure.page_id, exposure.shopper_key, content)
+        return [_Row(values, exposure.shopper_key, exposure.time.ToMicroseconds())]
+
+    def _commit(self, connection: sqlite3.Connection, rows: list[_Row], jobs: list[_Job]) -> None:
         results: list[Any] = []
         error: BaseException | None = None
         try:
             connection.execute("BEGIN IMMEDIATE")
+            _insert_exposures(connection, rows)
             results.extend(job.run(connection) for job in jobs)
             set_counter(connection, "reserved", self._sequence)
             connection.execute("COMMIT")
         except Exception as problem:
             # Whatever it was, the thread lives on: everyone who waits for a commit waits for it.
             error = problem
-            log.logger("layout").error("event_log_write_failed", path=str(self.path), problem=str(problem))
+            self._failed(problem)
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-        count = sum(job.is_exposure for job in jobs)
-        self._pending_exposure_count -= count
+        self._pending_exposure_count -= len(rows)
         for index, job in enumerate(jobs):
-            if job.done is not None:
-                job.done(None if error else results[index], error)
+            job.done(None if error else results[index], error)
+
+    def _failed(self, problem: Exception) -> None:
+        log.logger("layout").error("event_log_write_failed", path=str(self.path), problem=str(problem))
 
 
 class Orphan:
@@ -290,7 +303,7 @@ def take_orphan(folder: Path) -> Orphan | None:
         with contextlib.closing(connect_read_only(path)) as db:
             after = counter(db, "delivered")
             (last,) = db.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()
-        lock = _lock(path) if last > after else None
+        lock = lock_of(path) if last > after else None
         if lock is not None:
             return Orphan(path, lock)
     return None
@@ -358,35 +371,17 @@ def _payloads(folder: Path, table: str) -> Iterator[bytes]:
                 yield row[0]
 
 
-def _insert_exposure(connection: sqlite3.Connection, exposure: events_pb2.Exposure) -> None:
-    if forgetting.is_forgotten(connection, exposure.shopper_key, exposure.time.ToMicroseconds()):
-        set_counter(connection, "removed", counter(connection, "removed") + 1)
-        return
-    row = (exposure.sequence, exposure.page_id, exposure.shopper_key, exposure.SerializeToString())
-    connection.execute("INSERT INTO exposures VALUES (?, ?, ?, ?)", row)
+def _insert_exposures(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
+    known = _known(connection, rows)
+    connection.executemany("INSERT INTO exposures VALUES (?, ?, ?, ?)", known)
+    if len(known) < len(rows):
+        set_counter(connection, "removed", counter(connection, "removed") + len(rows) - len(known))
 
 
-def _take_segment(folder: Path) -> tuple[Path, IO[bytes]]:
-    """A segment that no living process holds, and the lock that keeps it so."""
-    for index in range(MAX_SEGMENTS):
-        path = folder / f"segment-{index:03d}.sqlite"
-        lock = _lock(path)
-        if lock is not None:
-            return path, lock
-    raise OSError(f"all {MAX_SEGMENTS} segments are held by running processes")
-
-
-def _lock(path: Path) -> IO[bytes] | None:
-    """The lock of a segment; None where a living process holds it."""
-    lock = path.with_suffix(".lock").open("wb")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    lock.write(str(os.getpid()).encode())
-    lock.flush()
-    return lock
+def _known(connection: sqlite3.Connection, rows: Sequence[_Row]) -> list[tuple[int, str, str, bytes]]:
+    """What is inserted: no rows of shoppers who were forgotten since."""
+    until_us = forgetting.until_us(connection, {row.shopper_key for row in rows})
+    return [row.values for row in rows if row.time_us > until_us.get(row.shopper_key, -math.inf)]
 
 
 def _undelivered(path: Path, after: int, limit: int) -> list[events_pb2.Event]:

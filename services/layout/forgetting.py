@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from services.common.erasure import erase
@@ -47,13 +48,16 @@ def note(connection: sqlite3.Connection, until_us: Mapping[str, int]) -> None:
     connection.executemany("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", tombstones)
 
 
-def is_forgotten(connection: sqlite3.Connection, shopper_key: str, time_us: int) -> bool:
-    """Whether a segment's tombstones keep a row out."""
-    if not shopper_key:
-        return False
-    query = "SELECT until_us FROM forgotten WHERE shopper_digest = ?"
-    found = connection.execute(query, (shopper_digest(shopper_key),)).fetchone()
-    return found is not None and time_us <= found[0]
+def until_us(connection: sqlite3.Connection, shopper_keys: Collection[str]) -> dict[str, int]:
+    """Up to when a segment's tombstones keep rows out, microseconds since 1970, of the shoppers who have one.
+
+    Args:
+        shopper_keys: the empty one is nobody's.
+    """
+    key_of = {shopper_digest(key): key for key in shopper_keys if key}
+    query = "SELECT * FROM forgotten WHERE shopper_digest IN (SELECT value FROM json_each(?))"
+    found = connection.execute(query, (json.dumps([*key_of]),))
+    return {key_of[digest]: time_us for digest, time_us in found}
 
 
 def shopper_digest(shopper_key: str) -> str:

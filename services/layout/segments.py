@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import mmap
+import os
 import sqlite3
+import struct
 from pathlib import Path
+from typing import IO
 
 from services.common.erasure import overwrite_freed_space
 
+MAX_SEGMENTS = 256
+_NUMBER = struct.Struct("<q")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exposures (
     sequence INTEGER PRIMARY KEY, page_id TEXT NOT NULL, shopper_key TEXT NOT NULL, payload BLOB NOT NULL);
@@ -50,3 +57,49 @@ def counter(connection: sqlite3.Connection, name: str) -> int:
 def set_counter(connection: sqlite3.Connection, name: str, value: int) -> None:
     """Sets a segment's counter."""
     connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
+
+
+def take(folder: Path) -> tuple[Path, IO[bytes]]:
+    """A segment that no living process holds, and the lock that keeps it so."""
+    for index in range(MAX_SEGMENTS):
+        path = folder / f"segment-{index:03d}.sqlite"
+        lock = lock_of(path)
+        if lock is not None:
+            return path, lock
+    raise OSError(f"all {MAX_SEGMENTS} segments are held by running processes")
+
+
+def lock_of(path: Path) -> IO[bytes] | None:
+    """The lock of a segment; None where a living process holds it."""
+    lock = path.with_suffix(".lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    lock.write(str(os.getpid()).encode())
+    lock.flush()
+    return lock
+
+
+class Numbers:
+    """The last sequence number given, in a mapped file: kill -9 does not take it back.
+
+    Power loss may; what was committed is in the segment's counter.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("a+b") as file:
+            file.truncate(_NUMBER.size)
+            self._map = mmap.mmap(file.fileno(), _NUMBER.size)
+
+    @property
+    def last(self) -> int:
+        return int(_NUMBER.unpack_from(self._map)[0])
+
+    @last.setter
+    def last(self, number: int) -> None:
+        _NUMBER.pack_into(self._map, 0, number)
+
+    def close(self) -> None:
+        self._map.close()

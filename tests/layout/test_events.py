@@ -539,3 +539,14 @@ async def test_a_write_that_fails_in_an_unforeseen_way_ends_neither_the_log_nor_
     stored = await asyncio.wait_for(log.append([events_pb2.Event(event_id="a", type=2)]), 5)
     assert stored.stored_count == 1
     log.close()
+
+
+def test_an_exposure_that_cannot_be_written_takes_no_other_with_it(tmp_path):
+    log = EventLog(tmp_path, 10)
+    for number in range(3):
+        packed = [b"1", None, b"2"][number]
+        assert log.offer(events_pb2.Exposure(page_id=str(number)), lambda packed=packed: packed)
+    log.close()
+    kept = list(event_log.read_exposures(tmp_path))
+    assert [(exposure.page_id, exposure.ranking_inputs) for exposure in kept] == [("0", b"1"), ("2", b"2")]
+    assert event_log.lost_count(tmp_path) == 1
