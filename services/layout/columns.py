@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,7 +106,7 @@ def lists(messages: Sequence[Message | None], name: str) -> tuple[Array, Array]:
     contents = [b"" if message is None else message.SerializeToString() for message in messages]
     kind = next((message.DESCRIPTOR for message in messages if message is not None), None)
     wanted = 0 if kind is None else kind.fields_by_name[name].number
-    ends = np.cumsum([len(content) for content in contents], dtype=np.int64)
+    ends = np.fromiter(accumulate(map(len, contents)), np.int64, len(contents))
     values, length = unpacked(np.frombuffer(b"".join(contents), np.uint8), ends, wanted)
     return values, length
 

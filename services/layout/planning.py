@@ -7,11 +7,12 @@ from functools import lru_cache
 from planogram.common.v1 import context_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common.tensors import to_tensor
-from services.layout import fallback
+from services.layout import fallback, wire
 from services.layout.admission import PageView
-from services.layout.blueprint import Kind
+from services.layout.blueprint import Kind, Slot
 from services.layout.ranking import Ranked
 from services.layout.rules.programme import MOST_KEPT_COUNT
+from services.layout.wire import Pieces, pieces
 
 
 def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -> policy_pb2.PlanPageRequest:
@@ -41,22 +42,13 @@ def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -
             category=given.category,
         ),
         items=items,
-        slots=[
-            policy_pb2.Slot(
-                slot_id=slot.slot_id,
-                allowed_module_ids=slot.allowed_module_ids,
-                allowed_template_ids=slot.allowed_template_ids,
-                pinned_module_id=slot.pinned_module_id,
-            )
-            for slot in ranked.slots
-        ],
         group_limits=limits,
         module_limits=ranked.limits.values(),
     )
     kinds = tuple(shelf.module.kind for shelf in ranked.shelves)
-    question.MergeFromString(_modules(kinds, view.blueprint.filler_id))
-    for module, shelf in zip(question.modules, ranked.shelves, strict=True):
-        module.rows.extend(shelf.rows)
+    slots = b"".join(map(_slot, ranked.slots))
+    question.MergeFromString(slots + wire.modules(_modules(kinds, view.blueprint.filler_id), ranked.rows))
+    for module, shelf in zip(question.modules, ranked.shelves, strict=True) if view.offered else ():
         if shelf.module.relevance is not None:
             module.relevance = shelf.module.relevance
     if not any(shelf.can_stand() for shelf in ranked.shelves if view.is_filler(shelf.module)):
@@ -64,25 +56,48 @@ def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -
     return question
 
 
+def _slot(slot: Slot) -> bytes:
+    # Not by the slot itself: what it is worth as a key takes longer to find out than all of this.
+    return _slot_of(slot.slot_id, slot.allowed_module_ids, slot.allowed_template_ids, slot.pinned_module_id)
+
+
 @lru_cache(MOST_KEPT_COUNT)
-def _modules(kinds: tuple[Kind, ...], filler_id: str) -> bytes:
-    """A request with these modules and none of their items, as bytes: it is the same for many pages."""
-    modules = [
-        policy_pb2.Module(
-            module_id=kind.module_id,
-            family=kind.family,
-            source=kind.source_name,
-            category=kind.category,
-            templates=[
-                policy_pb2.Template(
-                    template_id=template.template_id,
-                    min_item_count=template.min_item_count,
-                    max_item_count=template.max_item_count,
-                )
-                for template in kind.templates
-            ],
-            is_filler=kind.module_id == filler_id,
-        )
-        for kind in kinds
-    ]
-    return policy_pb2.PlanPageRequest(modules=modules).SerializeToString()
+def _slot_of(
+    slot_id: str,
+    allowed_module_ids: tuple[str, ...],
+    allowed_template_ids: tuple[str, ...],
+    pinned_module_id: str,
+) -> bytes:
+    """A request with this slot alone, as bytes: messages that are concatenated are merged."""
+    slot = policy_pb2.Slot(
+        slot_id=slot_id,
+        allowed_module_ids=allowed_module_ids,
+        allowed_template_ids=allowed_template_ids,
+        pinned_module_id=pinned_module_id,
+    )
+    return policy_pb2.PlanPageRequest(slots=[slot]).SerializeToString()
+
+
+@lru_cache(MOST_KEPT_COUNT)
+def _modules(kinds: tuple[Kind, ...], filler_id: str) -> Pieces:
+    """The modules without their items, as bytes: they are the same for many pages."""
+    return pieces(
+        [
+            policy_pb2.Module(
+                module_id=kind.module_id,
+                family=kind.family,
+                source=kind.source_name,
+                category=kind.category,
+                templates=[
+                    policy_pb2.Template(
+                        template_id=template.template_id,
+                        min_item_count=template.min_item_count,
+                        max_item_count=template.max_item_count,
+                    )
+                    for template in kind.templates
+                ],
+                is_filler=kind.module_id == filler_id,
+            ).SerializeToString()
+            for kind in kinds
+        ]
+    )

@@ -75,6 +75,8 @@ class Ranked:
     """All modules of a page, ready to be planned under the rules that concern the page as a whole."""
 
     shelves: tuple[Shelf, ...]
+    rows: Shelves
+    """Those of `shelves`, as arrays."""
     item_ids: Sequence[str]
     """By row."""
     slots: tuple[Slot, ...]
@@ -134,10 +136,12 @@ def rank(
     limits = programme.limits(len(view.slots), view.is_continued)
     slots = _passable(holding.pinned(view.slots, modules), limits, view)
     _mend(rows, shelving, view, modules, slots)
-    shelves = tuple(Shelf(module, own[:MAX_RANKED_COUNT]) for module, own in zip(modules, rows, strict=True))
+    np.minimum(rows.length, MAX_RANKED_COUNT, out=rows.length)
+    shelves = tuple(map(Shelf, modules, rows.lists()))
     standing_count = sum(shelf.can_stand() for shelf in shelves)
     return Ranked(
         shelves=shelves,
+        rows=rows,
         item_ids=items.ids,
         slots=slots[:standing_count],  # more slots than modules could only repeat the filler
         predictions=expected,
@@ -164,7 +168,7 @@ def _passable(
 
 
 def _mend(
-    rows: list[list[int]],
+    rows: Shelves,
     shelving: Shelving,
     view: PageView,
     modules: Sequence[Module],
@@ -173,16 +177,16 @@ def _mend(
     """What rules left too little of: a filler gets back what caps took; a pinned module is reported."""
     rule_of = shelving.holding.pin_rules
     pins = {slot.pinned_module_id: rule_of.get(slot.slot_id) for slot in slots if slot.pinned_module_id}
-    for place, module in enumerate(modules):
-        count, offered_count = len(rows[place]), int(shelving.candidates.length[place])
+    counts, offered_counts = rows.length.tolist(), shelving.candidates.length.tolist()
+    for place, (module, count, offered_count) in enumerate(zip(modules, counts, offered_counts, strict=True)):
         pin_rule = pins.get(module.module_id)
         if count >= module.least_count or not (view.is_filler(module) or module.module_id in pins):
             continue
         if offered_count < module.least_count and pin_rule is None:
             continue  # no rule's doing
         if view.is_filler(module):
-            rows[place] = shelving.admitted(place)
-        is_standing = len(rows[place]) >= module.least_count
+            rows.put(place, shelving.admitted(place))
+        is_standing = rows.length[place] >= module.least_count
         done = "it stands over its caps" if is_standing else "it does not stand"
         shelving.holding.effects.conflict(
             [*filter(None, [pin_rule]), *shelving.starving(place)],

@@ -1,7 +1,7 @@
-"""How do the tokens and items of a page's slots look as bytes?
+"""How do the longest parts of pages and of plan requests look as bytes?
 
-They are most of a page. Their signatures are the library's; text, tags and lengths around them are written
-for all slots in one pass (https://protobuf.dev/programming-guides/encoding).
+Of a page that is the tokens and items of its slots, of a request the rows of its modules: each is written in
+one pass (https://protobuf.dev/programming-guides/encoding). Signatures are the library's.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from planogram.layout.v1 import layout_pb2
+from planogram.policy.v1 import policy_pb2
 from services.common.compiled import compiled
 from services.layout.columns import Array
+from services.layout.rules.order import Shelves
 from services.layout.tokens import SIGNATURE_BYTES, Stem
 
 _LENGTH_AHEAD = 2
@@ -22,12 +24,14 @@ _SLOT, _ITEM = layout_pb2.Slot.DESCRIPTOR.fields_by_name, layout_pb2.Item.DESCRI
 _SLOT_TOKEN = _SLOT["tracking_token"].number << 3 | _LENGTH_AHEAD
 _SLOT_ITEM = _SLOT["items"].number << 3 | _LENGTH_AHEAD
 _ITEM_TOKEN = _ITEM["tracking_token"].number << 3 | _LENGTH_AHEAD
+_MODULE = policy_pb2.PlanPageRequest.DESCRIPTOR.fields_by_name["modules"].number << 3 | _LENGTH_AHEAD
+_ROWS = policy_pb2.Module.DESCRIPTOR.fields_by_name["rows"].number << 3 | _LENGTH_AHEAD
 _ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 """Of URL-safe base64, RFC 4648."""
 _SLOT_ITSELF = b"", b""
 """In place of an item, what a slot's own token stands for."""
 _LARGEST_FRAME = 16
-"""Bytes of tags and lengths around a token: two tags of one byte, two lengths of up to five."""
+"""Bytes of tags and lengths around a token or module: two tags of up to three, two lengths of up to five."""
 
 
 class Signable(NamedTuple):
@@ -51,19 +55,36 @@ def signed(slots: Sequence[Signable]) -> list[bytes]:
         pairs += own
     content, ends = written(
         np.frombuffer(b"".join(signatures), np.uint8),
-        *_pieces([stem.content for stem, _ in slots]),
-        *_pieces([rest for rest, _ in pairs]),
-        *_pieces([item for _, item in pairs]),
+        *pieces([stem.content for stem, _ in slots]),
+        *pieces([rest for rest, _ in pairs]),
+        *pieces([item for _, item in pairs]),
         np.array([1 + len(items) for _, items in slots], np.int64),
     )
     whole = content.tobytes()
     return [whole[begin:end] for begin, end in pairwise((0, *ends.tolist()))]
 
 
-def _pieces(contents: Sequence[bytes]) -> tuple[Array, Array]:
-    """The bytes of all, one after the other, and how many each has."""
+class Pieces(NamedTuple):
+    """Many contents: the bytes of all, one after the other, and int64 how many each has."""
+
+    content: Array
+    sizes: Array
+
+
+def pieces(contents: Sequence[bytes]) -> Pieces:
+    """Contents, joined."""
     sizes = np.fromiter(map(len, contents), np.int64, len(contents))
-    return np.frombuffer(b"".join(contents), np.uint8), sizes
+    return Pieces(np.frombuffer(b"".join(contents), np.uint8), sizes)
+
+
+def modules(plain: Pieces, rows: Shelves) -> bytes:
+    """The bytes of a PlanPageRequest that holds M modules with their rows.
+
+    Args:
+        plain: the bytes of each Module without rows.
+    """
+    content: bytes = with_rows(*plain, *rows).tobytes()
+    return content
 
 
 @compiled
@@ -165,7 +186,38 @@ def written(
     return out[:at], ends
 
 
+@compiled
+def with_rows(plain: Array, sizes: Array, rows: Array, length: Array) -> Array:
+    """The bytes of M modules with their rows.
+
+    Args:
+        plain: bytes of the modules without rows, one after the other. sizes: (M,) how many each has.
+        rows: (M, R) of which each module has the first `length`, (M,).
+    """
+    packed = np.zeros(len(sizes), np.int64)
+    total = 0
+    for module in range(len(sizes)):
+        for place in range(length[module]):
+            packed[module] += number_size(rows[module, place])
+        total += sizes[module] + packed[module] + _LARGEST_FRAME
+    out = np.empty(total, np.uint8)
+    at = begin = 0
+    for module in range(len(sizes)):
+        own = number_size(_ROWS) + number_size(packed[module]) + packed[module] if packed[module] else 0
+        at = put_number(out, at, _MODULE)
+        at = put_number(out, at, sizes[module] + own)
+        out[at : at + sizes[module]] = plain[begin : begin + sizes[module]]
+        begin, at = begin + sizes[module], at + sizes[module]
+        if own:
+            at = put_number(out, at, _ROWS)
+            at = put_number(out, at, packed[module])
+            for place in range(length[module]):
+                at = put_number(out, at, rows[module, place])
+    return out[:at]
+
+
 def warm_up() -> None:
     """Compiles all of it."""
     stem = Stem(b"key", "warm", b"content")
     signed([Signable(stem, [(b"a", b"")])])
+    modules(pieces([b"content"]), Shelves(np.zeros((1, 1), np.int64), np.ones(1, np.int64)))

@@ -7,6 +7,7 @@ behind a module's count, rows mean nothing. N items.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,20 @@ class Shelves(NamedTuple):
 
     rows: Array
     length: Array
+
+    def of(self, place: int) -> Array:
+        """The rows of one module, as a view."""
+        rows: Array = self.rows[place, : self.length[place]]
+        return rows
+
+    def put(self, place: int, rows: Sequence[int]) -> None:
+        """Gives a module other rows, at most R."""
+        self.rows[place, : len(rows)] = rows
+        self.length[place] = len(rows)
+
+    def lists(self) -> list[list[int]]:
+        """The rows of each module."""
+        return [own[:length] for own, length in zip(self.rows.tolist(), self.length.tolist(), strict=True)]
 
 
 @compiled
@@ -171,21 +186,27 @@ def by_worth(
     factors: Array,
     is_reached: Array,
     is_buried: Array,
-) -> Array:
-    """Sorts by worth as rules weigh it, and buries what they bury; (M, R) what each row is worth.
+) -> tuple[Array, Array]:
+    """Sorts by worth as rules weigh it, and buries what they bury.
 
     Args:
         orders, worth: as `keyed` takes them.
         is_weighed: (W, M) modules that each of W rules weighs. factors: (W, N) what it multiplies worth by.
         is_reached: (B, M) modules in which each of B rules buries. is_buried: (B, N) the items.
+
+    Returns:
+        (M, R) what each row is worth; (W + B,) int64 how many items each rule weighs or buries.
     """
     key = keyed(shelves, orders, worth)
+    concerned = np.zeros(len(factors) + len(is_buried), np.int64)
     for rule in range(len(factors)):
         weigh(shelves, key, is_weighed[rule], factors[rule])
+        concerned[rule] = (factors[rule] != 1.0).sum()
     sort(shelves, key)
     for rule in range(len(is_buried)):
         bury(shelves, key, is_reached[rule], is_buried[rule])
-    return key
+        concerned[len(factors) + rule] = is_buried[rule].sum()
+    return key, concerned
 
 
 @compiled

@@ -47,33 +47,32 @@ class Shelving:
     def programme(self) -> Programme:
         return self.holding.programme
 
-    def arranged(self, worth: Array) -> list[list[int]]:
-        """The rows of each module, filtered and in order.
+    def arranged(self, worth: Array) -> Shelves:
+        """The rows of all modules, filtered and in order.
 
         Args:
             worth: (K, N) what items are sorted by, in each of K ORDERS.
         """
         shelves = _copy(self.candidates)
         if not shelves.rows.size:
-            return _lists(shelves)
+            return shelves
         self._admit(shelves)
         admitted = _copy(shelves)
         key = self._sort(shelves, worth)
         self._vary(shelves, key)
         self._reorder(shelves)
-        rows = _lists(shelves)
-        self._lead(rows, admitted)
-        return rows
+        self._lead(shelves, admitted)
+        return shelves
 
     def admitted(self, place: int) -> list[int]:
         """One module's candidates without what no page may show; nothing is counted."""
-        rows, removals = _of(self.candidates, place), self._removals
+        rows, removals = self.candidates.of(place), self._removals
         is_out: Array = np.any(removals.is_out[removals.acting.is_reached[:, place]], axis=0)
         return rows[~is_out[rows]].tolist()  # type: ignore[no-any-return]
 
     def starving(self, place: int) -> list[str]:
         """Names of the rules that take items from a module."""
-        module_id, rows = self.programme.modules[place].module_id, _of(self.candidates, place)
+        module_id, rows = self.programme.modules[place].module_id, self.candidates.of(place)
         removals = self._removals
         is_taking: Array = removals.acting.is_reached[:, place] & removals.is_out[:, rows].any(axis=1)
         caps = [
@@ -120,7 +119,8 @@ class Shelving:
         note, programme = self.holding.effects.note, self.programme
         weighing, burying = programme.weighing, programme.burying
         factors, is_buried = self._factors(), self._meant[len(self._meant) - len(burying.rules) :]
-        key: Array = order.by_worth(
+        key: Array
+        key, concerned = order.by_worth(
             shelves,
             programme.orders,
             worth,
@@ -129,9 +129,9 @@ class Shelving:
             burying.is_reached,
             is_buried,
         )
-        for acting, is_changed in ((weighing, factors != 1.0), (burying, is_buried)):
-            for rule, count in zip(acting.rules, is_changed.sum(axis=1).tolist(), strict=True):
-                note(rule.name, count)
+        rules = (*weighing.rules, *burying.rules)
+        for rule, count in zip(rules, concerned.tolist(), strict=True):
+            note(rule.name, count)
         return key
 
     def _factors(self) -> Array:
@@ -181,7 +181,7 @@ class Shelving:
                 changed = order.capped(shelves, is_reached, numbers, cap.most)
             note(rule.name, changed)
 
-    def _lead(self, rows: list[list[int]], admitted: Shelves) -> None:
+    def _lead(self, shelves: Shelves, admitted: Shelves) -> None:
         """Brings the items forward that rules put first, as far as they may be shown."""
         places = self.programme.place_of
         for rule in self.holding.of("lead"):
@@ -190,7 +190,7 @@ class Shelving:
                 continue
             place = places[lead.module]
             wanted = [self.items.row_of[item_id] for item_id in lead.items if item_id in self.items.row_of]
-            may, offered = set(_of(admitted, place).tolist()), set(_of(self.candidates, place).tolist())
+            may, offered = set(admitted.of(place).tolist()), set(self.candidates.of(place).tolist())
             lost = [row for row in wanted if row in offered and row not in may]
             if lost:
                 self.holding.effects.conflict(
@@ -199,7 +199,7 @@ class Shelving:
                 )
             first = [row for row in wanted if row in may]
             self.holding.effects.note(rule.name, len(first))
-            rows[place] = [*first, *(row for row in rows[place] if row not in first)]
+            shelves.put(place, [*first, *(row for row in shelves.of(place).tolist() if row not in first)])
 
     def _hiding(self, rows: Sequence[int]) -> list[str]:
         """Names of the rules that keep one of these items from pages."""
@@ -209,16 +209,6 @@ class Shelving:
 
 def _copy(shelves: Shelves) -> Shelves:
     return Shelves(shelves.rows.copy(), shelves.length.copy())
-
-
-def _of(shelves: Shelves, place: int) -> Array:
-    rows: Array = shelves.rows[place, : shelves.length[place]]
-    return rows
-
-
-def _lists(shelves: Shelves) -> list[list[int]]:
-    lengths = shelves.length.tolist()
-    return [rows[:length] for rows, length in zip(shelves.rows.tolist(), lengths, strict=True)]
 
 
 def _traits(items: Items) -> Traits:
