@@ -182,7 +182,7 @@ def columns(content: Array, kinds: Array, count: int) -> tuple[Array, Array, Arr
     """
     values = np.zeros((len(kinds), count))
     numbers = np.full((len(kinds), count), -1)
-    first, last = np.zeros((2, len(kinds), count), np.int64)
+    first, last = np.empty((2, len(kinds), count), np.int64)
     text_count, distinct_count = np.zeros(len(kinds), np.int64), np.zeros(len(kinds), np.int64)
     size = 2
     while size < 2 * count * (kinds == _TEXT).sum():

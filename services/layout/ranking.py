@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,8 +42,7 @@ class Predictions:
     freshness: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(NamedTuple):
     """One module with the rows it may show, best first."""
 
     module: Module
@@ -157,6 +156,8 @@ def _passable(
     slots: Sequence[Slot], limits: Mapping[str, policy_pb2.ModuleLimit], view: PageView
 ) -> tuple[Slot, ...]:
     """The slots, with the filler where all that a slot may hold could be too many of a kind."""
+    if not any(slot.allowed_module_ids for slot in slots):
+        return tuple(slots)
     limited = {module_id for limit in limits.values() for module_id in limit.module_ids}
     fillers = tuple(module.module_id for module in view.modules if view.is_filler(module))
     return tuple(

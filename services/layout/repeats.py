@@ -18,7 +18,7 @@ class Repeats:
     """The latest pages of this process, by page id, which a request's id and content determine."""
 
     def __init__(self) -> None:
-        self._pages: OrderedDict[str, tuple[float, asyncio.Task[layout_pb2.Page]]] = OrderedDict()
+        self._pages: OrderedDict[str, tuple[float, asyncio.Future[layout_pb2.Page]]] = OrderedDict()
 
     async def page(self, page_id: str, make: Callable[[], Awaitable[layout_pb2.Page]]) -> layout_pb2.Page:
         """The page of an id: made now, or the one that was made or is being made, marked as a repeat."""
@@ -36,10 +36,13 @@ class Repeats:
         while len(self._pages) > KEPT_COUNT or next(iter(self._pages.values()))[0] < now_s - KEPT_S:
             self._pages.popitem(last=False)
         try:
-            return await asyncio.shield(task)
+            page = await asyncio.shield(task)
         except BaseException:
             self._pages.pop(page_id, None)
             raise
+        if page_id in self._pages:
+            self._pages[page_id] = now_s, _done(page)
+        return page
 
     def clear(self) -> None:
         """Keeps no page any more; who waits for one still gets it."""
@@ -48,3 +51,10 @@ class Repeats:
 
 async def _of(make: Callable[[], Awaitable[layout_pb2.Page]]) -> layout_pb2.Page:
     return await make()
+
+
+def _done(page: layout_pb2.Page) -> asyncio.Future[layout_pb2.Page]:
+    """A page that is made, without the task that made it: that keeps all that its call knew alive."""
+    done: asyncio.Future[layout_pb2.Page] = asyncio.get_running_loop().create_future()
+    done.set_result(page)
+    return done

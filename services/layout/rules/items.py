@@ -101,7 +101,7 @@ class Items:
         if rule.what == "in_cart":
             return self._rows_of(self._context.cart_item_ids)
         if rule.what == "current_item":
-            return self._rows_of((self._context.item_id,))
+            return self._rows_of(filter(None, (self._context.item_id,)))
         past = self._past
         rows, times = (
             (past.purchased_rows, past.purchased_unix_s)
