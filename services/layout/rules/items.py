@@ -93,7 +93,8 @@ class Items:
             is_named[self._rows_of(item_ids)] = True
             found[place] &= is_named
         for place, exclude in wanted.from_view:
-            found[place, self._excluded(exclude)] = True
+            if rows := self._excluded(exclude):
+                found[place, rows] = True
         return found
 
     def _excluded(self, rule: Exclude) -> list[int]:
