@@ -1,14 +1,17 @@
-"""Are the tokens and items of slots written as protobuf and base64 would write them?"""
+"""Is what is written by hand what protobuf and base64 would write?"""
 
 from __future__ import annotations
 
 import base64
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planogram.layout.v1 import layout_pb2
+from planogram.policy.v1 import policy_pb2
 from services.layout import wire
+from services.layout.rules.order import Shelves
 from services.layout.tokens import Signer
 from services.layout.wire import Signable
 
@@ -43,3 +46,16 @@ def test_tokens_and_items_are_those_of_the_libraries(page):
         )
         for stem, items in page
     ]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=150), st.lists(st.integers(0, 2**20), max_size=60)), max_size=6))
+def test_modules_are_those_of_the_library(page):
+    plain = [policy_pb2.Module(module_id=name, family="deep") for name, _ in page]
+    shelves = Shelves(np.zeros((len(page), 60), np.int64), np.zeros(len(page), np.int64))
+    for place, (_, rows) in enumerate(page):
+        shelves.put(place, rows)
+    content = wire.modules(wire.pieces([module.SerializeToString() for module in plain]), shelves)
+    for module, (_, rows) in zip(plain, page, strict=True):
+        module.rows.extend(rows)
+    assert content == policy_pb2.PlanPageRequest(modules=plain).SerializeToString()
