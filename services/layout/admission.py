@@ -134,7 +134,8 @@ class Admission:
         shopper_key = self.pseudonyms.of("shopper", known.user_id)
         assignment = configuration.experiments.assign(shopper_key)
         slot_count = _slot_count(request)
-        offered = configuration.answers.offered(context, blueprint.answer_count)
+        pinned = configuration.rules.pinned(context)
+        offered = configuration.answers.offered(context, blueprint.answer_count, pinned)
         content = request.SerializeToString(deterministic=True)
         parts = (caller.name.encode(), request_id.encode())
         return PageRequest(
@@ -341,8 +342,8 @@ def _with_answers(slots: Sequence[Slot], offered: Sequence[Offered], blueprint: 
     """The slots with the answers that each may hold.
 
     A slot holds one of its number of best answers, of those that come near the best of its place: the first
-    slot near the best of all, the second near the second best. What does not match the question comes in only
-    where fewer match than there are such slots so far, or none matches at all.
+    slot near the best of all, the second near the second best. Where fewer are offered than there are such
+    slots so far, it may hold what its blueprint names beside them, or the filler.
     """
     match_count = sum(each.relevance > 0 for each in offered)
     done, place = [], 0
@@ -353,7 +354,7 @@ def _with_answers(slots: Sequence[Slot], offered: Sequence[Offered], blueprint: 
             near_count = sum(each.relevance >= NEAR_THE_BEST * best for each in offered)
             most = max(place, near_count) if match_count else slot.answer_count
             names = [each.answer.module_id for each in offered[: min(slot.answer_count, most)]]
-            others = slot.allowed_module_ids or (() if len(names) >= place else (blueprint.filler_id,))
+            others = () if len(names) >= place else slot.allowed_module_ids or (blueprint.filler_id,)
             done.append(replace(slot, allowed_module_ids=(*names, *others)))
         else:
             done.append(slot)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -72,27 +72,27 @@ class Answers:
     indexes: Mapping[str, Index] = field(default_factory=dict)
     """By language."""
 
-    def offered(self, context: context_pb2.PageContext, count: int) -> tuple[Offered, ...]:
-        """So many answers for a page view, best first: those that match its question, then those asked most.
+    def offered(
+        self, context: context_pb2.PageContext, count: int, pinned: Collection[str] = ()
+    ) -> tuple[Offered, ...]:
+        """At most so many answers for a page view, best first: those that match its question.
 
-        Where none matches a question, contact comes first.
+        Where none matches, or nothing is asked, those that are asked most; after a question, contact first.
+
+        Args:
+            pinned: modules that rules put on the page; answers among them that do not match come last.
         """
         if not count:
             return ()
         holding = [each for each in self.by_module_id.values() if each.module.when.holds(context, None)]
-        if not holding:
-            return ()
-        found: dict[str, Offered] = {}
+        relevance: dict[str, float] = {}
         if context.query.strip():
             relevance = dict(self._index(context).find(context.query))
-            matching = [each for each in holding if each.answer_id in relevance]
-            matching.sort(key=lambda each: -relevance[each.answer_id])
-            found = {each.answer_id: Offered(each, relevance[each.answer_id]) for each in matching}
-            if self.contact is not None and self.contact in holding:
-                found.setdefault(self.contact.answer_id, Offered(self.contact, 0.0))
-        for each in holding:
-            found.setdefault(each.answer_id, Offered(each, 0.0))
-        return tuple(found.values())[:count]
+            holding.sort(key=lambda each: (-relevance.get(each.answer_id, 0.0), each is not self.contact))
+        best = [each for each in holding if each.answer_id in relevance] or holding
+        own = [each for each in holding if each.module_id in pinned and each not in best[:count]]
+        chosen = [*best[: max(count - len(own), 1)], *own][:count]
+        return tuple(Offered(each, relevance.get(each.answer_id, 0.0)) for each in chosen)
 
     def again(self, logged: Iterable[tuple[str, float]]) -> tuple[Offered, ...]:
         """What was offered by ids and relevance; without answers that are not there."""

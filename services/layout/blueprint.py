@@ -383,9 +383,14 @@ def _assemble(
         raise mistake(f"{entry.filler!r} does not always hold, and a filler has to", "filler")
     slots: dict[str, Slot] = {}
     for index, slot in enumerate(entry.slots):
+        own: list[str] = []
+        for pattern in slot.modules:
+            those = [name for name in chosen if fnmatchcase(name, pattern)]
+            if not those:
+                raise mistake(f"{pattern!r} is not among {sorted(chosen)}", "slots", index, "modules")
+            own += those
         for key, names, known in (
             ("pin", [slot.pin] if slot.pin else [], chosen),
-            ("modules", slot.modules, chosen),
             ("templates", slot.templates, templates),
         ):
             unknown = [value for value in names if value not in known]
@@ -400,7 +405,7 @@ def _assemble(
         if slot.id in slots:
             raise mistake(f"{slot.id!r} is taken by another slot", "slots", index, "id")
         # The filler may stand anywhere, so that no slot can be impossible to fill.
-        allowed = (*slot.modules, entry.filler) if slot.modules else ()
+        allowed = (*own, entry.filler) if own else ()
         slots[slot.id] = Slot(slot.id, slot.pin, allowed, slot.templates, slot.when, slot.answers)
     return Blueprint(
         name=name,

@@ -112,6 +112,18 @@ def test_without_a_question_the_most_asked_are_offered(answers):
     assert {each.relevance for each in offered} == {0.0}
 
 
+def test_what_does_not_match_is_offered_where_a_rule_pins_it_or_nothing_matches(answers):
+    matching = names(answers.offered(asked("my card was declined"), 6))
+    assert matching == ["payment-failed"]
+    pinned = answers.offered(asked("my card was declined"), 6, {f"{ANSWER}delivery-time", "popular"})
+    assert names(pinned) == ["payment-failed", "delivery-time"] and not pinned[1].relevance
+    few = answers.offered(asked("return a parcel"), 2, {f"{ANSWER}recycling"})
+    assert names(few) == ["return-an-order", "recycling"]
+    assert (
+        names(answers.offered(asked("return a parcel"), 2, {f"{ANSWER}return-an-order"}))[0] == names(few)[0]
+    )
+
+
 def test_where_nothing_matches_contact_comes_first(answers):
     offered = answers.offered(asked("xkcd qwrtz"), 4)
     most_asked = [answer.answer_id for answer in answers.by_module_id.values()]

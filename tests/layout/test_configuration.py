@@ -72,7 +72,8 @@ def test_the_shipped_configuration_is_valid():
         ("rules.yaml", "click: 0.05", "click: -1", "click"),
         ("rules.yaml", "help: {click: 0.5", "halp: {click: 0.5", "value.page_types.halp"),
         ("rules.yaml", "help: {click: 0.5", "help: {click: -0.5", "value.page_types.help.click"),
-        ("blueprints.yaml", "answers: 4}", "answers: 7}", "7 of 6 answers"),
+        ("blueprints.yaml", "answers: 4,", "answers: 7,", "7 of 6 answers"),
+        ("blueprints.yaml", '[contact-us, "guides-*"]', '["giudes-*"]', "'giudes-*' is not among"),
     ],
 )
 def test_a_bad_value_names_file_line_and_key(folder, name, old, new, said):

@@ -275,6 +275,14 @@ class Rules:
                 found[rule.lead.module] = (*found.get(rule.lead.module, ()), *rule.lead.items)
         return found
 
+    def pinned(self, context: context_pb2.PageContext) -> frozenset[str]:
+        """Modules that rules pin on a page view for everybody: rules that ask for a segment are left out."""
+        return frozenset(
+            rule.pin.module
+            for rule in self.rules
+            if rule.pin is not None and not rule.when.segments and rule.when.holds(context, None)
+        )
+
     def without(self, name: str) -> Rules:
         """The same without the rule of a name."""
         return Rules(self.value, tuple(rule for rule in self.rules if rule.name != name))
