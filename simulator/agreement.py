@@ -15,12 +15,13 @@ import numpy as np
 
 from planogram.layout.v1 import layout_pb2
 from simulator import rollout, shelves
-from simulator.browsing import Traffic, browse
+from simulator.browsing import browse
 from simulator.connection import Upstream
 from simulator.scene import Scene
 from simulator.shelves import Context, Shelf, Table
 from simulator.shopper import Population
 from simulator.tally import COLUMNS, Tally
+from simulator.traffic import Traffic
 from simulator.world import World
 
 MARGIN = 0.05

@@ -12,19 +12,20 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
 
 from planogram.common.v1 import context_pb2
 from planogram.layout.v1 import layout_pb2
-from simulator import choice, modules, session
+from simulator import asking, choice, modules, session
 from simulator.connection import Upstream, status_of
+from simulator.enquiring import Enquirer, HelpWitness
 from simulator.session import DRAW_COUNT, Draw, Start
 from simulator.shopper import DEVICES, Population
 from simulator.tally import COLUMNS, Tally
-from simulator.visit import Diary, Eye, Noise, stamp
+from simulator.traffic import Report, Traffic
+from simulator.visit import Diary, Eye, stamp
 from simulator.world import World
 
 _DAY_S = 86_400.0
@@ -49,75 +50,6 @@ _LAST_START_S = 3_600.0
 Witness = Callable[[int, int, int, layout_pb2.Page], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """How much traffic, and when.
-
-    Attributes:
-        page_views: sessions begin until so many pages were asked for.
-        session_count: so many sessions begin instead, however many pages they ask for: the same sessions
-            whatever the shop shows. None counts pages.
-        end_unix_s: the moment at which history ends; nothing happens after it.
-        days: length of the history; 0 browses now, at the speed of the shop.
-        label: begins the ids of sessions and events; two runs with one label repeat each other's ids.
-        concurrency: sessions at once.
-        shard, shard_count: this run sends every shard_count-th shopper alone, and its share of the page
-            views; runs of all shards together are the traffic.
-        pages_per_session: expected; spreads the beginnings of sessions over the history.
-    """
-
-    page_views: int
-    seed: int
-    end_unix_s: float
-    days: float = 14.0
-    label: str = "sim"
-    concurrency: int = 32
-    shard: int = 0
-    shard_count: int = 1
-    timeout_s: float = 2.0
-    pages_per_session: float = 4.4
-    session_count: int | None = None
-    noise: Noise = field(default_factory=Noise)
-
-    @property
-    def is_live(self) -> bool:
-        return self.days == 0
-
-    @property
-    def expected_sessions(self) -> float:
-        """In all shards together."""
-        return self.page_views / self.pages_per_session if self.session_count is None else self.session_count
-
-    def is_enough(self, session_count: int, page_count: int) -> bool:
-        """Whether no further session begins, after so many of all shards, and so many pages of this one."""
-        if self.session_count is None:
-            return page_count >= self.page_views / self.shard_count
-        return session_count >= self.session_count
-
-
-@dataclass(slots=True)
-class Report:
-    """What happened.
-
-    Attributes:
-        tally: sessions of human shoppers.
-        event_count: events reported, repetitions included.
-        unborn_event_count: late purchases, returns and ratings that history ended before.
-        failed_pages, failed_records: calls that did not succeed, by status.
-    """
-
-    tally: Tally = field(default_factory=Tally)
-    page_count: int = 0
-    bot_page_count: int = 0
-    degraded_page_count: int = 0
-    event_count: int = 0
-    lost_impression_count: int = 0
-    repeated_event_count: int = 0
-    unborn_event_count: int = 0
-    failed_pages: dict[str, int] = field(default_factory=dict)
-    failed_records: dict[str, int] = field(default_factory=dict)
-
-
 async def browse(
     upstream: Upstream,
     hidden: World,
@@ -125,15 +57,17 @@ async def browse(
     traffic: Traffic,
     progress: Callable[[int], None] = lambda count: None,
     witness: Witness | None = None,
+    help_witness: HelpWitness | None = None,
 ) -> Report:
     """Sends shoppers through a shop.
 
     Args:
         progress: called with the number of pages asked for so far.
         witness: called with the hidden type of the shopper, the page type (position in PAGE_TYPES), the
-            category (-1 for none) and the page, for every page that a human saw.
+            category (-1 for none) and the page, for every page of the shop that a human saw.
+        help_witness: told of every help page before it is asked for.
     """
-    run = _Run(upstream, Eye(hidden), population, traffic, progress, witness)
+    run = _Run(upstream, Eye(hidden), population, traffic, progress, witness, help_witness)
     random = np.random.default_rng([traffic.seed, 0xB0])
     visiting: dict[int, asyncio.Task[None]] = {}
     running: set[asyncio.Task[None]] = set()
@@ -169,9 +103,10 @@ class _Run:
         traffic: Traffic,
         progress: Callable[[int], None],
         witness: Witness | None,
+        help_witness: HelpWitness | None,
     ) -> None:
         self.upstream, self.eye, self.population, self.traffic = upstream, eye, population, traffic
-        self.progress, self.witness = progress, witness
+        self.progress, self.witness, self.help_witness = progress, witness, help_witness
         self.report = Report()
         self._rows: dict[int, list[float]] = {}
         self._late: list[tuple[float, int, layout_pb2.ShopperEvent]] = []
@@ -193,6 +128,11 @@ class _Run:
             self._rows[number] = await visit.shop()
         self.report.lost_impression_count += visit.diary.lost_count
         self.report.repeated_event_count += visit.diary.repeated_count
+        if visit.enquirer is not None:
+            self.report.help_page_count += visit.enquirer.page_count
+            self.report.helped_count += visit.enquirer.helped_count
+            self.report.lost_impression_count += visit.enquirer.diary.lost_count
+            self.report.repeated_event_count += visit.enquirer.diary.repeated_count
         for at_s, event in visit.diary.late:
             heapq.heappush(self._late, (at_s, next(self._late_number), event))
 
@@ -211,7 +151,11 @@ class _Run:
         try:
             answer = await self.upstream.call("ComposePage", request, self.traffic.timeout_s)
         except Exception as error:
-            _count(self.report.failed_pages, error)
+            is_help = request.context.page_type == context_pb2.PAGE_TYPE_HELP
+            if is_help and status_of(error) is grpc.StatusCode.NOT_FOUND:
+                self.report.has_help = False
+            else:
+                _count(self.report.failed_pages, error)
             return None
         self.report.degraded_page_count += bool(answer.page.degraded)
         return answer.page if answer.page.slots else None
@@ -252,7 +196,7 @@ class _Visit:
         # What goes on in the mind draws from a stream of its own, in the order of the vectorised face.
         self._mind = mind_of(run.traffic.seed, number)
         self._random = np.random.default_rng([run.traffic.seed, 0x5E55, number])
-        self._kind = run.population.kind[[shopper]]
+        self._number, self._kind = shopper, run.population.kind[[shopper]]
         self._device = int(traits.device[shopper])
         self._now_s = start_s
         self._cart: list[str] = []
@@ -266,6 +210,13 @@ class _Visit:
             else context_pb2.CONSENT_REFUSED,
         )
         self.diary = Diary(self._shopper, label, run.traffic.noise, self._random, run.eye.world, self._pace)
+        self.enquirer = None
+        if run.traffic.asking is not None:
+            device, seed = DEVICES[self._device], (run.traffic.seed, number)
+            self.enquirer = Enquirer(
+                *(run.traffic.asking, run.eye.world, self._shopper, shopper, device, seed),
+                *(run.traffic.noise, self._pace),
+            )
 
     async def shop(self) -> list[float]:
         """A human's visit; the value is its row in the tally."""
@@ -274,6 +225,9 @@ class _Visit:
         item = -1
         row = [0.0] * len(COLUMNS)
         for _ in range(_MAX_PAGES):
+            await self._enquire()
+            if self._is_late():
+                break
             page = await self._ask(int(page_type[0]), int(category[0]), item)
             if page is None:
                 break
@@ -294,6 +248,7 @@ class _Visit:
                 self._cart = [*self._cart, hidden.items.item_ids[item]][-_MAX_CART:]
             if outcome.is_bought[0]:
                 self._cart = []
+                self._run.report.bought_s[self._number] = self._now_s
             row[0] += 1
             row[1] += bool(is_clicked)
             row[2] += bool(outcome.is_bought[0])
@@ -318,6 +273,17 @@ class _Visit:
             self.diary.crawl(page, self._now_s)
             self._now_s += self._pace * (0.3 + random.random())
             await self._run.record(self.diary.tear_out(is_last=number == page_count - 1))
+
+    async def _enquire(self) -> None:
+        """Goes to the help pages, where there is a question."""
+        run, law = self._run, self._run.traffic.asking
+        if self.enquirer is None or law is None or not run.report.has_help or self._is_late():
+            return
+        state = asking.state_of(law, run.report.bought_s.get(self._number), bool(self._cart), self._now_s)
+        if self.enquirer.comes(state):
+            self._now_s = await self.enquirer.visit(
+                state, self._now_s, run.compose, run.record, run.help_witness
+            )
 
     async def _ask(self, page_type: int, category: int, item: int) -> layout_pb2.Page | None:
         """The page of a type; `item` is what was clicked before, -1 for nothing."""

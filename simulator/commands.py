@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from simulator.browsing import Report, Traffic
     from simulator.scene import Scene
     from simulator.tally import Tally
+    from simulator.traffic import Report, Traffic
 
 CATALOGUE = Path("var/catalogue/items.parquet")
 LOG = Path("var/simulated")
@@ -62,6 +62,9 @@ def simulate(
         str, typer.Option(help="i/n sends the i-th of n parts of the shoppers, from 0.")
     ] = "0/1",
     catalogue: Annotated[Path, typer.Option(help="Items of the shop.")] = CATALOGUE,
+    has_questions: Annotated[
+        bool, typer.Option("--questions/--no-questions", help="Some shoppers go to help pages and ask.")
+    ] = True,
     token: Annotated[str, typer.Option(help="Caller token.", envvar="PLANOGRAM_TOKEN")] = "",
     as_of: Day = None,
 ) -> None:
@@ -70,7 +73,8 @@ def simulate(
 
     from planogram.files import catalogue as files
     from simulator import scene
-    from simulator.browsing import Traffic
+    from simulator.asking import Asking
+    from simulator.traffic import Traffic
 
     try:
         played = scene.load(catalogue, seed, scene.day(as_of))
@@ -102,6 +106,7 @@ def simulate(
         concurrency=concurrency,
         shard=part,
         shard_count=parts,
+        asking=Asking() if has_questions else None,
     )
     with _progress(-(-page_views // parts)) as advance:
         report = asyncio.run(_browse(played, traffic, target, token, in_process, advance))
@@ -184,6 +189,8 @@ def _print_report(report: Report) -> None:
         f"({report.lost_impression_count:,} impressions lost, {report.repeated_event_count:,} sent twice, "
         f"{report.unborn_event_count:,} still to come)"
     )
+    if report.help_page_count and report.has_help:
+        typer.echo(f"{report.help_page_count:,} help pages, an answer helped on {report.helped_count:,}")
     for name, counts in (("pages", report.failed_pages), ("reports", report.failed_records)):
         for status, count in counts.items():
             typer.echo(f"{count:,} {name} failed: {status}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -184,6 +185,24 @@ class Diary:
             at_s += self._pace * (20 + 60 * luck[3])
             self._purchase(token, item, family, at_s, luck[4:9])
         return at_s + self._pace * (1 + 3 * luck[2])
+
+    def help(self, page: layout_pb2.Page, walk: Walk, vain: Sequence[int], start_s: float) -> float:
+        """The shopper looked for an answer; the value is the time at which they were done with the page.
+
+        Args:
+            walk: with B = 1; what helped is what it clicked.
+            vain: slots whose answers are waved away.
+        """
+        last, helped = int(walk.last[0]), int(walk.clicked[0])
+        at_s = start_s + self._pace * (0.6 + float(self._random.random()))
+        for place, slot in enumerate(page.slots[: last + 1]):
+            self._impression(slot, at_s)
+            at_s += self._pace * 6
+            if place in vain:
+                self._note(_Type.EVENT_TYPE_DISMISSAL, at_s, slot.tracking_token)
+        if helped != choice.NO_SLOT:
+            self._note(_Type.EVENT_TYPE_HELPFUL, at_s, page.slots[helped].tracking_token)
+        return at_s + self._pace * (1 + 6 * float(self._random.random()))
 
     def crawl(self, page: layout_pb2.Page, at_s: float) -> None:
         """A robot took a page: everything seen at once, the first item of every shelf clicked."""

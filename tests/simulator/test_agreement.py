@@ -13,12 +13,13 @@ import pytest
 from planogram.layout.v1 import layout_pb2
 from simulator import agreement, modules, rollout, shelves, world
 from simulator.agreement import ObservedLayout, compare, hold_together, rolled
-from simulator.browsing import Traffic, browse, mind_of
+from simulator.browsing import browse, mind_of
 from simulator.modules import BLUEPRINTS, PAGE_TYPES
 from simulator.rollout import Visitors
 from simulator.scene import Scene
 from simulator.shopper import Population, populate
 from simulator.tally import Tally
+from simulator.traffic import Traffic
 from simulator.vectorised import UniformLayout
 from simulator.world import Items, World
 

@@ -14,9 +14,10 @@ import pytest
 from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.layout.v1 import layout_pb2, layout_pb2_grpc
-from simulator.browsing import Traffic, browse
+from simulator.browsing import browse
 from simulator.connection import Connection, status_of
 from simulator.shopper import Population
+from simulator.traffic import Traffic
 from simulator.visit import Eye
 from simulator.world import World
 

@@ -13,9 +13,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from simulator import front, slotwise, world
-from simulator.browsing import Traffic, browse
+from simulator.browsing import browse
 from simulator.regimes import FRONT
 from simulator.shopper import Population
+from simulator.traffic import Traffic
 from simulator.world import World
 
 ORDER = [3, 5, 0, 1, 4, 2]

@@ -24,9 +24,10 @@ from services.local import in_process
 from services.local.bench.policy.sizes import DAY
 from services.local.state import State
 from simulator import catalogue, shopper, world
-from simulator.browsing import Report, Traffic, browse
+from simulator.browsing import browse
 from simulator.regimes import Regime
 from simulator.shopper import Population
+from simulator.traffic import Report, Traffic
 from simulator.world import World
 
 MARGIN = 15.0
