@@ -294,6 +294,27 @@ def bench_composer(
     run.run(_seeds(worlds), replace(size, pages=Pages(pages)), command, say=typer.echo)
 
 
+@bench.command("help")
+def bench_help(
+    world: Annotated[int, typer.Option(help="Seed: 0 to 9 for tuning, 100 to 119 for reports.")] = 100,
+    log_sessions: Annotated[int, typer.Option(min=100, help="Sessions that the policy learns from.")] = 4_000,
+    test_sessions: Annotated[int, typer.Option(min=20, help="Sessions that ask in the test.")] = 1_000,
+    quick: Annotated[bool, typer.Option(help="Small logs and few steps: shows that it runs.")] = False,
+) -> None:
+    """Answers in the order of their match, drawn, and as a policy learned to: what they bring who asks.
+
+    All on the same help pages of the real composer, with the same questions, valued by the simulator's law.
+    """
+    import sys
+    from dataclasses import replace
+
+    from services.local.bench.help import run
+    from services.local.bench.help.sizes import QUICK, Size
+
+    size = QUICK if quick else replace(Size(), log_sessions=log_sessions, test_sessions=test_sessions)
+    run.run(world, size, " ".join(["planogram", *sys.argv[1:]]), say=typer.echo)
+
+
 def _seeds(text: str) -> list[int]:
     """Numbers of "100-104", or of "100,103".
 
