@@ -50,14 +50,16 @@ class Offered:
     """An answer that a page may show.
 
     relevance: how well it matches the question, 0 to 1; 0 where it is offered for want of one that matches.
+    topic: of the answer, as the policy is told it.
     """
 
     answer: Answer
     relevance: float
+    topic: str
 
     @property
     def module(self) -> Module:
-        return replace(self.answer.module, relevance=self.relevance)
+        return replace(self.answer.module, relevance=self.relevance, topic=self.topic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,13 +94,13 @@ class Answers:
         best = [each for each in holding if each.answer_id in relevance] or holding
         own = [each for each in holding if each.module_id in pinned and each not in best[:count]]
         chosen = [*best[: max(count - len(own), 1)], *own][:count]
-        return tuple(Offered(each, relevance.get(each.answer_id, 0.0)) for each in chosen)
+        return tuple(Offered(each, relevance.get(each.answer_id, 0.0), each.topic) for each in chosen)
 
-    def again(self, logged: Iterable[tuple[str, float]]) -> tuple[Offered, ...]:
-        """What was offered by ids and relevance; without answers that are not there."""
+    def again(self, logged: Iterable[tuple[str, float, str]]) -> tuple[Offered, ...]:
+        """What was offered by ids, relevance and topics; without answers that are not there."""
         return tuple(
-            Offered(self.by_module_id[ANSWER + answer_id], relevance)
-            for answer_id, relevance in logged
+            Offered(self.by_module_id[ANSWER + answer_id], relevance, topic)
+            for answer_id, relevance, topic in logged
             if ANSWER + answer_id in self.by_module_id
         )
 

@@ -70,6 +70,12 @@ class Kind(NamedTuple):
     order: str
     templates: tuple[Template, ...]
     is_answer: bool
+    topic: str = ""
+
+    @property
+    def about(self) -> str:
+        """What the policy is told that it is about: its category, or what an answer's topic makes of one."""
+        return f"{ANSWER}{self.topic}" if self.topic else self.category
 
     @property
     def is_ad(self) -> bool:
@@ -97,6 +103,8 @@ class Module:
     when: When = ALWAYS
     relevance: float | None = None
     """Of an answer: how well it matches the page's question, 0 to 1; None for every other module."""
+    topic: str = ""
+    """Of an answer: what groups it; never a category, by which items are chosen."""
 
     @property
     def is_answer(self) -> bool:
@@ -114,6 +122,7 @@ class Module:
             self.order,
             self.templates,
             self.is_answer,
+            self.topic,
         )
 
     @cached_property

@@ -131,7 +131,7 @@ def _signable(
         slot_id=decision.slot_id,
         module_id=module.module_id,
         family=module.family,
-        category=module.category,
+        category=module.kind.about,
         propensity=decision.propensity,
     )
     item_ids = [page.item_ids[row] for row in decision.rows]

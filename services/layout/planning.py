@@ -87,7 +87,7 @@ def _modules(kinds: tuple[Kind, ...], filler_id: str) -> Pieces:
                 module_id=kind.module_id,
                 family=kind.family,
                 source=kind.source_name,
-                category=kind.category,
+                category=kind.about,
                 templates=[
                     policy_pb2.Template(
                         template_id=template.template_id,

@@ -50,7 +50,9 @@ def pack(
         is_hurried=is_hurried,
         past=gathered.past,
         answers=[
-            ranking_pb2.OfferedAnswer(answer_id=each.answer.answer_id, relevance=each.relevance)
+            ranking_pb2.OfferedAnswer(
+                answer_id=each.answer.answer_id, relevance=each.relevance, topic=each.topic
+            )
             for each in request.offered
         ],
     )
@@ -94,7 +96,9 @@ class Replay:
         logged = policy_pb2.PlanPageRequest.FromString(exposure.plan_request)
         context = exposure.context
         # As logged: an index of another version of its library may match otherwise.
-        offered = configuration.answers.again((each.answer_id, each.relevance) for each in inputs.answers)
+        offered = configuration.answers.again(
+            (each.answer_id, each.relevance, each.topic) for each in inputs.answers
+        )
         modules = admission.modules_of(
             blueprint,
             inputs.caller_modules,

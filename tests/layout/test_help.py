@@ -62,6 +62,10 @@ async def test_the_best_answer_stands_on_top_with_its_text_and_what_can_be_done(
     assert 1 < len(relevance) <= 6 and all(name.startswith("answer-") for name in relevance)
     assert all(relevance.values())  # what does not match is not offered
     assert {m.source for m in plan.modules if m.HasField("relevance")} == {"answers"}
+    about = {m.module_id: m.category for m in plan.modules}
+    assert about["answer-return-an-order"] == "answer-returns" and not about["contact-us"]
+    (gathered,) = shop.gather.requests
+    assert not any(m.category for m in gathered.modules if m.module_id.startswith("answer-"))
 
 
 async def test_answers_come_in_the_shoppers_language(open_shop):
@@ -260,7 +264,13 @@ def test_what_was_matched_is_read_from_the_log_not_matched_again():
     exposure = events_pb2.Exposure(ranking_inputs=replay.deflate(inputs), plan_request=plan)
     exposure.context.query = "redeem a gift card"
     again = replay.Replay.of(exposure, configuration.load(CONFIG))
-    assert [module.module_id for module in again.view.modules if module.is_answer] == ["answer-refund"]
+    (answer,) = (module for module in again.view.modules if module.is_answer)
+    assert answer.module_id == "answer-refund"
+    assert answer.kind.about == ""  # the log is from before the policy was told of topics
+    inputs.answers[0].topic = "money"
+    exposure.ranking_inputs = replay.deflate(inputs)
+    again = replay.Replay.of(exposure, configuration.load(CONFIG))
+    assert [module.kind.about for module in again.view.modules if module.is_answer] == ["answer-money"]
 
 
 async def test_edited_answers_are_previewed_and_a_mistake_is_named(open_shop):

@@ -51,9 +51,11 @@ class RankingInputs(_message.Message):
     def __init__(self, blueprint: _Optional[str] = ..., caller_modules: _Optional[_Iterable[_Union[_layout_pb2.CallerModule, _Mapping]]] = ..., slot_count: _Optional[int] = ..., is_continued: _Optional[bool] = ..., shown_module_ids: _Optional[_Iterable[str]] = ..., shown_item_digests: _Optional[bytes] = ..., item_ids: _Optional[_Iterable[str]] = ..., modules: _Optional[_Iterable[_Union[_feature_pb2.ModuleCandidates, _Mapping]]] = ..., item_facts: _Optional[_Union[_feature_pb2.ItemFacts, _Mapping]] = ..., click_probability: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., purchase_probability: _Optional[_Union[_tensor_pb2.Tensor, _Mapping]] = ..., promise_factors: _Optional[_Mapping[str, float]] = ..., is_hurried: _Optional[bool] = ..., past: _Optional[_Union[_feature_pb2.ShopperPast, _Mapping]] = ..., answers: _Optional[_Iterable[_Union[OfferedAnswer, _Mapping]]] = ...) -> None: ...
 
 class OfferedAnswer(_message.Message):
-    __slots__ = ("answer_id", "relevance")
+    __slots__ = ("answer_id", "relevance", "topic")
     ANSWER_ID_FIELD_NUMBER: _ClassVar[int]
     RELEVANCE_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
     answer_id: str
     relevance: float
-    def __init__(self, answer_id: _Optional[str] = ..., relevance: _Optional[float] = ...) -> None: ...
+    topic: str
+    def __init__(self, answer_id: _Optional[str] = ..., relevance: _Optional[float] = ..., topic: _Optional[str] = ...) -> None: ...
