@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import grpc
 import numpy as np
@@ -58,6 +58,7 @@ async def browse(
     progress: Callable[[int], None] = lambda count: None,
     witness: Witness | None = None,
     help_witness: HelpWitness | None = None,
+    bought_s: Mapping[int, float] | None = None,
 ) -> Report:
     """Sends shoppers through a shop.
 
@@ -66,8 +67,10 @@ async def browse(
         witness: called with the hidden type of the shopper, the page type (position in PAGE_TYPES), the
             category (-1 for none) and the page, for every page of the shop that a human saw.
         help_witness: told of every help page before it is asked for.
+        bought_s: when shoppers, by number, bought last before all this: of an earlier report.
     """
     run = _Run(upstream, Eye(hidden), population, traffic, progress, witness, help_witness)
+    run.report.bought_s.update(bought_s or {})
     random = np.random.default_rng([traffic.seed, 0xB0])
     visiting: dict[int, asyncio.Task[None]] = {}
     running: set[asyncio.Task[None]] = set()

@@ -50,7 +50,7 @@ def test_what_shoppers_say_of_answers_is_what_the_policy_learns_from(tmp_path):
         assert all(slot.propensity > 0 for slot in slots)
 
     contenders = run.contenders_of(place, QUICK)
-    outcome = contest.compared(place, QUICK, contenders, run._DRAWING)
+    outcome = contest.compared(place, QUICK, contenders, run._DRAWING, report.bought_s)
     assert outcome.value.shape == (len(outcome.shopper), 3) and len(outcome.shopper) > 5
     assert (outcome.value[:, 0] != outcome.value[:, 2]).any()
     rows = {row.name: row for row in run.summary(outcome, 0)}

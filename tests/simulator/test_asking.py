@@ -227,6 +227,22 @@ async def test_a_witness_is_told_of_every_help_page_and_why(
     assert set(report.bought_s) >= {one.shopper for one in seen if one.state == BOUGHT}
 
 
+async def test_who_bought_before_asks_as_somebody_who_did(
+    hidden: World, population: Population, make_shop: Callable[..., Any]
+) -> None:
+    states: list[int] = []
+
+    async def witness(asked: Asked) -> None:
+        states.append(asked.state)
+
+    traffic = replace(TRAFFIC, page_views=400, days=7.0, asking=OFTEN)
+    everybody = dict.fromkeys(range(len(population.kind)), END_S - 8 * 86_400)
+    await browse(
+        with_help(make_shop()), hidden, population, traffic, help_witness=witness, bought_s=everybody
+    )
+    assert states and set(states) == {BOUGHT}
+
+
 async def test_a_shop_without_help_pages_is_asked_once(
     hidden: World, population: Population, make_shop: Callable[..., Any]
 ) -> None:

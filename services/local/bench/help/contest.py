@@ -8,7 +8,7 @@ luck.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,16 +64,25 @@ class Outcome:
 
 def send(shop: Shop, size: Size, session_count: int, stretch: int, settings: dict[str, str]) -> Report:
     """Sends shoppers with questions through the shop."""
-    return asyncio.run(_send(shop, size, session_count, stretch, settings, []))[0]
+    return asyncio.run(_send(shop, size, session_count, stretch, settings, [], {}))[0]
 
 
-def compared(shop: Shop, size: Size, contenders: Sequence[Contender], settings: dict[str, str]) -> Outcome:
+def compared(
+    shop: Shop,
+    size: Size,
+    contenders: Sequence[Contender],
+    settings: dict[str, str],
+    bought_s: Mapping[int, float],
+) -> Outcome:
     """What contenders are worth on the help pages of test shoppers.
+
+    Args:
+        bought_s: when shoppers bought last before the test.
 
     Raises:
         ConfigurationError: where a preview is degraded: it would not be the contender's own.
     """
-    return asyncio.run(_send(shop, size, size.test_sessions, 0, settings, contenders))[1]
+    return asyncio.run(_send(shop, size, size.test_sessions, 0, settings, contenders, bought_s))[1]
 
 
 async def _send(
@@ -83,6 +92,7 @@ async def _send(
     stretch: int,
     settings: dict[str, str],
     contenders: Sequence[Contender],
+    bought_s: Mapping[int, float],
 ) -> tuple[Report, Outcome]:
     traffic = Traffic(
         page_views=0,
@@ -112,6 +122,7 @@ async def _send(
                 shop.population,
                 traffic,
                 help_witness=witness if contenders else None,
+                bought_s=bought_s,
             )
     if report.failed_pages or report.failed_records:
         raise ConfigurationError(f"failed: {report.failed_pages}, {report.failed_records}")

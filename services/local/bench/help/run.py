@@ -36,7 +36,7 @@ def run(seed: int, size: Size, command: str, say: Callable[[str], None] = print)
         learning.know_the_past(place)
         report = contest.send(place, size, size.log_sessions, 1, _DRAWING)
         say(f"log: {report.page_count:,} pages, of which {report.help_page_count:,} help pages")
-        outcome = contest.compared(place, size, contenders_of(place, size), _DRAWING)
+        outcome = contest.compared(place, size, contenders_of(place, size), _DRAWING, report.bought_s)
     rows = summary(outcome, seed)
     harness.report("help", rows, command)
     return rows
