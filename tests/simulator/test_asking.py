@@ -31,6 +31,7 @@ END_S = 1_780_272_000.0
 TRAFFIC = Traffic(page_views=1_500, seed=3, end_unix_s=END_S, concurrency=1)
 OFTEN = Asking(browsing=0.2, carted=0.3, bought=0.6)
 HELP = context_pb2.PAGE_TYPE_HELP
+HELD_OUT = Path(__file__).parents[1] / "layout" / "held_out_questions.csv"
 ORDER = ("where-is-my-order", "sizes", "contact")
 
 
@@ -87,7 +88,7 @@ def test_needs_are_met_by_answers_of_the_shop_whose_questions_they_do_not_repeat
         for language, asked in answer.questions.items()
         for question in (answer.module.titles[language], *asked)
     }
-    read |= {row.question.casefold() for row in matching.read(Path("tests/layout/held_out_questions.csv"))}
+    read |= {row.question.casefold() for row in matching.read(HELD_OUT)}
     own = [asked for need in NEEDS for language in LANGUAGES for asked in need.questions[language]]
     own += [words for language in LANGUAGES for words in VAGUE[language]]
     assert len(own) == len(set(own))
