@@ -215,7 +215,7 @@ def _event(exposure, slot, kind: str, number: int, moment: float) -> dict[str, o
         type=events_pb2.EventType.Value(f"EVENT_TYPE_{kind}"),
     )
     event.time.FromMicroseconds(int(moment * 1e6))
-    if kind != "IMPRESSION":
+    if kind != "IMPRESSION" and slot.items:
         event.item_id = slot.items[0].item_id
     if kind == "PURCHASE":
         event.quantity, event.margin_micros, event.price_micros = 1, 4_000_000, 20_000_000
