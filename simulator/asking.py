@@ -40,8 +40,8 @@ class Asking:
         long_scroll: what an open text takes off the probability of looking further.
     """
 
-    browsing: float = 0.02
-    carted: float = 0.06
+    browsing: float = 0.04
+    carted: float = 0.1
     bought: float = 0.25
     lately_s: float = 14 * 86_400.0
     vague: float = 0.4

@@ -206,11 +206,12 @@ async def test_help_pages_are_looked_down_and_judged(
     assert max(sessions.values()) <= OFTEN.page_count and len(sessions) < len(requests)
 
 
-async def test_some_four_percent_of_page_views_are_help_pages(
+async def test_some_four_to_six_percent_of_page_views_are_help_pages(
     hidden: World, population: Population, make_shop: Callable[..., Any]
 ) -> None:
+    """Nearer to six here, where the same three answers help every fifth who then asks again."""
     report = await run(with_help(make_shop()), hidden, population, page_views=6_000, asking=Asking())
-    assert 0.03 < report.help_page_count / report.page_count < 0.055
+    assert 0.04 < report.help_page_count / report.page_count < 0.075
 
 
 async def test_a_witness_is_told_of_every_help_page_and_why(
