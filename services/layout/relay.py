@@ -44,10 +44,11 @@ class Relay:
     async def wait_for(self, sequence: int, timeout_s: float) -> bool:
         """True where the events up to `sequence` reached the profiles in time."""
         async with self._progress:
+            # In this task, and not by asyncio.wait_for in one of its own, which may still own the lock when a
+            # caller who goes away ends this one.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._progress.wait_for(lambda: self._event_log.delivered_sequence >= sequence), timeout_s
-                )
+                async with asyncio.timeout(timeout_s):
+                    await self._progress.wait_for(lambda: self._event_log.delivered_sequence >= sequence)
         return self._event_log.delivered_sequence >= sequence
 
     async def close(self) -> None:

@@ -550,3 +550,22 @@ def test_an_exposure_that_cannot_be_written_takes_no_other_with_it(tmp_path):
     kept = list(event_log.read_exposures(tmp_path))
     assert [(exposure.page_id, exposure.ranking_inputs) for exposure in kept] == [("0", b"1"), ("2", b"2")]
     assert event_log.lost_count(tmp_path) == 1
+
+
+async def test_a_caller_who_goes_away_while_an_event_is_late_breaks_nothing(tmp_path):
+    log = EventLog(tmp_path, 10)
+    feature = InProcessUpstream("feature", ScriptedServicer(), Boundary("feature"))
+    relay = Relay(log, feature)
+    waiting = asyncio.create_task(relay.wait_for(10**9, 0.02))
+    await asyncio.sleep(0)
+    async with relay._progress:  # as the relay itself does while it tells of progress
+        await asyncio.sleep(0.05)  # the time is over, and the lock is not there yet
+        waiting.cancel()
+        await asyncio.sleep(0.01)
+        assert not waiting.done(), "it may leave with the lock alone, which is not its own yet"
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    async with relay._progress:
+        pass
+    await relay.close()
+    log.close()
