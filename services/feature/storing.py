@@ -1,12 +1,11 @@
 """How is a profile kept, and how is what pages need read without the rest?
 
-A profile is JSON. The second key holds what pages need, in a form that is read several times as fast; it is
-named anew when that form changes. Readers that do not know the key pass it over, and write without it.
+A profile is JSON. What pages need comes first, behind its length, and is read alone; its keys are named anew
+when its form changes. Readers that do not know these keys pass them over, and write without them.
 """
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
 from dataclasses import fields
 
 import msgspec
@@ -22,8 +21,8 @@ _READABLE_FORMATS = (1, _FORMAT)
 def dumps(profile: Profile) -> bytes:
     """The stored form of a profile."""
     rest = msgspec.json.encode({each.name: getattr(profile, each.name) for each in fields(Profile)})
-    page = b2a_base64(_PACKED.encode(known_of(profile)), newline=False)
-    return b'%s%s",%s' % (_WITH_PAGE, page, rest[1:])
+    page = msgspec.json.encode(known_of(profile))
+    return b"%s%d%s%s,%s" % (_BEFORE_LENGTH, len(page), _BEFORE_PAGE, page, rest[1:])
 
 
 def loads(data: bytes) -> Profile:
@@ -45,9 +44,10 @@ def loads_known(data: bytes) -> Known:
     Raises:
         ValueError: where it is of another format.
     """
-    if data.startswith(_WITH_PAGE):
-        start = len(_WITH_PAGE)
-        return _KNOWN_OF.decode(a2b_base64(data[start : data.index(b'"', start)]))
+    if data.startswith(_BEFORE_LENGTH):
+        end = data.index(b",", len(_BEFORE_LENGTH))
+        start = end + len(_BEFORE_PAGE)
+        return _KNOWN_OF.decode(data[start : start + int(data[len(_BEFORE_LENGTH) : end])])
     return known_of(loads(data))
 
 
@@ -58,8 +58,7 @@ class _Head(msgspec.Struct):
 
 
 _BEGINNING = b'{"format":%d,' % _FORMAT
-_WITH_PAGE = _BEGINNING + b'"page-1":"'
+_BEFORE_LENGTH, _BEFORE_PAGE = _BEGINNING + b'"page-1-length":', b',"page-1":'
 _FORMAT_OF = msgspec.json.Decoder(_Head)
 _PROFILE_OF = msgspec.json.Decoder(Profile)
-_PACKED = msgspec.msgpack.Encoder()
-_KNOWN_OF = msgspec.msgpack.Decoder(Known)
+_KNOWN_OF = msgspec.json.Decoder(Known)

@@ -99,15 +99,14 @@ def test_the_history_of_a_model_is_the_profiles(acts: list[tuple[int, str, str]]
     assert (known.events["flags"] & IS_LOOKED > 0).tolist() == looked
 
 
-@pytest.mark.parametrize("without", ["page-1", None])
-def test_what_another_release_stored_serves_as_well(without: str | None) -> None:
+@pytest.mark.parametrize("is_older", [True, False])
+def test_what_another_release_stored_serves_as_well(is_older: bool) -> None:
     profile = profile_after([(CLICK, "kettle", "morning"), (PURCHASE, "spade", "morning")])
     document: dict[str, Any] = json.loads(storing.dumps(profile))
-    assert list(document)[:2] == ["format", "page-1"]
-    if without:  # an older release wrote it
-        del document[without]
-    else:  # a newer one did, in a form of its own
-        document = {"format": 2, "page-2": "?", **document}
+    assert list(document)[:3] == ["format", "page-1-length", "page-1"]
+    del document["page-1-length"], document["page-1"]
+    if not is_older:  # then it has a form of its own
+        document = {"format": 2, "page-2-length": 3, "page-2": "?", **document}
     stored = json.dumps(document).encode()
     assert storing.loads_known(stored) == known_of(profile)
     assert storing.loads(stored) == profile
