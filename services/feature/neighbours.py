@@ -15,7 +15,7 @@ EXACT_COUNT = 10_000
 _LISTS_PER_ROOT = 4
 """faiss' guideline: 4 to 16 times the root of the number of vectors."""
 _TRAINED_PER_LIST = 64
-_LEAST_PROBED, _LISTS_PER_PROBED = 24, 50
+_LEAST_PROBED, _LISTS_PER_PROBED = 32, 30
 """Lists that are looked at, at least and in proportion, so that more items are not missed for being many."""
 
 
