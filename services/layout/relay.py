@@ -61,8 +61,10 @@ class Relay:
         retry_s = FIRST_RETRY_S
         adopt_s = time.monotonic() + self._adopt_every_s
         while True:
+            # asyncio.wait_for would lose the end of this task where news come at that moment (Python 3.11).
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._has_news.wait(), max(0.0, adopt_s - time.monotonic()))
+                async with asyncio.timeout(max(0.0, adopt_s - time.monotonic())):
+                    await self._has_news.wait()
             self._has_news.clear()
             try:
                 await self._drain(self._event_log)

@@ -210,7 +210,8 @@ class ModelDirectory:
         while True:
             pause_s = self.HEALTHY_PAUSE_S if self._is_fresh else self.LONELY_PAUSE_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._refresh_now.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._refresh_now.wait()
             self._refresh_now.clear()
             try:
                 await self.update()

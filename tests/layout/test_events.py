@@ -569,3 +569,20 @@ async def test_a_caller_who_goes_away_while_an_event_is_late_breaks_nothing(tmp_
         pass
     await relay.close()
     log.close()
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_relay_ends_even_where_news_come_at_that_moment(tmp_path, turns):
+    log = EventLog(tmp_path, 10)
+    feature = InProcessUpstream("feature", ScriptedServicer(), Boundary("feature"))
+    relay = Relay(log, feature)
+    await asyncio.sleep(0.05)
+    relay.wake()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing = asyncio.create_task(relay.close())
+    await asyncio.wait({closing}, timeout=2)
+    has_ended = closing.done()
+    closing.cancel()
+    log.close()
+    assert has_ended
