@@ -166,7 +166,8 @@ def _rows_of(generation: Generation, *groups: Collection[str]) -> list[NDArray[n
 def _common(
     generation: Generation, modules: Sequence[ModuleQuery], sources: Collection[int], visit: Visit
 ) -> Common:
-    """
+    """What pages of these modules share.
+
     Args:
         sources: whose candidates are the same on every page.
     """
