@@ -54,6 +54,7 @@ async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServic
             items.brief,
             settings.applied_event_count,
             settings.max_waiting_updates,
+            items.known,
         )
         stack.push_async_callback(updater.close)
         texts = BoundedExecutor("review-texts", 1, settings.max_waiting_updates)

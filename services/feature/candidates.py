@@ -21,6 +21,8 @@ Rows = NDArray[np.int32]
 _NONE: Rows = np.zeros(0, np.int32)
 _NO_ROWS: NDArray[np.int64] = np.zeros(0, np.int64)
 _LOWEST = np.finfo(np.float32).min
+_WORTHY_COUNT = 64
+"""Products worth most to a shopper that are kept: for a module of 40, and for what is sold out by then."""
 _LIKED_COUNT = 4
 """Categories liked most, of which the bestsellers are looked at."""
 _SPARE = 16
@@ -53,6 +55,8 @@ class Visit(Struct, frozen=True):
     """Items bought and kept, last bought first, known ones only."""
     taste: Taste | None = None
     """None where nothing is known."""
+    worthy_rows: Rows = _NONE
+    """Products worth most to the shopper, as `worth_most` finds them; empty where nobody looked."""
     category_affinities: Mapping[str, float] = {}
     """Strongest first."""
 
@@ -136,16 +140,39 @@ def _buy_again(generation: Generation, _: ModuleQuery, visit: Visit) -> Rows:
 
 
 def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
-    """What is nearest to the taste, and what sells best, also of what is liked; by worth to the shopper."""
     if visit.taste is None:
         return _trending_by_affinity(generation, query, visit)
-    bestsellers, limit = _bestsellers(generation, query, visit), query.limit
-    parts = [_nearest(generation, query, visit, visit.taste.vector), bestsellers[: 2 * limit]]
+    known = visit.worthy_rows
+    if not query.category and visit.is_settled and generation.is_product_shown[known].sum() >= query.limit:
+        return known
+    return _by_worth(generation, query, visit, visit.taste)
+
+
+def worth_most(generation: Generation, taste: Taste, bought_rows: Rows) -> Rows:
+    """The products in stock that are worth most to a shopper, best first, as many as pages may want.
+
+    Args:
+        bought_rows: known rows alone.
+    """
+    query = ModuleQuery("", feature_pb2.CANDIDATE_SOURCE_FOR_YOU, _WORTHY_COUNT)
+    visit = Visit(generation.newest_s, is_settled=True, bought_rows=bought_rows)
+    rows = _by_worth(generation, query, visit, taste)
+    return rows[generation.is_product_shown[rows]][:_WORTHY_COUNT]
+
+
+def _by_worth(generation: Generation, query: ModuleQuery, visit: Visit, taste: Taste) -> Rows:
+    """What is nearest to the taste, and what sells best, also of what is liked; by worth to the shopper.
+
+    The most that a page may want are looked at for the fewest as well, so that these are the first of those.
+    """
+    count = max(query.limit, _WORTHY_COUNT)
+    bestsellers = _bestsellers(generation, query, visit)
+    parts = [_nearest(generation, query, visit, taste.vector, count), bestsellers[: 2 * count]]
     if not query.category:
         index, place = generation.ranked["bestsellers"], generation.category_place
-        liked = [name for name in visit.taste.category_shares if name in place][:_LIKED_COUNT]
-        parts += [index.of(place[name] + 1)[:limit] for name in liked]
-    return visit.taste.best_first(
+        liked = [name for name in taste.category_shares if name in place][:_LIKED_COUNT]
+        parts += [index.of(place[name] + 1)[:count] for name in liked]
+    return taste.best_first(
         np.concatenate(parts),
         visit.bought_rows,  # which have a module of their own
         generation.demand,
@@ -155,16 +182,18 @@ def _for_you(generation: Generation, query: ModuleQuery, visit: Visit) -> Rows:
     )
 
 
-def _nearest(generation: Generation, query: ModuleQuery, visit: Visit, taste: NDArray[np.float32]) -> Rows:
+def _nearest(
+    generation: Generation, query: ModuleQuery, visit: Visit, taste: NDArray[np.float32], count: int
+) -> Rows:
     if generation.neighbours is not None and not query.category and visit.is_settled:
-        found = generation.neighbours.nearest(taste, query.limit + len(visit.bought_rows))
-        if len(found) >= query.limit:
+        found = generation.neighbours.nearest(taste, count + len(visit.bought_rows))
+        if len(found) >= count:
             return found.astype(np.int32)
-    return _nearest_of_all(generation, query, visit, taste)
+    return _nearest_of_all(generation, query, visit, taste, count)
 
 
 def _nearest_of_all(
-    generation: Generation, query: ModuleQuery, visit: Visit, taste: NDArray[np.float32]
+    generation: Generation, query: ModuleQuery, visit: Visit, taste: NDArray[np.float32], count: int
 ) -> Rows:
     columns = generation.columns
     scores = taste @ generation.vectors_by_width
@@ -174,7 +203,7 @@ def _nearest_of_all(
         scores[columns.category != generation.category_place[query.category]] = -np.inf
     if not visit.is_settled:
         scores[columns.first_seen_unix_s > visit.now_s] = -np.inf
-    count = min(len(scores), query.limit)
+    count = min(len(scores), count)
     if not count:
         return _NONE
     # Far cheaper than an order of all: the score of the last one first, then what comes up to it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from services.feature import answer, schema
 from services.feature.acts import PURCHASE, ShopperEvent
+from services.feature.bearings import bearings_in
 from services.feature.candidates import SOURCES, ModuleQuery, Visit, common_sources, place
-from services.feature.known import IS_LOOKED, STRANGER, Known, known_of
+from services.feature.known import STRANGER, Bearings, Known, known_of
 from services.feature.placing import find
 from services.feature.profile import Profile, apply_events
 from services.feature.schema import Encoding
@@ -84,27 +84,23 @@ def gather(generation: Generation, known: Known | None, query: PageQuery) -> Gat
     """Everything that one page needs, from one generation and one shopper; None is a stranger."""
     known = known or STRANGER
     standing = known.standing(query.session_key)
-    # One look-up for all ids of the page: it costs the same for ten and for a hundred.
-    recent, bought, dismissed, cart, item = _rows_of(
-        generation,
-        known.recent_item_ids,
-        known.bought,
-        known.dismissed,
-        query.cart_item_ids,
-        (query.item_id,),
-    )
+    bearings = known.bearings
+    if bearings.snapshot_version != generation.snapshot_version:
+        bearings = bearings_in(generation, known)
+    bought = np.frombuffer(bearings.bought_rows, np.int32)
+    taste = np.frombuffer(bearings.taste, np.float32) if bearings.taste else None
+    item, *cart = generation.rows_of([query.item_id, *query.cart_item_ids]).tolist()
     now_s = query.now.timestamp()
-    events = known.events
-    taste, has_taste = schema.taste(events, generation.columns.item_vector, recent, now_s * 1e6)
     visit = Visit(
         now_s=now_s,
         is_settled=now_s >= generation.newest_s,
-        item_row=int(item[0]),
-        cart_rows=cart.tolist(),
+        item_row=item,
+        cart_rows=cart,
         query=query.query,
-        looked_rows=recent[(events["flags"] & IS_LOOKED) > 0],
+        looked_rows=np.frombuffer(bearings.looked_rows, np.int32),
         bought_rows=bought[bought >= 0][::-1].copy(),
-        taste=Taste(taste, known.category_affinities, known.evidence_count) if has_taste else None,
+        taste=(None if taste is None else Taste(taste, known.category_affinities, known.evidence_count)),
+        worthy_rows=np.frombuffer(bearings.worthy_rows, np.int32),
         category_affinities=known.category_affinities,
     )
     sources = common_sources(generation, visit)
@@ -116,13 +112,18 @@ def gather(generation: Generation, known: Known | None, query: PageQuery) -> Gat
         encoding.fingerprint: Features(
             generation.item_tensors(encoding, rows, query.now),
             encoding.shopper(
-                known, standing, taste, page_type=query.page_type, device=query.device, now=query.now
+                known,
+                standing,
+                schema.NO_TASTE if taste is None else taste,
+                page_type=query.page_type,
+                device=query.device,
+                now=query.now,
             ),
         )
         for encoding in query.encodings
     }
     modules = [written[module.module_id] for module in query.modules]
-    return Gathered(common, rows, modules, features, standing.message, _past(known, bought, dismissed, rows))
+    return Gathered(common, rows, modules, features, standing.message, _past(known, bought, bearings, rows))
 
 
 def warm_up(generation: Generation) -> None:
@@ -137,12 +138,11 @@ def warm_up(generation: Generation) -> None:
         gather(generation, known_of(profile), PageQuery("", 1, 1, now, modules, item_id="".join(ids)))
 
 
-def _past(
-    known: Known, bought: NDArray[np.int32], dismissed: NDArray[np.int32], rows: NDArray[np.int64]
-) -> Past:
+def _past(known: Known, bought: NDArray[np.int32], bearings: Bearings, rows: NDArray[np.int64]) -> Past:
     """What was done with items of the page, of the rows of those that anything was done with."""
     if not known.bought and not known.dismissed:
         return Past({}, {})
+    dismissed = np.frombuffer(bearings.dismissed_rows, np.int32)
     positions = find(np.concatenate((bought, dismissed)), rows).tolist()
     return Past(
         _on_page(positions[: len(bought)], known.bought.values()),
@@ -154,13 +154,6 @@ def _on_page(positions: Sequence[int], times_us: Collection[int]) -> dict[int, i
     """Positions that are on the page, and when, in seconds."""
     pairs = zip(positions, times_us, strict=True)
     return {position: time_us // 1_000_000 for position, time_us in pairs if position >= 0}
-
-
-def _rows_of(generation: Generation, *groups: Collection[str]) -> list[NDArray[np.int32]]:
-    """Rows of several groups of item ids, -1 where unknown."""
-    rows = generation.rows_of(list(chain.from_iterable(groups)))
-    ends = accumulate((len(group) for group in groups), initial=0)
-    return [rows[start:end] for start, end in pairwise(ends)]
 
 
 def _common(

@@ -38,6 +38,22 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
     pages_without_click: int = 0
 
 
+class Bearings(msgspec.Struct, frozen=True, array_like=True):
+    """Where a shopper stands among the items of a snapshot. D width."""
+
+    snapshot_version: str = ""
+    """Empty where nobody looked."""
+    looked_rows: bytes = b""
+    """int32, of items looked at, newest first, -1 where unknown; they may repeat."""
+    bought_rows: bytes = b""
+    """int32, in the order of `Known.bought`, -1 where unknown; `dismissed_rows` alike."""
+    dismissed_rows: bytes = b""
+    taste: bytes = b""
+    """(D,) float32 of unit length; empty where nothing is known of it."""
+    worthy_rows: bytes = b""
+    """int32, of the products worth most to the shopper, best first; empty where nobody looked."""
+
+
 class Known(msgspec.Struct, frozen=True, array_like=True):
     """A shopper, as pages see one. L recent events."""
 
@@ -64,6 +80,8 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     """When an item was bought last, microseconds since 1970; last bought last."""
     dismissed: dict[str, int] = {}
     """When an item was waved away, microseconds since 1970."""
+    bearings: Bearings = Bearings()
+    """Among the items that served when the profile was written."""
 
     def standing(self, session_key: str) -> Standing:
         """As a page of a session finds it."""

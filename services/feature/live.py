@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from services.common import artifacts, log
 from services.common.errors import ConfigurationError, Incompatible, NotFound
 from services.common.executor import BoundedExecutor
 from services.feature import metrics
 from services.feature.acts import ItemBrief
+from services.feature.bearings import bearings_in
 from services.feature.journal import Journal, Offer
+from services.feature.known import Known, known_of
+from services.feature.profile import Profile
 from services.feature.reviews.ledger import ReviewLedger
 from services.feature.snapshot import Generation, load, overlay, under_review
 from services.feature.store import OFFER, Store
@@ -73,6 +77,11 @@ class LiveItems:
     def brief(self, item_id: str) -> ItemBrief | None:
         """What a profile needs to know of an item now."""
         return self.current.brief(item_id)
+
+    def known(self, profile: Profile) -> Known:
+        """What pages need of a profile, ready for the items of now."""
+        known = known_of(profile)
+        return replace(known, bearings=bearings_in(self.current, known, is_ahead=True))
 
     def category(self, item_id: str) -> str:
         """The category of an item now; empty where it is unknown."""

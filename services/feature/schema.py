@@ -190,17 +190,24 @@ def encode_shopper(
     }
 
 
+NO_TASTE: NDArray[np.float32] = np.zeros(VECTOR_WIDTH, np.float32)
+"""The shopper vector of somebody of whom nothing is known."""
+
+
 def taste(
-    events: NDArray[np.void], vectors: NDArray[np.float32], rows: NDArray[np.int32], now_us: float
+    events: NDArray[np.void], vectors: NDArray[np.float32], rows: NDArray[np.int32]
 ) -> tuple[NDArray[np.float32], bool]:
     """Decayed mean of the vectors of recent positive events: (D,), unit length or zeros; whether it is one.
+
+    Time alone does not turn it: all events grow older alike, so that each counts by how much older it is
+    than the newest.
 
     Args:
         events: (L,) as of `Known`. vectors: (N, D) of all items. rows: (L,) of the events' items, -1 where
             unknown.
     """
     result = np.zeros(VECTOR_WIDTH, np.float32)
-    has_taste: bool = _write_taste(events, vectors, rows, _POSITIVE_WEIGHTS, now_us, result)
+    has_taste: bool = _write_taste(events, vectors, rows, _POSITIVE_WEIGHTS, result)
     return result, has_taste
 
 
@@ -239,7 +246,6 @@ def _write_taste(
     vectors: NDArray[np.float32],
     rows: NDArray[np.int32],
     weights: NDArray[np.float64],
-    now_us: float,
     result: NDArray[np.float32],
 ) -> bool:
     """Writes the decayed mean, as `taste` says.
@@ -247,11 +253,13 @@ def _write_taste(
     Args:
         weights: by event.
     """
-    mean = np.zeros(len(result))
+    mean, newest_us = np.zeros(len(result)), 0
+    for place in range(len(events)):
+        newest_us = max(newest_us, events[place].time_us)
     for place in range(len(events)):
         event = events[place]
         if rows[place] >= 0 and event.event < len(weights):
-            age_days = max(now_us - event.time_us, 0.0) / (24 * _US_PER_HOUR)
+            age_days = (newest_us - event.time_us) / (24 * _US_PER_HOUR)
             weight = weights[event.event] * 0.5 ** (age_days / _TASTE_HALF_LIFE_DAYS)
             for axis in range(len(mean)):
                 mean[axis] += weight * vectors[rows[place], axis]

@@ -18,10 +18,14 @@ _READABLE_FORMATS = (1, _FORMAT)
 """Format 1 knew nothing of what was done recently; a session that it holds goes on without."""
 
 
-def dumps(profile: Profile) -> bytes:
-    """The stored form of a profile."""
+def dumps(profile: Profile, known: Known) -> bytes:
+    """The stored form of a profile.
+
+    Args:
+        known: what pages need of it.
+    """
     rest = msgspec.json.encode({each.name: getattr(profile, each.name) for each in fields(Profile)})
-    page = msgspec.json.encode(known_of(profile))
+    page = msgspec.json.encode(known)
     return b"%s%d%s%s,%s" % (_BEFORE_LENGTH, len(page), _BEFORE_PAGE, page, rest[1:])
 
 

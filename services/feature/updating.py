@@ -17,11 +17,13 @@ from services.common.executor import BoundedExecutor
 from services.feature.acts import ItemBrief, ShopperEvent
 from services.feature.forgetting import forget
 from services.feature.journal import Journal
+from services.feature.known import Known, known_of
 from services.feature.profile import Profile, apply_events
 from services.feature.store import PROFILE, Row, Store
 from services.feature.storing import dumps, loads
 
 Briefs = Callable[[str], ItemBrief | None]
+Knowing = Callable[[Profile], Known]
 EventsByShopper = Mapping[str, Sequence[ShopperEvent]]
 
 _GROUP_COUNT = 256
@@ -55,6 +57,7 @@ class ProfileUpdater:
         briefs: Briefs,
         kept_count: int,
         max_waiting: int,
+        knowing: Knowing = known_of,
     ) -> None:
         """
         Args:
@@ -62,6 +65,7 @@ class ProfileUpdater:
             briefs: what is known of an item, called on that thread.
             kept_count: event ids that a profile remembers.
             max_waiting: calls that wait beyond which new ones are refused.
+            knowing: what pages need of a profile, called on the writer's thread as well.
         """
         self._store = store
         self._journal = journal
@@ -69,6 +73,7 @@ class ProfileUpdater:
         self._briefs = briefs
         self._kept_count = kept_count
         self._max_waiting = max_waiting
+        self._knowing = knowing
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -133,18 +138,19 @@ class ProfileUpdater:
                         changed.add(key)
                 counts.append(Counts(applied, duplicate, ignored))
             if changed:
-                self._store.write(PROFILE, [profile_row(key, *profiles[key]) for key in sorted(changed)])
+                rows = [profile_row(key, *profiles[key], self._knowing) for key in sorted(changed)]
+                self._store.write(PROFILE, rows)
         return counts
 
     def _forget(self, key: str) -> bool:
         return forget(self._store, self._journal, key, time.time_ns() // 1_000)
 
 
-def profile_row(key: str, profile: Profile, digests: bytes) -> Row:
+def profile_row(key: str, profile: Profile, digests: bytes, knowing: Knowing = known_of) -> Row:
     """The row to store; its time is later than that of the row it replaces, however late the events."""
     profile.written_us = max(profile.updated_us, profile.written_us + 1)
     stamp = datetime.fromtimestamp(profile.written_us / 1e6, UTC)
-    return Row(key, stamp, {"state": dumps(profile), "applied_event_ids": digests})
+    return Row(key, stamp, {"state": dumps(profile, knowing(profile)), "applied_event_ids": digests})
 
 
 def profile_of(row: Row | None) -> Profile | None:

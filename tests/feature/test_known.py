@@ -65,7 +65,7 @@ def profile_after(acts: list[tuple[int, str, str]]) -> Profile:
 @given(st.lists(ACTS, max_size=70))
 def test_what_pages_need_is_stored_as_the_profile_tells_it(acts: list[tuple[int, str, str]]) -> None:
     profile = profile_after(acts)
-    known = storing.loads_known(storing.dumps(profile))
+    known = storing.loads_known(storing.dumps(profile, known_of(profile)))
     assert known == known_of(profile)
     assert known.is_known and known.price_level == price_level(profile)
     assert list(known.category_affinities.items()) == list(shares(profile.categories).items())
@@ -102,7 +102,7 @@ def test_the_history_of_a_model_is_the_profiles(acts: list[tuple[int, str, str]]
 @pytest.mark.parametrize("is_older", [True, False])
 def test_what_another_release_stored_serves_as_well(is_older: bool) -> None:
     profile = profile_after([(CLICK, "kettle", "morning"), (PURCHASE, "spade", "morning")])
-    document: dict[str, Any] = json.loads(storing.dumps(profile))
+    document: dict[str, Any] = json.loads(storing.dumps(profile, known_of(profile)))
     assert list(document)[:3] == ["format", "page-1-length", "page-1"]
     del document["page-1-length"], document["page-1"]
     if not is_older:  # then it has a form of its own

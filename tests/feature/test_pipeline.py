@@ -22,6 +22,7 @@ from services.feature import profile as profiles
 from services.feature import storing
 from services.feature.acts import ShopperEvent
 from services.feature.journal import Journal, Offer
+from services.feature.known import known_of
 from services.feature.live import ItemChange, LiveItems
 from services.feature.pipeline import vectors as vector_module
 from services.feature.pipeline.clean import REASONS, clean, log_end, write_set_aside
@@ -316,7 +317,7 @@ def test_a_rebuild_keeps_newer_profiles_and_pushes(
     (row,) = store.read(PROFILE, [key])
     profile = storing.loads(row.values["state"])
     profile.click_count, profile.written_us = 777, profile.written_us + 1
-    values = {"state": storing.dumps(profile), "applied_event_ids": b""}
+    values = {"state": storing.dumps(profile, known_of(profile)), "applied_event_ids": b""}
     store.write(PROFILE, [Row(key, shop.now + timedelta(minutes=1), values)])
     changed = round(datetime.now(UTC).timestamp() * 1e6) + 10**6
     offer = Offer("item-001", 123, 7, True, changed)

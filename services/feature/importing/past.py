@@ -92,10 +92,10 @@ class PastItems:
         found: NDArray[np.float32] = np.exp(-age_s / _FRESHNESS_SCALE_S).astype(np.float32)
         return found
 
-    def taste(self, known: Known, now_us: float) -> NDArray[np.float32]:
+    def taste(self, known: Known) -> NDArray[np.float32]:
         """The shopper vector of what somebody did lately."""
         rows = np.array([self.place.get(item_id, -1) for item_id in known.recent_item_ids], np.int32)
-        return schema.taste(known.events, self.vectors, rows, now_us)[0]
+        return schema.taste(known.events, self.vectors, rows)[0]
 
 
 class PastShoppers:
@@ -121,7 +121,7 @@ class PastShoppers:
         tensors = schema.encode_shopper(
             known,
             known.standing(session_key),
-            self._items.taste(known, time_us),
+            self._items.taste(known),
             page_type=page_type,
             device=device,
             now=datetime.fromtimestamp(time_us / 1e6, UTC),
