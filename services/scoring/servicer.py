@@ -10,7 +10,7 @@ from services.common import log
 from services.common.errors import Incompatible, InvalidRequest
 from services.common.executor import BoundedExecutor
 from services.common.inference import Device
-from services.common.tensors import to_tensor
+from services.common.tensors import fill
 from services.common.watching import Versions
 from services.scoring import explain, signature
 from services.scoring.batching import Batcher
@@ -75,12 +75,10 @@ class ScoringServicer:
             self._recent.offer(model.signature.fingerprint, arrays)
         if self._shadow is not None:
             self._shadow.follow(model, arrays, predictions)
-        return scoring_pb2.ScoreItemsResponse(
-            click_probability=to_tensor(predictions.click_probability),
-            purchase_probability=to_tensor(predictions.purchase_probability),
-            model_version=model.version,
-            device=_DEVICES[model.device],
-        )
+        response = scoring_pb2.ScoreItemsResponse(model_version=model.version, device=_DEVICES[model.device])
+        fill(response.click_probability, predictions.click_probability)
+        fill(response.purchase_probability, predictions.purchase_probability)
+        return response
 
     async def ExplainScores(
         self, request: scoring_pb2.ExplainScoresRequest, context: Any

@@ -15,7 +15,8 @@ import numpy as np
 
 from planogram.common.v1 import tensor_pb2
 from services.common.errors import InvalidRequest
-from services.common.tensors import Layout, N, TensorSpec, fingerprint
+from services.common.tensor_layout import Layout
+from services.common.tensors import N, TensorSpec, fingerprint
 
 HISTORY_LENGTH = 50
 MAX_ITEM_COUNT = 2_000
@@ -102,8 +103,7 @@ class Signature:
     fingerprint: str = field(init=False)
     item_specs: tuple[TensorSpec, ...] = field(init=False)
     shopper_specs: tuple[TensorSpec, ...] = field(init=False)
-    item_layout: Layout = field(init=False, repr=False, compare=False)
-    shopper_layout: Layout = field(init=False, repr=False, compare=False)
+    layout: Layout = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Once, not per request: the fingerprint alone takes half a millisecond.
@@ -113,8 +113,7 @@ class Signature:
             "fingerprint": fingerprint(self.specs, self.revision),
             "item_specs": items,
             "shopper_specs": shoppers,
-            "item_layout": Layout(items, "item_tensors", MAX_ITEM_COUNT, MAX_INPUT),
-            "shopper_layout": Layout(shoppers, "shopper_tensors", MAX_ITEM_COUNT, MAX_INPUT),
+            "layout": Layout(self.specs, MAX_ITEM_COUNT, MAX_INPUT),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
@@ -134,9 +133,7 @@ def decode(
         InvalidRequest: names the tensor, what it is and what it must be.
     """
     count = _item_count(signature.item_specs, item_tensors)
-    arrays = signature.item_layout.read(item_tensors, count)
-    arrays.update(signature.shopper_layout.read(shopper_tensors, count))
-    return arrays
+    return signature.layout.read(shopper_tensors, item_tensors, count)
 
 
 def to_manifest(signature: Signature) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from planogram.common.v1 import tensor_pb2
 from services.common.errors import InvalidRequest
-from services.common.tensors import Layout, N, TensorSpec, fingerprint, from_tensor, to_tensor
+from services.common.tensors import N, TensorSpec, fingerprint, from_tensor, to_tensor
 
 DTYPES = [np.dtype(name) for name in ("float32", "int64", "int32", "bool")]
 IDS = TensorSpec("ids", "int64", (N, 2), ("item", "brand"), {"item": 10, "brand": 5})
@@ -43,41 +43,6 @@ def test_a_malformed_tensor_is_refused_by_name(tensor, field):
     with pytest.raises(InvalidRequest) as caught:
         from_tensor(tensor)
     assert caught.value.field == field
-
-
-def good():
-    return {
-        "ids": to_tensor(np.array([[1, 2], [9, 4]], np.int64)),
-        "numbers": to_tensor(np.zeros((2, 3), np.float32)),
-    }
-
-
-def test_tensors_that_fit_their_specs_are_returned():
-    found = Layout((IDS, NUMBERS), "item_tensors", 4).read(good(), 2)
-    assert found["ids"].tolist() == [[1, 2], [9, 4]]
-
-
-@pytest.mark.parametrize(
-    ("name", "array"),
-    [
-        ("ids", np.array([[1, 2], [10, 4]], np.int64)),
-        ("ids", np.array([[1, 2], [-1, 4]], np.int64)),
-        ("ids", np.array([[1, 2]], np.int64)),
-        ("numbers", np.zeros((2, 4), np.float32)),
-        ("numbers", np.zeros((2, 3), np.int32)),
-        ("numbers", np.full((2, 3), np.nan, np.float32)),
-        ("numbers", np.full((2, 3), np.inf, np.float32)),
-    ],
-)
-def test_a_tensor_that_does_not_fit_is_refused_by_name(name, array):
-    with pytest.raises(InvalidRequest) as caught:
-        Layout((IDS, NUMBERS), "item_tensors", 4).read({**good(), name: to_tensor(array)}, 2)
-    assert caught.value.field == f"item_tensors[{name}]"
-
-
-def test_a_missing_tensor_is_refused_by_name():
-    with pytest.raises(InvalidRequest, match=r"item_tensors\[ids\]"):
-        Layout((IDS,), "item_tensors", 4).read({}, 2)
 
 
 def test_the_fingerprint_changes_with_every_part_of_the_encoding():

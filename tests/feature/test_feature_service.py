@@ -16,6 +16,7 @@ import pytest
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common import log, tensors
+from services.common.tensor_layout import Layout
 from services.feature import schema
 
 SOURCES = {
@@ -85,13 +86,12 @@ async def test_tensors_follow_the_schema(service: Any) -> None:
     per_shopper = [spec for spec in schema.SPECS if not spec.is_per_item]
     assert set(features.item_tensors) == {spec.name for spec in per_item}
     assert set(features.shopper_tensors) == {spec.name for spec in per_shopper}
-    items = tensors.Layout(per_item, "items", count).read(features.item_tensors, count)
-    shopper = tensors.Layout(per_shopper, "shopper", count).read(features.shopper_tensors, count)
-    assert np.abs(items["item_numbers"]).max() <= 4
-    assert np.allclose(np.linalg.norm(items["item_vector"], axis=1), 1, atol=1e-5)
-    assert np.isclose(np.linalg.norm(shopper["shopper_vector"]), 1, atol=1e-5)
-    assert np.isclose(shopper["category_affinity"].sum(), 1, atol=1e-5)
-    assert shopper["history_ids"][0].all()
+    found = Layout(schema.SPECS, count).read(features.shopper_tensors, features.item_tensors, count)
+    assert np.abs(found["item_numbers"]).max() <= 4
+    assert np.allclose(np.linalg.norm(found["item_vector"], axis=1), 1, atol=1e-5)
+    assert np.isclose(np.linalg.norm(found["shopper_vector"]), 1, atol=1e-5)
+    assert np.isclose(found["category_affinity"].sum(), 1, atol=1e-5)
+    assert found["history_ids"][0].all()
 
 
 async def test_a_page_is_the_same_with_and_without_what_pages_have_in_common(service: Any) -> None:
