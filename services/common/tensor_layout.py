@@ -16,8 +16,7 @@ from services.common.tensors import CODES, NAMED, TensorSpec, from_tensor
 
 Tensors = Mapping[str, tensor_pb2.Tensor]
 
-_ROOT_OF_FLOAT32 = 1e19
-"""Numbers whose squares float32 can hold."""
+_WITHOUT_SIGN = np.uint32(2**31 - 1)
 _UNSIGNED: dict[int, np.dtype[Any]] = {4: np.dtype("<u4"), 8: np.dtype("<u8")}
 
 
@@ -30,8 +29,7 @@ class Layout:
             most_items: the largest N there is.
             largest: of a number's size.
         """
-        self._largest = largest
-        self._small = 0.5 * min(largest, _ROOT_OF_FLOAT32) ** 2
+        self._largest = np.float32(min(largest, float(np.finfo(np.float32).max)))
         self._groups = _groups([_expected(spec) for spec in specs], most_items)
 
     def read(self, shopper: Tensors, items: Tensors, count: int) -> dict[str, NDArray[Any]]:
@@ -45,20 +43,19 @@ class Layout:
             InvalidRequest: names the tensor, what it is and what it must be.
         """
         arrays = {}
-        with np.errstate(over="ignore"):
-            for group in self._groups:
-                contents = [one.content(shopper, items, count) for one in group.members]
-                # Looked at together: to call numpy takes longer than what it then does.
-                flat = np.frombuffer(b"".join(contents), group.dtype)
-                is_good = group.is_good(flat, self._small)
-                start = 0
-                for one, content in zip(group.members, contents, strict=True):
-                    end = start + len(content) // group.dtype.itemsize
-                    part = flat[start:end]
-                    if not is_good:
-                        one.check(part, self._largest)
-                    arrays[one.spec.name] = part.reshape(one.shape(count))
-                    start = end
+        for group in self._groups:
+            contents = [one.content(shopper, items, count) for one in group.members]
+            # Looked at together: to call numpy takes longer than what it then does.
+            flat = np.frombuffer(b"".join(contents), group.dtype)
+            is_good = group.is_good(flat, self._largest)
+            start = 0
+            for one, content in zip(group.members, contents, strict=True):
+                end = start + len(content) // group.dtype.itemsize
+                part = flat[start:end]
+                if not is_good:
+                    one.check(part, self._largest)
+                arrays[one.spec.name] = part.reshape(one.shape(count))
+                start = end
         return arrays
 
 
@@ -98,7 +95,7 @@ class _Expected:
             raise InvalidRequest(self.where, f"{array.dtype} {array.shape}", f"{self.spec.dtype} {want}")
         return content
 
-    def check(self, flat: NDArray[Any], largest: float) -> None:
+    def check(self, flat: NDArray[Any], largest: np.float32) -> None:
         """
         Raises:
             InvalidRequest: for an id or a number out of bounds.
@@ -132,15 +129,17 @@ class _Group:
     members: Sequence[_Expected]
     limits: NDArray[Any] | None
 
-    def is_good(self, flat: NDArray[Any], small: float) -> bool:
-        """Whether all ids are below their limits, and all numbers certainly small: nearly always."""
+    def is_good(self, flat: NDArray[Any], largest: np.float32) -> bool:
+        """Whether all ids are below their limits, or all numbers of no larger a size."""
         if self.limits is not None:
             # Seen without a sign, what is below 0 is far above every limit.
             is_within = flat.view(self.limits.dtype) < self.limits[: len(flat)]
-            return np.count_nonzero(is_within) == len(flat)
-        # No number is larger than the root of the sum of squares, and a sum with NaN in it is below nothing.
-        # The half in `small` keeps clear of rounding.
-        return self.dtype.kind != "f" or bool(np.dot(flat, flat) < small)
+            return bool(np.count_nonzero(is_within) == len(flat))
+        if self.dtype.kind != "f":
+            return True
+        # Without the sign, the bits of floats are ordered as their sizes are, and infinity and NaN come last.
+        sizes = flat.view(np.uint32) & _WITHOUT_SIGN
+        return bool(sizes.max(initial=0) <= largest.view(np.uint32))
 
 
 def _expected(spec: TensorSpec) -> _Expected:
