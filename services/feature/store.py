@@ -1,39 +1,31 @@
 """How are features kept in Feast, and read without its traps?
 
-The one module that imports feast (with repo/definitions.py, which holds Feast's own objects). What Feast
-does silently is made loud or impossible here: see the notes at each function, and
-tests/feature/test_feast_traps.py.
+Speaks to Feast with the modules below repo/, and all others speak to this one. What Feast does silently is
+made loud or impossible there and here: see the notes at each function, and tests/feature/test_feast_traps.py.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
-import json
 import os
 import sqlite3
 import sys
 import threading
-import time
-import uuid
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any
+from typing import Any
 
 import prometheus_client  # noqa: F401 - before feast, which would switch it to multiprocess files
 import pyarrow as pa
-import pyarrow.parquet as pq
 import redis
 
-from services.common import erasure
-from services.common.errors import Incompatible, NotFound, NotReady, Overloaded
-from services.feature.lookup import Found, Places, RedisLookup, SqliteLookup
+from services.common.errors import Incompatible, NotFound, NotReady
+from services.feature.locking import RedisLocks, WriterPlace
+from services.feature.lookup import Found
 
 
 @contextlib.contextmanager
@@ -62,45 +54,22 @@ with _light_import():
     import pandas as pd
     from feast import FeatureStore, FeatureView
     from feast.errors import FeatureViewNotFoundException
-    from feast.infra.key_encoding_utils import serialize_entity_key
-    from feast.infra.online_stores.helpers import _redis_key, compute_table_id
-    from feast.infra.provider import Provider, get_provider
+    from feast.infra.provider import Provider
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-    from feast.protos.feast.types.Value_pb2 import FloatList, StringList
-    from feast.protos.feast.types.Value_pb2 import Value as ValueProto
-    from feast.repo_config import RepoConfig, load_repo_config
+    from feast.protos.feast.types.Value_pb2 import Value
 
-    from services.feature.repo.definitions import ITEM_KEY, SHOPPER_KEY, TIMESTAMP, Definitions, define
+    from services.feature.repo.configuration import open_provider, write_configuration
+    from services.feature.repo.definitions import TIMESTAMP, Definitions, define
+    from services.feature.repo.offline import OfflineFiles, joined
+    from services.feature.repo.online import RedisRows, SqliteRows
+    from services.feature.repo.values import arrow_schema_of, entity_key_of, join_key_of, makers_of, plain
 
-PROJECT = "planogram"
 PROFILE = "shopper_profile"
 OFFER = "item_offer"
 OFFER_PUSH = "item_offer_push"
 ITEM_VIEWS = ("item_attributes", OFFER, "item_statistics", "item_companions")
 
-_US = pa.timestamp("us", tz="UTC")
-_ARROW_TYPES = {
-    "String": pa.string(),
-    "Int64": pa.int64(),
-    "Float32": pa.float32(),
-    "Bool": pa.bool_(),
-    "Bytes": pa.binary(),
-    "Array(Float32)": pa.list_(pa.float32()),
-    "Array(String)": pa.list_(pa.string()),
-}
-_VALUES: Mapping[str, Callable[[Any], ValueProto]] = {
-    "String": lambda value: ValueProto(string_val=value),
-    "Int64": lambda value: ValueProto(int64_val=value),
-    "Float32": lambda value: ValueProto(float_val=value),
-    "Bool": lambda value: ValueProto(bool_val=value),
-    "Bytes": lambda value: ValueProto(bytes_val=value),
-    "Array(Float32)": lambda value: ValueProto(float_list_val=FloatList(val=value)),
-    "Array(String)": lambda value: ValueProto(string_list_val=StringList(val=value)),
-}
 _MATERIALIZE_CHUNK = 1_000
-_LOCK_MS = 5_000
-_LOCK_WAIT_S = 2.0
-_UNLOCK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +106,17 @@ class Store:
         self.offline_path.mkdir(parents=True, exist_ok=True)
         self._definitions: Definitions = define(self.offline_path, profile_ttl)
         self._views = {view.name: view for view in self._definitions.views}
-        self._config_path = self.state_path / "feature_store.yaml"
-        self._config = self._write_config(redis_url, offline)
+        self._config = write_configuration(self.state_path, redis_url, offline)
+        self._files = OfflineFiles(self.offline_path)
         self._writer = self._provider()
         self._readers = threading.local()
-        self._redis_lookups: dict[tuple[str, str], RedisLookup] = {}
+        self._redis_rows = RedisRows(self._writer, self._config) if self.is_redis else None
         self._feast: FeatureStore | None = None
-        self._lock_file: IO[str] | None = None
+        self._writer_place = WriterPlace(self.state_path / "writer.lock")
 
     def close(self) -> None:
         """Lets go of the writer's place; connections end with their threads."""
-        if self._lock_file is not None:
-            self._lock_file.close()
-            self._lock_file = None
+        self._writer_place.leave()
 
     def apply(self) -> None:
         """Registers the definitions and makes the online store's tables.
@@ -178,19 +145,9 @@ class Store:
     def hold_writer_place(self) -> bool:
         """Takes the one writer's place of a SQLite store; false where another process holds it.
 
-        SQLite lets an older row overwrite a newer one, so profiles have one writer. Redis has a lock per
-        shopper instead, and always answers true.
+        Redis has a lock per shopper instead, and always answers true.
         """
-        if self.is_redis or self._lock_file is not None:
-            return True
-        file = (self.state_path / "writer.lock").open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            return False
-        self._lock_file = file
-        return True
+        return self.is_redis or self._writer_place.take()
 
     def write_offline(self, view_name: str, table: pa.Table, time: datetime | None = None) -> Path:
         """Replaces the offline rows of a view, whole or not at all.
@@ -202,19 +159,7 @@ class Store:
         Raises:
             Incompatible: for a missing column or another type, which Feast would take and garble.
         """
-        if time is not None:
-            stamps = pa.array([time] * table.num_rows, _US)
-            table = table.append_column(TIMESTAMP, stamps)
-        schema = self.arrow_schema(view_name)
-        for field in schema:
-            found = table.schema.field(field.name).type if field.name in table.schema.names else "absent"
-            if found != field.type:
-                raise Incompatible(f"{view_name}.{field.name}: got {found}, want {field.type}")
-        path = self._offline_file(view_name)
-        staging = path.with_name(f".{path.name}.{os.getpid()}")
-        # One chunk: Feast loses all but the first chunk of a table that it writes.
-        pq.write_table(table.select(schema.names).combine_chunks(), staging)
-        return staging.replace(path)
+        return self._files.write(self._views[view_name], table, time)
 
     def pull_latest(self, view_name: str, now: datetime) -> pa.Table:
         """The latest row of each entity, through Feast's offline store, by entity key, stale ones left out.
@@ -223,29 +168,9 @@ class Store:
             The columns of `arrow_schema`, in one chunk.
         """
         view = self._views[view_name]
-        schema = self.arrow_schema(view_name)
-        path = self._offline_file(view_name)
-        # Ray's offline store fails on a file without rows: its first block knows no columns.
-        if not path.is_file() or not pq.read_metadata(path).num_rows:
-            return schema.empty_table()
-        key = _join_key(view)
-        with _quiet_ibis():
-            job = self._writer.offline_store.pull_latest_from_table_or_query(
-                config=self._config,
-                data_source=view.batch_source,
-                join_key_columns=[key],
-                feature_name_columns=[feature.name for feature in view.features],
-                timestamp_field=TIMESTAMP,
-                created_timestamp_column=None,
-                start_date=datetime(1970, 1, 2, tzinfo=UTC),
-                end_date=datetime(2200, 1, 1, tzinfo=UTC),
-            )
-            table = job.to_arrow()
-        # Feast hands timestamps back without a zone; they are UTC.
-        columns = [table.column(field.name).cast(field.type) for field in schema]
-        table = pa.Table.from_arrays(columns, schema=schema).combine_chunks()
+        table = self._files.latest(view, self._writer, self._config).combine_chunks()
         fresh = is_fresh(table.column(TIMESTAMP).cast(pa.int64()).to_numpy(), _us(now), _us_of(view.ttl))
-        return table.filter(pa.array(fresh)).sort_by(key).combine_chunks()
+        return table.filter(pa.array(fresh)).sort_by(join_key_of(view)).combine_chunks()
 
     def materialize(self, view_name: str, table: pa.Table) -> int:
         """Writes offline rows into the online store; returns their number.
@@ -253,21 +178,20 @@ class Store:
         In chunks, so that a server that writes to the same SQLite file waits for one chunk at most.
         """
         view = self._views[view_name]
-        names = [feature.name for feature in view.features]
-        convert = [_VALUES[str(feature.dtype)] for feature in view.features]
+        makers = makers_of(view)
         # Millions of short-lived messages: the collector would walk them again and again.
         with _without_collector():
             for start in range(0, table.num_rows, _MATERIALIZE_CHUNK):
                 chunk = table.slice(start, _MATERIALIZE_CHUNK).combine_chunks()
-                columns = [chunk.column(name).to_pylist() for name in names]
-                keys = chunk.column(_join_key(view)).to_pylist()
+                columns = [chunk.column(name).to_pylist() for name in makers]
+                keys = chunk.column(join_key_of(view)).to_pylist()
                 times = chunk.column(TIMESTAMP).to_pylist()
                 rows = [
                     (
                         self._entity_key(view, key),
                         {
                             name: make(column[row])
-                            for name, make, column in zip(names, convert, columns, strict=True)
+                            for (name, make), column in zip(makers.items(), columns, strict=True)
                         },
                         times[row],
                         None,
@@ -284,11 +208,11 @@ class Store:
         one, without an error.
         """
         view = self._views[view_name]
-        types = {feature.name: str(feature.dtype) for feature in view.features}
+        makers = makers_of(view)
         batch = [
             (
                 self._entity_key(view, row.key),
-                {name: _VALUES[types[name]](value) for name, value in row.values.items()},
+                {name: makers[name](value) for name, value in row.values.items()},
                 row.time,
                 None,
             )
@@ -326,7 +250,7 @@ class Store:
             if stamp is not None and values and any(value.WhichOneof("val") for value in values.values()):
                 is_kept = now is None or bool(is_fresh(_us(stamp), _us(now), _us_of(view.ttl)))
                 if is_kept:
-                    row = Row(key, stamp, {name: _plain(value) for name, value in values.items()})
+                    row = Row(key, stamp, {name: plain(value) for name, value in values.items()})
             rows.append(row)
         return rows
 
@@ -337,7 +261,7 @@ class Store:
             now: time at which the view's ttl is checked.
         """
         view = self._views[view_name]
-        lookup = self._lookup(view, feature)
+        lookup = self._sqlite_rows().lookup(view, feature)
         with _answering():
             found = lookup.find(key)
         return _fresh_value(found, view, now)
@@ -345,16 +269,15 @@ class Store:
     async def fetch_value(self, view_name: str, key: str, feature: str, now: datetime) -> Any:
         """As `read_value`, from Redis, on the one event loop of this store."""
         view = self._views[view_name]
-        lookup = await self._redis_lookup(view, feature)
+        lookup = await self._redis().lookup(view, feature)
         with _answering():
             found = await lookup.find(key)
         return _fresh_value(found, view, now)
 
     async def disconnect(self) -> None:
         """Lets go of the event loop's connections to Redis."""
-        client = self._reader().online_store._client_async if self.is_redis else None
-        if client is not None:
-            await client.aclose()
+        if self._redis_rows is not None:
+            await self._redis_rows.disconnect()
 
     def push_offers(self, table: pa.Table) -> None:
         """Pushes whole rows of item_offer through Feast's push source, from the writer's thread.
@@ -381,19 +304,7 @@ class Store:
         Raises:
             Incompatible: where Feast answers another number of rows than it was asked for.
         """
-        row_id = "__row"
-        table = entities.set_column(
-            entities.schema.get_field_index(TIMESTAMP), TIMESTAMP, entities.column(TIMESTAMP).cast(_US)
-        ).append_column(row_id, pa.array(range(entities.num_rows), pa.int64()))
-        # pandas keeps microseconds here; DuckDB refuses nanoseconds.
-        frame = table.to_pandas(timestamp_as_object=False)
-        frame[TIMESTAMP] = frame[TIMESTAMP].astype("datetime64[us, UTC]")
-        with _quiet_ibis():
-            job = self._feature_store().get_historical_features(frame, list(features))
-            answer = job.to_arrow().combine_chunks()
-        if sorted(answer.column(row_id).to_pylist()) != list(range(entities.num_rows)):
-            raise Incompatible(f"historical join: {entities.num_rows} rows in, {answer.num_rows} rows out")
-        return answer.sort_by(row_id).drop_columns([row_id]).combine_chunks()
+        return joined(self._feature_store(), entities, features)
 
     def delete(self, view_name: str, key: str, *, is_online: bool = True) -> bool:
         """Deletes an entity's rows offline and online, to the last byte; false where none was.
@@ -404,11 +315,12 @@ class Store:
             is_online: false leaves the online store alone.
         """
         view = self._views[view_name]
-        was_offline = self._delete_offline(view, key)
+        was_offline = self._files.delete(view, key)
         if not is_online:
             return was_offline
+        rows = self._redis_rows or SqliteRows(self._writer, self._config)
         with _answering():
-            return self._delete_online(view, key) or was_offline
+            return rows.delete(view, key) or was_offline
 
     @contextlib.contextmanager
     def locked(self, keys: Sequence[str]) -> Iterator[None]:
@@ -420,47 +332,18 @@ class Store:
         if not self.is_redis:
             yield
             return
-        client = self._redis()
-        token = uuid.uuid4().hex
-        names = [f"{PROJECT}:lock:{key}" for key in sorted(set(keys))]
-        held: list[str] = []
+        names = [f"{self._config.project}:lock:{key}" for key in sorted(set(keys))]
+        locks = RedisLocks(self._redis().client, names)
         try:
             with _answering():
-                self._take_locks(client, token, names, held)
+                locks.take()
             yield
         finally:
-            if held:
-                with client.pipeline(transaction=False) as pipe:
-                    for name in held:
-                        pipe.eval(_UNLOCK, 1, name, token)
-                    pipe.execute()
+            locks.release()
 
     def arrow_schema(self, view_name: str) -> pa.Schema:
         """The entity key, the features and event_timestamp of a view, as offline files hold them."""
-        view = self._views[view_name]
-        fields = [(_join_key(view), pa.string())]
-        fields += [(feature.name, _ARROW_TYPES[str(feature.dtype)]) for feature in view.features]
-        return pa.schema([*fields, (TIMESTAMP, _US)])
-
-    def _write_config(self, redis_url: str, offline: Mapping[str, str]) -> RepoConfig:
-        online = (
-            f"{{type: redis, connection_string: {redis_url!r}}}"
-            if redis_url
-            else f"{{type: sqlite, path: {str(self.state_path / 'online.db')!r}}}"
-        )
-        text = (
-            "# Written by the feature service; `feast -c <this folder> ui` reads it.\n"
-            f"project: {PROJECT}\n"
-            "provider: local\n"
-            f"registry: {{path: {str(self.state_path / 'registry.db')!r}, cache_ttl_seconds: 0}}\n"
-            f"online_store: {online}\n"
-            f"offline_store: {json.dumps(dict(offline))}\n"
-            "entity_key_serialization_version: 3\n"
-        )
-        staging = self._config_path.with_name(f".{self._config_path.name}.{os.getpid()}")
-        staging.write_text(text)
-        staging.replace(self._config_path)
-        return load_repo_config(self.state_path, self._config_path)
+        return arrow_schema_of(self._views[view_name])
 
     def _feature_store(self) -> FeatureStore:
         if self._feast is None:
@@ -468,16 +351,7 @@ class Store:
         return self._feast
 
     def _provider(self) -> Provider:
-        provider = get_provider(self._config)
-        if not self.is_redis:
-            # The event log is the durable source, so a commit need not wait for the disk: a killed process
-            # loses nothing, and a power cut only what the log still has.
-            connection = provider.online_store._get_conn(self._config)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute("PRAGMA busy_timeout=10000")
-            erasure.overwrite_freed_space(connection)
-        return provider
+        return open_provider(self._config)
 
     def _reader(self) -> Provider:
         provider = getattr(self._readers, "provider", None)
@@ -485,89 +359,19 @@ class Store:
             provider = self._readers.provider = self._provider()
         return provider
 
-    def _lookup(self, view: FeatureView, feature: str) -> SqliteLookup:
+    def _sqlite_rows(self) -> SqliteRows:
         """Of this thread, on its own connection."""
-        lookups: dict[tuple[str, str], SqliteLookup] | None = getattr(self._readers, "lookups", None)
-        if lookups is None:
-            lookups = self._readers.lookups = {}
-        if (view.name, feature) not in lookups:
-            connection = self._reader().online_store._get_conn(self._config)
-            lookups[view.name, feature] = SqliteLookup(
-                connection, self._table(view), feature, self._places(view)
-            )
-        return lookups[view.name, feature]
+        rows: SqliteRows | None = getattr(self._readers, "rows", None)
+        if rows is None:
+            rows = self._readers.rows = SqliteRows(self._reader(), self._config)
+        return rows
 
-    async def _redis_lookup(self, view: FeatureView, feature: str) -> RedisLookup:
-        if (view.name, feature) not in self._redis_lookups:
-            online = self._reader().online_store
-            self._redis_lookups[view.name, feature] = RedisLookup(
-                await online._get_client_async(self._config.online_store),
-                online._generate_hset_keys_for_features(view, [feature])[1],
-                self._places(view),
-            )
-        return self._redis_lookups[view.name, feature]
-
-    def _places(self, view: FeatureView) -> Places:
-        return Places(partial(self._online_key, view))
-
-    def _online_key(self, view: FeatureView, key: str) -> bytes:
-        """Where an entity's row is in the online store."""
-        entity_key, version = self._entity_key(view, key), self._config.entity_key_serialization_version
-        if self.is_redis:
-            return bytes(_redis_key(PROJECT, entity_key, entity_key_serialization_version=version))
-        return bytes(serialize_entity_key(entity_key, entity_key_serialization_version=version))
-
-    def _table(self, view: FeatureView) -> str:
-        is_versioned = self._config.registry.enable_online_feature_view_versioning
-        return str(compute_table_id(PROJECT, view, is_versioned))
+    def _redis(self) -> RedisRows:
+        assert self._redis_rows is not None
+        return self._redis_rows
 
     def _entity_key(self, view: FeatureView, key: str) -> EntityKey:
-        return EntityKey(join_keys=[_join_key(view)], entity_values=[ValueProto(string_val=key)])
-
-    def _offline_file(self, view_name: str) -> Path:
-        return self.offline_path / f"{view_name}.parquet"
-
-    def _delete_online(self, view: FeatureView, key: str) -> bool:
-        place = self._online_key(view, key)
-        if self.is_redis:
-            return bool(self._redis().delete(place))
-        connection = self._writer.online_store._get_conn(self._config)
-        connection.execute("PRAGMA secure_delete = ON")
-        with connection:
-            # The name comes from the definitions above, never from a caller.
-            cursor = connection.execute(f'DELETE FROM "{self._table(view)}" WHERE entity_key = ?', (place,))  # noqa: S608
-        erasure.overwrite_freed_space(connection)
-        erasure.erase(connection, self.state_path / "online.db", [key])
-        return bool(cursor.rowcount)
-
-    def _delete_offline(self, view: FeatureView, key: str) -> bool:
-        path = self._offline_file(view.name)
-        if not path.is_file():
-            return False
-        table = pq.read_table(path)
-        kept = table.filter(pa.compute.not_equal(table.column(_join_key(view)), key))
-        if kept.num_rows == table.num_rows:
-            return False
-        self.write_offline(view.name, kept)
-        return True
-
-    def _redis(self) -> Any:
-        return self._writer.online_store._get_client(self._config.online_store)
-
-    def _take_locks(self, client: Any, token: str, names: Sequence[str], held: list[str]) -> None:
-        give_up = time.monotonic() + _LOCK_WAIT_S
-        missing = list(names)
-        while missing:
-            with client.pipeline(transaction=False) as pipe:
-                for name in missing:
-                    pipe.set(name, token, nx=True, px=_LOCK_MS)
-                taken = pipe.execute()
-            held += [name for name, is_taken in zip(missing, taken, strict=True) if is_taken]
-            missing = [name for name, is_taken in zip(missing, taken, strict=True) if not is_taken]
-            if missing:
-                if time.monotonic() > give_up:
-                    raise Overloaded(f"{len(missing)} profiles are locked by another process; retry later")
-                time.sleep(0.002)
+        return entity_key_of(view, key)
 
 
 def is_fresh(stamp_us: Any, now_us: int, ttl_us: int) -> Any:
@@ -597,14 +401,10 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except _UNREACHABLE as error:
-        raise _not_ready(error) from error
+        raise NotReady(f"the online store does not answer: {type(error).__name__}: {error}") from error
 
 
 _UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, sqlite3.OperationalError)
-
-
-def _not_ready(error: Exception) -> NotReady:
-    return NotReady(f"the online store does not answer: {type(error).__name__}: {error}")
 
 
 @contextlib.contextmanager
@@ -618,30 +418,10 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-@contextlib.contextmanager
-def _quiet_ibis() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # ibis 12 calls a method that duckdb 1.5 renamed.
-        warnings.filterwarnings("ignore", "fetch_arrow_table", DeprecationWarning)
-        yield
-
-
-def _join_key(view: FeatureView) -> str:
-    return SHOPPER_KEY if view.name == PROFILE else ITEM_KEY
-
-
 def _fresh_value(found: Found | None, view: FeatureView, now: datetime) -> Any:
     if found is None or not is_fresh(_us(found[1]), _us(now), _us_of(view.ttl)):
         return None
-    return _plain(ValueProto.FromString(found[0]))
-
-
-def _plain(value: Any) -> Any:
-    kind = value.WhichOneof("val")
-    if kind is None:
-        return None
-    found = getattr(value, kind)
-    return list(found.val) if kind.endswith("_list_val") else found
+    return plain(Value.FromString(found[0]))
 
 
 def _us(time_: datetime) -> int:

@@ -22,7 +22,7 @@ from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2, feature_pb2_grpc
 from services.common import probe
 from services.common.errors import ConfigurationError, Overloaded
-from services.feature import store as store_module
+from services.feature import locking
 from services.feature.journal import Journal
 from services.feature.pipeline.run import run
 from services.feature.store import OFFER, PROFILE, Row, Store
@@ -58,8 +58,8 @@ def store(tmp_path: Path, redis_url: str, open_store: Callable[..., Store]) -> I
     opened = open_store(tmp_path / "redis-state", redis_url)
     opened.apply()
     yield opened
-    opened._redis().flushall()
-    opened._redis().close()
+    opened._redis().client.flushall()
+    opened._redis().client.close()
 
 
 def profile_values(text: bytes = b"{}") -> dict[str, bytes]:
@@ -102,7 +102,7 @@ def test_a_lock_keeps_other_processes_out_and_is_let_go(
     open_store: Callable[..., Store],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(store_module, "_LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr(locking, "_LOCK_WAIT_S", 0.1)
     other = open_store(tmp_path / "other-state", redis_url)
     with store.locked(["a", "b"]):
         with pytest.raises(Overloaded, match="1 profiles are locked"), other.locked(["b", "c"]):
@@ -111,8 +111,8 @@ def test_a_lock_keeps_other_processes_out_and_is_let_go(
             pass
     with other.locked(["b", "c"]):
         pass
-    assert not store._redis().keys("planogram:lock:*")
-    other._redis().close()
+    assert not store._redis().client.keys("planogram:lock:*")
+    other._redis().client.close()
 
 
 async def test_a_redis_that_is_gone_is_said_at_start_and_survived_later(
@@ -201,7 +201,7 @@ async def test_the_whole_service_runs_on_redis(
         assert store.read(OFFER, ["item-001"])[0].values["stock"] == 0  # type: ignore[union-attr]
         forgotten = await service.stub.ForgetShopper(feature_pb2.ForgetShopperRequest(user_id="shared"))
         assert forgotten.was_present and store.read(PROFILE, [key]) == [None]
-    held = list(bytes_held(store._redis()))
+    held = list(bytes_held(store._redis().client))
     assert len(held) > 300, "items and other shoppers"
     assert not any(key.encode() in part or b"shared" in part for part in held)
     kept = service.shopper_key("user-0").encode()

@@ -1,6 +1,6 @@
 """Which entities, feature views, feature services and push sources does the Feast repository hold?
 
-The one file beside store.py that imports feast, because these are Feast's own objects.
+The modules of this folder speak to Feast itself; all others speak to store.py, which imports it light.
 """
 
 from __future__ import annotations
