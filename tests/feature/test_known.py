@@ -23,7 +23,7 @@ from services.feature.acts import (
     ItemBrief,
     ShopperEvent,
 )
-from services.feature.known import IS_LOOKED, STRANGER, known_of, session_message
+from services.feature.known import IS_LOOKED, STRANGER, known_in, known_of, session_message
 from services.feature.profile import LOOKED, Profile, apply_events, price_level, shares, view
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -119,3 +119,22 @@ def test_of_a_stranger_nothing_is_known() -> None:
     state = context_pb2.SessionState.FromString(STRANGER.standing("any").message)
     assert state == session_message(view(None, "any"))
     assert not len(STRANGER.events)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ACTS, max_size=70) | st.none())
+def test_models_read_the_same_of_one_session_as_of_all_that_is_known(
+    acts: list[tuple[int, str, str]] | None,
+) -> None:
+    profile = None if acts is None else profile_after(acts)
+    known, taste = known_of(profile), np.zeros(16, np.float32)
+    for session_key in ("morning", "evening", ""):
+        alone = known_in(session_key, view(profile, session_key), profile)
+        found, wanted = (
+            schema.encode_shopper(one, one.standing(session_key), taste, page_type=1, device=1, now=NOW)
+            for one in (alone, known)
+        )
+        assert {name: array.tolist() for name, array in found.items()} == {
+            name: array.tolist() for name, array in wanted.items()
+        }
+        assert alone.recent_item_ids == known.recent_item_ids

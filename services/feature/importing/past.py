@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from msgspec import structs
 from numpy.typing import NDArray
 
 from services.feature import build, schema
 from services.feature.acts import ShopperEvent
-from services.feature.known import Known, known_of
+from services.feature.known import Known, known_in
 from services.feature.pipeline.run import item_briefs
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import item_vectors
@@ -115,9 +114,10 @@ class PastShoppers:
             segment: of the row; empty for the profile's own.
         """
         profile = self._profiles.get(shopper_key) if shopper_key else None
-        session, known = view(profile, session_key), known_of(profile)
+        session = view(profile, session_key)
         if segment:
-            session, known = replace(session, segment=segment), structs.replace(known, segment=segment)
+            session = replace(session, segment=segment)
+        known = known_in(session_key, session, profile)
         tensors = schema.encode_shopper(
             known,
             known.standing(session_key),
