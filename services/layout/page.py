@@ -20,7 +20,7 @@ from services.layout.blueprint import Module
 from services.layout.ranking import Predictions, Ranked
 from services.layout.reasons import reason
 from services.layout.rules.auction import charges
-from services.layout.tokens import MAX_CURSOR_BYTES, MOST_KEPT_COUNT, Signer, item_digest, joined
+from services.layout.tokens import MAX_CURSOR_BYTES, MAX_KEPT_ITEM_COUNT, Signer, item_digest, joined
 from services.layout.wire import Signable
 
 
@@ -219,7 +219,7 @@ def _token_of_page(page: Decided) -> token_pb2.TrackingToken:
     )
 
 
-@lru_cache(MOST_KEPT_COUNT)
+@lru_cache(MAX_KEPT_ITEM_COUNT)
 def _signable_item(item_id: str, charge_micros: int) -> tuple[bytes, bytes]:
     """What an item adds to its slot's token, and the item without its token."""
     return (

@@ -11,8 +11,10 @@ from services.layout import fallback, wire
 from services.layout.admission import PageView
 from services.layout.blueprint import Kind, Slot
 from services.layout.ranking import Ranked
-from services.layout.rules.programme import MOST_KEPT_COUNT
 from services.layout.wire import Pieces, pieces
+
+_MAX_KEPT_COUNT = 512
+"""Slots, and lists of modules, whose bytes are kept, of all configurations."""
 
 
 def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -> policy_pb2.PlanPageRequest:
@@ -61,7 +63,7 @@ def _slot(slot: Slot) -> bytes:
     return _slot_of(slot.slot_id, slot.allowed_module_ids, slot.allowed_template_ids, slot.pinned_module_id)
 
 
-@lru_cache(MOST_KEPT_COUNT)
+@lru_cache(_MAX_KEPT_COUNT)
 def _slot_of(
     slot_id: str,
     allowed_module_ids: tuple[str, ...],
@@ -78,7 +80,7 @@ def _slot_of(
     return policy_pb2.PlanPageRequest(slots=[slot]).SerializeToString()
 
 
-@lru_cache(MOST_KEPT_COUNT)
+@lru_cache(_MAX_KEPT_COUNT)
 def _modules(kinds: tuple[Kind, ...], filler_id: str) -> Pieces:
     """The modules without their items, as bytes: they are the same for many pages."""
     return pieces(

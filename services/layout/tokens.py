@@ -24,11 +24,11 @@ MAX_CURSOR_BYTES = 24_576
 DIGEST_BYTES = 8
 """Among 2,000 candidates and as many shown, two digests agree once in 10^12 pages."""
 
-MOST_KEPT_COUNT = 65_536
-"""Of what depends on an item alone."""
+MAX_KEPT_ITEM_COUNT = 65_536
+"""Items of which what depends on them alone is kept."""
 
 
-@lru_cache(MOST_KEPT_COUNT)
+@lru_cache(MAX_KEPT_ITEM_COUNT)
 def item_digest(item_id: str) -> bytes:
     """What stands for an item in a cursor: DIGEST_BYTES bytes."""
     return hashlib.blake2b(item_id.encode(), digest_size=DIGEST_BYTES).digest()

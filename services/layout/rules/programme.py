@@ -17,7 +17,7 @@ from services.layout.rules.matching import Wanted, wanted
 
 ORDERS = ("value", "bid")
 """What items of a module can be sorted by; others keep the order of their source."""
-MOST_KEPT_COUNT = 512
+MAX_PROGRAMME_COUNT = 512
 """Programmes that are kept, of all configurations: pages differ by blueprint, segment and hour."""
 
 
@@ -77,7 +77,7 @@ class Programme:
         return self._limits[key]
 
 
-@lru_cache(MOST_KEPT_COUNT)
+@lru_cache(MAX_PROGRAMME_COUNT)
 def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, ...]) -> Programme:
     """What the rules of a configuration that hold ask of modules.
 
