@@ -7,14 +7,13 @@ neither the key nor the id can be had.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from planogram.files.log import shopper_digest
+from services.feature import durable
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS pushes (
@@ -48,14 +47,7 @@ class Journal:
     """The durable lists of pushed items and forgotten shoppers; one connection, one thread at a time."""
 
     def __init__(self, state_path: Path) -> None:
-        state_path.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(
-            state_path / "journal.db", check_same_thread=False, isolation_level=None, timeout=10
-        )
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        # Items have no other durable source, so each commit waits for the disk.
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_TABLES)
+        self._connection = durable.connect(state_path / "journal.db", _TABLES)
         if self._connection.execute(_EARLIER).fetchone():
             self._forget_keys()
 
@@ -63,8 +55,12 @@ class Journal:
         self._connection.close()
 
     def push(self, offers: Sequence[Offer]) -> int:
-        """Stores offers durably; returns their sequence number, one for all."""
-        with self._transaction():
+        """Stores offers durably; returns their sequence number, one for all.
+
+        Raises:
+            NotReady: where other workers hold the file for seconds; nothing was stored.
+        """
+        with durable.transaction(self._connection):
             sequence = self.sequence() + 1
             self._connection.executemany(
                 "INSERT OR REPLACE INTO pushes"
@@ -91,9 +87,13 @@ class Journal:
         return [Offer(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows]
 
     def forget(self, shopper_key: str, time_us: int) -> None:
-        """Notes that events of a shopper up to a time are never to be read again."""
-        row = (shopper_digest(shopper_key), time_us)
-        self._connection.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?)", row)
+        """Notes that events of a shopper up to a time are never to be read again.
+
+        Raises:
+            NotReady: where other workers hold the file for seconds; nothing was noted.
+        """
+        with durable.transaction(self._connection):
+            self._note(shopper_key, time_us)
 
     def forgotten(self, shopper_keys: Sequence[str]) -> dict[str, int]:
         """Time in microseconds up to which events do not count, by key of those who were forgotten."""
@@ -109,22 +109,16 @@ class Journal:
         """The same of everybody, by `planogram.files.log.shopper_digest` of their keys."""
         return dict(self._connection.execute("SELECT shopper_digest, time_us FROM tombstones").fetchall())
 
+    def _note(self, shopper_key: str, time_us: int) -> None:
+        row = (shopper_digest(shopper_key), time_us)
+        self._connection.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?)", row)
+
     def _forget_keys(self) -> None:
         """Puts digests in the place of keys that an earlier version noted."""
         keys = dict(self._connection.execute("SELECT shopper_key, time_us FROM forgotten").fetchall())
-        with self._transaction():
+        with durable.transaction(self._connection):
             for key, time_us in keys.items():
-                self.forget(key, time_us)
+                self._note(key, time_us)
             self._connection.execute("DROP TABLE forgotten")
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")

@@ -6,17 +6,15 @@ event ids: no text, and nothing of whoever wrote it.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from services.common.errors import NotReady
+from services.feature import durable
 from services.feature.acts import digest_of
 from services.feature.reviews.surge import DAY_US, Pulse, Surge, Usual
 
@@ -69,14 +67,8 @@ class ReviewLedger:
     """The durable state of the review pulse; one connection, one thread at a time."""
 
     def __init__(self, state_path: Path) -> None:
-        state_path.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(
-            state_path / "reviews.db", check_same_thread=False, isolation_level=None, timeout=10
-        )
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        # A review counts as delivered once this has answered, so each commit waits for the disk.
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_TABLES)
+        # A review counts as delivered once this has answered.
+        self._connection = durable.connect(state_path / "reviews.db", _TABLES)
 
     def close(self) -> None:
         self._connection.close()
@@ -99,7 +91,7 @@ class ReviewLedger:
         Raises:
             NotReady: where other workers hold the file for seconds; nothing was counted.
         """
-        with self._transaction():
+        with durable.transaction(self._connection):
             known = self.known([review.event_id for review in reviews])
             pulses, usual, raised = _Cache(self._pulse), _Cache(self._usual), []
             fresh: dict[str, Judged] = {}
@@ -125,7 +117,7 @@ class ReviewLedger:
         self, is_under_review: Mapping[str, bool], category_of: Callable[[str], str], now_us: int
     ) -> int:
         """Ends or raises alarms by hand; returns how many items that changed."""
-        with self._transaction():
+        with durable.transaction(self._connection):
             pulses = _Cache(self._pulse)
             for item_id, is_wanted in is_under_review.items():
                 pulse = pulses[item_id]
@@ -167,19 +159,6 @@ class ReviewLedger:
     def _write_pulses(self, pulses: Mapping[str, Pulse]) -> None:
         rows = [(item_id, msgspec.json.encode(one), one.surge is not None) for item_id, one in pulses.items()]
         self._connection.executemany("INSERT OR REPLACE INTO pulses VALUES (?, ?, ?)", rows)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise NotReady(f"reviews.db cannot be written: {error}") from error
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
 
 
 class _Cache(dict[str, T], Generic[T]):
