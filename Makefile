@@ -54,8 +54,10 @@ bench-click: .venv-peers/.installed ## The click model against other libraries' 
 bench-text: .venv-peers/.installed ## The click model with items' texts read in several ways: make bench-text ARGS='--log FOLDER'
 	@.venv-peers/bin/python -m services.common.cli bench text $(ARGS)
 
-.venv-peers/.installed: $(BIN)/.installed services/local/bench/policy/peers/requirements.txt
-	@$(BIN)/python -m services.local.bench.policy.peers.environment .venv-peers constraints.txt && touch $@
+PEERS := $(addprefix services/local/bench/,policy/peers/requirements.txt click/peers/requirements.txt text/requirements.txt)
+
+.venv-peers/.installed: $(BIN)/.installed $(PEERS)
+	@$(BIN)/python -m services.local.bench.environment .venv-peers constraints.txt && touch $@
 
 test-peers: .venv-peers/.installed ## Test the benchmark's use of other libraries, in their environment
 	@.venv-peers/bin/python -m pytest tests/bench/test_peer_libraries.py tests/bench/test_click_peer_libraries.py tests/bench/test_text_peer_libraries.py

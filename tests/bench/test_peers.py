@@ -12,7 +12,6 @@ from services.local.bench.policy.peers import (
     ccb,
     decisions,
     editorial,
-    environment,
     immediate,
     linucb,
     placing,
@@ -166,9 +165,3 @@ def test_pages_in_the_making_look_as_the_environment_shows_them(gathered):
         placed[:, slot] = shown[:, -shop.action_count :].argmax(1)
         shown, *_ = shop.step(placed[:, slot])
     assert np.array_equal(view.before(SLOT_COUNT - 1, placed), shown)
-
-
-def test_the_peers_environment_keeps_all_pins_but_those_it_must_change():
-    pins = "Farama-Notifications==0.0.6\ngymnasium==1.4.0\nnumpy==2.4.6\ntorch==2.13.0\n"
-    kept = environment.constraints_for_peers(pins).splitlines()
-    assert kept == ["Farama-Notifications==0.0.6", "numpy==2.4.6", "torch==2.13.0"]
