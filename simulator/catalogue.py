@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from planogram.files import catalogue
 from simulator import assortment, drawing
-from simulator.assortment import Material, Size, Subcategory
+from simulator.assortment.kinds import COLOURS, Material, Size, Subcategory
 
 ITEM_COUNT = 10_000
 ARTICLE_SHARE = 0.05
@@ -134,8 +134,8 @@ def _product(
             subcategory.id,
             subcategory.category,
             kind,
-            assortment.COLOURS[colour],
-            assortment.COLOURS[accent],
+            COLOURS[colour],
+            COLOURS[accent],
             variant,
         ),
         "image_url": "",
@@ -250,8 +250,8 @@ def _article(
         "image_svg": drawing.article(
             subcategory.id,
             subcategory.category,
-            assortment.COLOURS[str(colour)],
-            assortment.COLOURS[str(accent)],
+            COLOURS[str(colour)],
+            COLOURS[str(accent)],
             int(random.integers(36)),
         ),
         "image_url": "",
