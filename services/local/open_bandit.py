@@ -29,7 +29,7 @@ from planogram.files import catalogue
 from planogram.layout.v1 import layout_pb2
 from services.common import artifacts, pseudonyms
 from services.common.errors import ConfigurationError
-from services.feature.importing import impressions, items, mapping
+from services.feature.importing import impressions, items, mapping, shown
 from services.feature.importing.support import Support, support
 from services.feature.importing.writing import write_pages
 from services.local.state import State as Shop
@@ -230,10 +230,10 @@ def _catalogue(files: Path, campaign: str) -> items.Catalogue:
     return items.read(files / POLICIES[0] / campaign / "item_context.csv", chosen, str(path))
 
 
-def _log(files: Path, policy: str, campaign: str) -> impressions.LoggedRows:
+def _log(files: Path, policy: str, campaign: str) -> shown.LoggedRows:
     path = _MAPPINGS / "open-bandit-log.yaml"
     chosen = mapping.load(path, mapping.LogMapping, {"campaign": campaign, "policy": policy})
-    return impressions.read(files / policy / campaign / f"{campaign}.csv", chosen, str(path))
+    return shown.read(files / policy / campaign / f"{campaign}.csv", chosen, str(path))
 
 
 def _download(folder: Path) -> Path:

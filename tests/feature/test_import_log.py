@@ -17,7 +17,7 @@ from services.common.cli import application
 from services.common.errors import ConfigurationError
 from services.common.tensors import from_tensor
 from services.feature import schema
-from services.feature.importing import impressions, items
+from services.feature.importing import impressions, items, shown
 from services.feature.importing.mapping import CatalogueMapping, LogMapping, load
 from services.feature.importing.support import support, wilson
 from services.feature.importing.writing import write_pages
@@ -34,13 +34,13 @@ def shop(folder: Path, count: int):
     return items.read(path, CatalogueMapping(), "m").items
 
 
-def logged(folder: Path, lines: list[tuple], columns=COLUMNS, **settings) -> impressions.LoggedRows:
+def logged(folder: Path, lines: list[tuple], columns=COLUMNS, **settings) -> shown.LoggedRows:
     path = folder / "shown.csv"
     path.write_text(",".join(columns) + "\n" + "\n".join(",".join(map(str, line)) for line in lines) + "\n")
-    return impressions.read(path, LogMapping.model_validate(settings), "m.yaml")
+    return shown.read(path, LogMapping.model_validate(settings), "m.yaml")
 
 
-def exposures_of(folder: Path, found: impressions.LoggedRows, shop_items):
+def exposures_of(folder: Path, found: shown.LoggedRows, shop_items):
     write_pages(folder / "log", found.mapping.name, impressions.pages([found], shop_items, NAMES))
     return list(log.read_exposures(folder / "log"))
 
@@ -217,7 +217,7 @@ def test_the_example_of_the_readme_is_imported_as_it_says(tmp_path):
     (tmp_path / "shown.csv").write_text(table.lstrip())
     (tmp_path / "log.yaml").write_text(mapping.removeprefix("yaml"))
     (tmp_path / "items.csv").write_text("item_id,title,category\nA1,Teapot,Tea\nB2,Cup,Tea\n")
-    found = impressions.read(tmp_path / "shown.csv", load(tmp_path / "log.yaml", LogMapping), "log.yaml")
+    found = shown.read(tmp_path / "shown.csv", load(tmp_path / "log.yaml", LogMapping), "log.yaml")
     shop_items = items.read(tmp_path / "items.csv", CatalogueMapping(), "m").items
     first, second = exposures_of(tmp_path, found, shop_items)
     assert [slot.slot_id for slot in first.slots] == ["position-1", "position-2"] and len(second.slots) == 1

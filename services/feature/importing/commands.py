@@ -255,7 +255,7 @@ def import_log(
     from planogram.files import catalogue as files
     from services.common import pseudonyms
     from services.common.errors import ConfigurationError
-    from services.feature.importing import impressions
+    from services.feature.importing import impressions, shown
     from services.feature.importing.mapping import LogMapping
     from services.feature.importing.support import support
     from services.feature.importing.writing import write_pages
@@ -267,7 +267,7 @@ def import_log(
         items = files.read(catalogue)
     except files.CatalogueError as error:
         raise ConfigurationError(str(error)) from None
-    logged = impressions.read(file, chosen, mapped_by)
+    logged = shown.read(file, chosen, mapped_by)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("rows as they were", total=len(logged.page_rows))
         pages = impressions.pages(

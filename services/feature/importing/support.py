@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.feature.importing.impressions import LoggedRows
+from services.feature.importing.shown import LoggedRows
 
 _Z = 1.96
 
