@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.policy import search
+from services.policy import proving, search
 from services.policy.page import Array, Offer, Progress
 from services.policy.programme import Cascade
 from services.policy.recount import Mask
@@ -61,17 +61,17 @@ class Completion:
             )
             return values
         left = search.left_for(may_stand, is_enough, board.module, is_placed, is_crowded, actions)
-        self._page = search.best_page(board, progress, left)
+        self._page = proving.best_page(board, progress, left)
         return search.choice_values(board, self._page, left, actions)
 
     def proven_page(self, progress: Progress) -> Array:
         """(S,) the best page, before anything stands, where it is small enough to be proven; else empty."""
         may_stand = progress.facts.shape.may_stand
-        if len(may_stand) == 1 or not search.is_small(may_stand):
+        if len(may_stand) == 1 or not proving.is_small(may_stand):
             return np.empty(0, np.int64)
         offer = progress.offer()
         actions = np.flatnonzero(offer.masks == Mask.NONE)
-        return search.best_page(
+        return proving.best_page(
             self.board,
             progress,
             search.left_for(
