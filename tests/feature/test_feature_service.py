@@ -1,9 +1,8 @@
-"""Does FeatureService answer pages, profiles and pushes as its contract says?"""
+"""Does FeatureService answer pages, profiles and features as its contract says?"""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ import pytest
 
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
-from services.common import log, tensors
+from services.common import tensors
 from services.common.tensor_layout import Layout
 from services.feature import schema
 
@@ -244,116 +243,6 @@ async def test_age_is_reckoned_at_the_pages_time(service: Any) -> None:
     assert ages[0] > ages[1] > 0
 
 
-async def test_a_click_changes_the_next_page(service: Any, make_event: Callable[..., Any]) -> None:
-    common = {
-        "shopper_key": service.shopper_key("newcomer"),
-        "session_key": service.session_key("visit"),
-        "page_id": "page-1",
-    }
-    where = {"slot_id": "s0", "module_id": "hero", "family": "promotion"}
-    now = datetime.now(UTC)
-    events = [
-        make_event("IMPRESSION", now, **common, **where),
-        make_event("CLICK", now, item_id="item-003", **common, **where),
-    ]
-    counts = await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=events))
-    assert (counts.applied_count, counts.duplicate_count, counts.ignored_count) == (2, 0, 0)
-    response = await service.stub.GatherPage(
-        page("newcomer", {"RECENTLY_VIEWED": {}, "FOR_YOU": {}}, session_id="visit")
-    )
-    assert items_of(response)["RECENTLY_VIEWED"] == ["item-003"]
-    session = response.session
-    assert session.is_known and session.page_index == 1 and session.click_count == 1
-    assert session.last_outcome == context_pb2.OUTCOME_CLICK
-    assert dict(session.category_click_counts) == {"garden": 1}
-    assert dict(session.family_click_counts) == {"promotion": 1}
-
-
-async def test_a_page_is_told_what_was_done_and_passed_over_lately(
-    service: Any, make_event: Callable[..., Any]
-) -> None:
-    common = {"shopper_key": service.shopper_key("newcomer"), "session_key": service.session_key("visit")}
-    kitchen = {"slot_id": "s0", "module_id": "deals-kitchen", "family": "promotion", "category": "kitchen"}
-    garden = {"slot_id": "s1", "module_id": "guides-garden", "family": "deep", "category": "garden"}
-    then = datetime.now(UTC) - timedelta(minutes=5)
-    events = [
-        make_event("IMPRESSION", then, page_id="page-1", **common, **kitchen),
-        make_event("IMPRESSION", then, page_id="page-2", **common, **kitchen),
-        make_event("IMPRESSION", then, page_id="page-2", **common, **garden),
-        make_event("CLICK", then, page_id="page-2", item_id="item-003", **common, **garden),
-        make_event("DWELL", then, page_id="page-2", item_id="item-003", **common, **garden),
-    ]
-    await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=events))
-    session = (await service.stub.GatherPage(page("newcomer", session_id="visit"))).session
-    assert dict(session.category_recent_interests) == {"garden": 3.0}
-    assert dict(session.category_passes) == {"kitchen": 1.75}
-    assert dict(session.family_passes) == {"promotion": 1.75}
-    assert dict(session.family_recent_stops) == {"promotion": 0.75}
-    assert session.last_click_category == "garden" and session.is_last_click_dwelled
-    unknown = page("newcomer", session_id="visit")
-    unknown.shopper.consent = context_pb2.CONSENT_REFUSED
-    session = (await service.stub.GatherPage(unknown)).session
-    assert not session.category_passes and not session.last_click_category
-
-
-async def test_events_without_a_shopper_are_ignored(service: Any, make_event: Callable[..., Any]) -> None:
-    event = make_event("SEARCH", datetime.now(UTC), query="lamp")
-    counts = await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[event]))
-    assert (counts.applied_count, counts.ignored_count) == (0, 1)
-
-
-async def test_pushed_items_show_at_once_and_after_a_restart(
-    settings: Any, running: Callable[[Any], AbstractAsyncContextManager[Any]]
-) -> None:
-    sold_out, cheaper, gone = "item-003", "item-006", "item-009"
-    wanted: dict[str, Any] = {"LIST": {"item_ids": [sold_out, cheaper, gone]}, "DEALS": {"limit": 200}}
-    async with running(settings) as service:
-        before = await service.stub.GatherPage(page(modules=wanted))
-        assert items_of(before)["LIST"] == [sold_out, cheaper, gone]
-        answer = await service.stub.UpdateItems(
-            feature_pb2.UpdateItemsRequest(
-                items=[
-                    feature_pb2.ItemUpdate(item_id=sold_out, stock=0),
-                    feature_pb2.ItemUpdate(item_id=cheaper, price_micros=1_000_000),
-                    feature_pb2.ItemUpdate(item_id=gone, is_active=False),
-                    feature_pb2.ItemUpdate(item_id="nowhere", stock=1),
-                ]
-            )
-        )
-        assert answer.applied_count == 3 and list(answer.unknown_item_ids) == ["nowhere"]
-        after = await service.stub.GatherPage(page(modules=wanted))
-        assert after.snapshot_version == answer.snapshot_version != before.snapshot_version
-    async with running(settings) as service:
-        restarted = await service.stub.GatherPage(page(modules=wanted))
-    for response in (after, restarted):
-        found = items_of(response)
-        assert found["LIST"] == [cheaper]
-        assert found["DEALS"][0] == cheaper, "a push may make the best deal"
-        place = list(response.item_ids).index(cheaper)
-        assert response.item_facts.price_micros[place] == 1_000_000
-        assert response.item_facts.discount[place] > 0.5
-        numbers = tensors.from_tensor(response.feature_sets[0].item_tensors["item_numbers"])
-        assert numbers[place, 1] < -1, "the relative price follows"
-        assert numbers[place, 2] == pytest.approx(response.item_facts.discount[place])
-
-
-async def test_restart_keeps_profiles(
-    settings: Any,
-    running: Callable[[Any], AbstractAsyncContextManager[Any]],
-    make_event: Callable[..., Any],
-) -> None:
-    async with running(settings) as service:
-        event = make_event(
-            "CLICK", datetime.now(UTC), item_id="item-001", shopper_key=service.shopper_key("returning")
-        )
-        await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[event]))
-    async with running(settings) as service:
-        again = await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[event]))
-        assert (again.applied_count, again.duplicate_count) == (0, 1)
-        response = await service.stub.GatherPage(page("returning", {"RECENTLY_VIEWED": {}}))
-        assert items_of(response)["RECENTLY_VIEWED"] == ["item-001"]
-
-
 async def test_profile_reads_as_sentences_with_evidence(service: Any) -> None:
     profile = await service.stub.GetProfile(feature_pb2.GetProfileRequest(user_id="user-0"))
     assert profile.lines[0].value >= profile.lines[-1].value
@@ -363,42 +252,6 @@ async def test_profile_reads_as_sentences_with_evidence(service: Any) -> None:
     assert profile.recent_item_ids and profile.updated.seconds > 0
     missing = await problem_of(service.stub.GetProfile(feature_pb2.GetProfileRequest(user_id="nobody")))
     assert missing.startswith("NOT_FOUND")
-
-
-async def test_a_shopper_is_forgotten_under_the_keys_of_every_epoch(
-    settings: Any, running: Any, shop: Any, tmp_path: Any
-) -> None:
-    (tmp_path / "shopper.earlier").mkdir()
-    shutil.copy(shop.key_path, tmp_path / "shopper.earlier" / "first.key")
-    settings = settings.model_copy(update={"shopper_key_path": tmp_path / "shopper.key"})
-    async with running(settings) as service:
-        forget = feature_pb2.ForgetShopperRequest(user_id="user-5")
-        assert (await service.stub.ForgetShopper(forget)).was_present, "the profile is under the earlier key"
-        assert not (await service.stub.ForgetShopper(forget)).was_present
-
-
-async def test_forgotten_shopper_is_gone_and_stays_gone(
-    service: Any, shop: Any, make_event: Callable[..., Any]
-) -> None:
-    forget = feature_pb2.ForgetShopperRequest(user_id="user-5")
-    assert (await service.stub.ForgetShopper(forget)).was_present
-    assert not (await service.stub.ForgetShopper(forget)).was_present
-    late = make_event("CLICK", shop.now, item_id="item-001", shopper_key=service.shopper_key("user-5"))
-    counts = await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[late]))
-    assert (counts.applied_count, counts.ignored_count) == (0, 1)
-    assert (
-        await problem_of(service.stub.GetProfile(feature_pb2.GetProfileRequest(user_id="user-5")))
-    ).startswith("NOT_FOUND")
-    other = await service.stub.GetProfile(feature_pb2.GetProfileRequest(user_id="user-6"))
-    assert other.lines
-    later = make_event(
-        "CLICK",
-        datetime.now(UTC) + timedelta(seconds=1),
-        item_id="item-001",
-        shopper_key=service.shopper_key("user-5"),
-    )
-    counts = await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[later]))
-    assert counts.applied_count == 1, "who comes back is a new shopper"
 
 
 async def test_features_by_name_with_presence_and_defaults(service: Any, shop: Any) -> None:
@@ -422,110 +275,6 @@ async def test_features_by_name_with_presence_and_defaults(service: Any, shop: A
     values = dict(zip(shoppers.features, shoppers.rows[0].values, strict=True))
     assert values["click_count"].integer == 6
     assert values["top_categories"].texts.values[0] == "garden"
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        (lambda request: request.ClearField("shopper"), "shopper"),
-        (lambda request: request.ClearField("context"), "context"),
-        (lambda request: setattr(request.shopper, "user_id", "x" * 129), "shopper.user_id"),
-        (lambda request: setattr(request.shopper, "user_id", "é" * 65), "shopper.user_id"),
-        (lambda request: setattr(request.shopper, "user_id", "a\nb"), "shopper.user_id"),
-        (lambda request: setattr(request.shopper, "session_id", ""), "shopper.session_id"),
-        (lambda request: setattr(request.context, "page_type", 0), "context.page_type"),
-        (lambda request: setattr(request.context, "page_type", 99), "context.page_type"),
-        (lambda request: setattr(request.context, "query", "x" * 257), "context.query"),
-        (lambda request: setattr(request.context, "locale", "x" * 36), "context.locale"),
-        (lambda request: request.context.cart_item_ids.append(""), "context.cart_item_ids[0]"),
-        (lambda request: request.context.cart_item_ids.extend(["x"] * 201), "context.cart_item_ids"),
-        (lambda request: setattr(request.context.time, "seconds", 1), "context.time"),
-        (lambda request: setattr(request.context.time, "seconds", 4_000_000_000), "context.time"),
-        (lambda request: request.ClearField("modules"), "modules"),
-        (lambda request: request.modules.add(module_id="BESTSELLERS", source=5), "modules[1].module_id"),
-        (lambda request: request.modules.add(module_id="x" * 65, source=5), "modules[1].module_id"),
-        (lambda request: request.modules.add(module_id="x"), "modules[1].source"),
-        (lambda request: request.modules.add(module_id="x", source=99), "modules[1].source"),
-        (lambda request: request.modules.add(module_id="x", source=5, limit=201), "modules[1].limit"),
-        (lambda request: request.modules.add(module_id="x", source=5, limit=-1), "modules[1].limit"),
-        (lambda request: request.schema_fingerprints.append("abc"), "schema_fingerprints[1]"),
-        (lambda request: request.schema_fingerprints.extend(["0" * 64] * 4), "schema_fingerprints"),
-    ],
-)
-async def test_gather_page_names_what_is_wrong(service: Any, change: Any, field: str) -> None:
-    request = page()
-    change(request)
-    problem = await problem_of(service.stub.GatherPage(request))
-    assert problem.startswith(f"INVALID_ARGUMENT: {field}: got ") and ", want " in problem
-
-
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"event_id": ""}, "events[1].event_id"),
-        ({"event_id": "x" * 129}, "events[1].event_id"),
-        ({"type": 0}, "events[1].type"),
-        ({"type": 77}, "events[1].type"),
-        ({"time": None}, "events[1].time"),
-        ({"time": timedelta(hours=1)}, "events[1].time"),
-        ({"shopper_key": "user-0"}, "events[1].shopper_key"),
-        ({"session_key": "XYZ"}, "events[1].session_key"),
-        ({"item_id": ""}, "events[1].item_id"),
-        ({"item_id": "x" * 129}, "events[1].item_id"),
-        ({"quantity": -1}, "events[1].quantity"),
-        ({"type": 8, "rating": 9.0}, "events[1].rating"),
-        ({"type": 11, "rating": 0.5}, "events[1].rating"),
-        ({"type": 11, "rating": float("nan")}, "events[1].rating"),
-        ({"type": 11, "text": "x" * 2_001}, "events[1].text"),
-        ({"type": 11, "text": "fine", "language": "x" * 36}, "events[1].language"),
-        ({"type": 11, "item_id": ""}, "events[1].item_id"),
-    ],
-)
-async def test_update_profiles_names_the_event_and_applies_nothing(
-    service: Any, make_event: Callable[..., Any], fields: dict[str, Any], field: str
-) -> None:
-    key = service.shopper_key("careful")
-    good = make_event("CLICK", datetime.now(UTC), item_id="item-001", shopper_key=key)
-    bad = make_event("CLICK", datetime.now(UTC), item_id="item-001", shopper_key=key)
-    for name, value in fields.items():
-        if name != "time":
-            setattr(bad, name, value)
-        elif value is None:
-            bad.ClearField("time")
-        else:
-            bad.time.FromDatetime(datetime.now(UTC) + value)
-    request = feature_pb2.UpdateProfilesRequest(events=[good, bad])
-    problem = await problem_of(service.stub.UpdateProfiles(request))
-    assert problem.startswith(f"INVALID_ARGUMENT: {field}: got ") and ", want " in problem
-    answer = await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[good]))
-    assert answer.applied_count == 1
-
-
-@pytest.mark.parametrize(
-    ("call", "request_", "field"),
-    [
-        ("UpdateProfiles", feature_pb2.UpdateProfilesRequest(), "events"),
-        ("UpdateItems", feature_pb2.UpdateItemsRequest(), "items"),
-        ("UpdateItems", {"items": [{"item_id": ""}]}, "items[0].item_id"),
-        ("UpdateItems", {"items": [{"item_id": "a", "stock": 1}] * 2}, "items[1].item_id"),
-        ("UpdateItems", {"items": [{"item_id": "a", "price_micros": 0}]}, "items[0].price_micros"),
-        ("UpdateItems", {"items": [{"item_id": "a", "stock": -1}]}, "items[0].stock"),
-        ("UpdateItems", {"items": [{"item_id": "a"}]}, "items[0]"),
-        ("GetFeatures", {"ids": ["a"]}, "entity"),
-        ("GetFeatures", {"entity": 2}, "ids"),
-        ("GetFeatures", {"entity": 2, "ids": ["a"] * 1001}, "ids"),
-        ("GetFeatures", {"entity": 2, "ids": ["a"], "features": ["colour"]}, "features[0]"),
-        ("GetFeatures", {"entity": 1, "ids": ["a"], "features": ["title"]}, "features[0]"),
-        ("GetProfile", {"user_id": ""}, "user_id"),
-        ("ForgetShopper", {"user_id": "x" * 129}, "user_id"),
-    ],
-)
-async def test_other_calls_name_what_is_wrong(service: Any, call: str, request_: Any, field: str) -> None:
-    message = (
-        request_ if not isinstance(request_, dict) else getattr(feature_pb2, f"{call}Request")(**request_)
-    )
-    problem = await problem_of(getattr(service.stub, call)(message))
-    assert problem.startswith(f"INVALID_ARGUMENT: {field}: got ") and ", want " in problem
 
 
 async def test_a_slow_store_gives_defaults_and_a_full_one_sheds_load(
@@ -556,26 +305,3 @@ async def test_a_slow_store_gives_defaults_and_a_full_one_sheds_load(
                 break
         fresh = await service.stub.GatherPage(page("user-0"))
         assert fresh.session.is_known and not fresh.is_profile_stale
-
-
-@pytest.mark.parametrize("bad", ["zoe\x07", "zoe" + "x" * 200, "\nzoe"], ids=["bell", "long", "newline"])
-async def test_a_bad_id_of_a_shopper_reaches_no_log(service: Any, capsys: Any, bad: str) -> None:
-    log.configure("info", "json")
-    calls: list[tuple[str, Any]] = [
-        ("GatherPage", page(bad)),
-        ("GatherPage", page(session_id=bad)),
-        ("GetFeatures", feature_pb2.GetFeaturesRequest(entity=feature_pb2.ENTITY_SHOPPER, ids=[bad])),
-        ("GetProfile", feature_pb2.GetProfileRequest(user_id=bad)),
-        ("ForgetShopper", feature_pb2.ForgetShopperRequest(user_id=bad)),
-    ]
-    capsys.readouterr()
-    for method, request in calls:
-        assert (await problem_of(getattr(service.stub, method)(request))).startswith("INVALID_ARGUMENT")
-    logged = capsys.readouterr().err
-    for _ in range(100):  # a call's line may follow its answer
-        if logged.count("INVALID_ARGUMENT") == len(calls):
-            break
-        await asyncio.sleep(0.02)
-        logged += capsys.readouterr().err
-    assert logged.count("INVALID_ARGUMENT") == len(calls)
-    assert "zoe" not in logged

@@ -16,7 +16,7 @@ from planogram.layout.v1 import layout_pb2
 from services.common import log
 from services.layout import event_log, export
 from tests.layout.conftest import ITEM_COUNT, gathered
-from tests.layout.test_events import forget
+from tests.layout.test_forgetting import forget
 from tests.layout.test_receipts import planned_shop
 from tests.layout.test_rules import compose, effects, rows_of, ruled
 

@@ -9,14 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from planogram.client import category, home, product, search
 from planogram.common.v1 import context_pb2
 from services.layout import configuration, event_log, replay
 from services.layout.conditions import When
-from services.layout.rules import auction, order, variety
 from tests.layout.conftest import gathered
 from tests.layout.test_receipts import planned_shop
 
@@ -334,60 +331,6 @@ async def test_new_items_get_their_share_from_the_top_down(ruled):
     assert "new" in effects(page)
 
 
-async def test_ads_are_few_apart_never_first_and_above_the_floor(ruled):
-    def change(response):
-        del response.item_facts.bid_micros[:]
-        response.item_facts.bid_micros.extend(row * 10_000 for row in range(len(response.item_ids)))
-        for module in response.modules:
-            if module.module_id == "sponsored":
-                module.rows[:] = range(10, 40)
-
-    rules = ({"name": "ads", "ads": {"most_share": 0.2, "least_gap": 2, "first_slot": 3, "floor": 0.2}},)
-    async with ruled(*rules, change=change) as shop:
-        page = await compose(shop)
-    (limit,) = shop.plan.requests[-1].module_limits
-    assert list(limit.module_ids) == ["sponsored"]
-    assert (limit.max_module_count, limit.min_gap, limit.first_slot) == (1, 2, 2)
-    assert min(rows_of(shop)["sponsored"]) == 20
-    assert effects(page)["ads"] == ("ads", 10)
-
-
-async def test_a_click_on_an_ad_costs_the_second_price_and_is_logged_with_it(ruled):
-    def change(response):
-        del response.item_facts.bid_micros[:]
-        response.item_facts.bid_micros.extend(row * 10_000 for row in range(len(response.item_ids)))
-        for module in response.modules:
-            if module.module_id == "sponsored":
-                module.rows[:] = range(10, 30)
-
-    rules = (
-        {"name": "ads", "ads": {"floor": 0.15}},
-        {"name": "stand", "pin": {"slot": "second", "module": "sponsored"}},
-    )
-    async with ruled(*rules, change=change) as shop:
-        page = await compose(shop)
-        await shop.layout.click(page.slots[1].items[0])
-        (update,) = shop.update.requests
-    slot = page.slots[1]
-    assert slot.is_ad
-    click = np.linspace(0.1, 0.5, 120, dtype=np.float32)
-    rows = [int(item.item_id[1:]) for item in slot.items]
-    for item, row, following in zip(slot.items, rows, [*rows[1:], None], strict=True):
-        if following is not None:
-            needed = following * 10_000 * click[following] / click[row]
-            assert item.charge_micros == pytest.approx(max(needed, 150_000), abs=2)
-        assert 150_000 <= item.charge_micros <= row * 10_000
-    assert update.events[0].charge_micros == slot.items[0].charge_micros
-    assert not any(item.charge_micros for slot in page.slots if not slot.is_ad for item in slot.items)
-
-
-def test_the_last_ad_pays_the_best_one_not_shown_or_the_floor():
-    bids, click = np.array([500, 400, 300, 200]), np.array([0.1, 0.1, 0.2, 0.1])
-    assert auction.charges([0, 1], [0, 1, 2, 3], bids, click, 50) == [400, 400]
-    assert auction.charges([0], [0], bids, click, 50) == [50]
-    assert auction.charges([3, 0], [3, 0], bids, click, 250) == [250, 250]
-
-
 async def test_kinds_of_modules_are_limits_of_the_plan(ruled):
     rules = (
         {"name": "promotions", "kinds": {"families": ["promotion"], "most": 2, "least_gap": 1}},
@@ -463,136 +406,3 @@ async def test_rules_that_hide_everything_leave_a_page_and_are_named(ruled):
     assert page.slots
     assert [list(conflict.rules) for conflict in page.rule_conflicts] == [["all"]]
     assert not any(slot.items for slot in page.slots)
-
-
-def greedy_relevance(rows, quality, alike, strength):
-    """Plain maximal marginal relevance."""
-    left, chosen = list(range(len(rows))), []
-    while left:
-
-        def score(place):
-            near = max((alike[place][other] for other in chosen), default=0.0)
-            return (1 - strength) * quality[place] - strength * near
-
-        best = max(left, key=lambda place: (score(place), -place))
-        chosen.append(best)
-        left.remove(best)
-    return [rows[place] for place in chosen]
-
-
-def greedy_determinant(rows, quality, alike, strength):
-    """Plain greedy maximum of the determinant."""
-    gain = np.exp((1 - strength) / (2 * strength) * np.array(quality))
-    kernel = (np.array(alike) + 0.05 * np.eye(len(rows))) / 1.05 * np.outer(gain, gain)
-    left, chosen = list(range(len(rows))), []
-    while left:
-
-        def volume(place):
-            within = [*chosen, place]
-            return np.linalg.slogdet(kernel[np.ix_(within, within)])[1]
-
-        best = max(left, key=lambda place: (round(volume(place), 9), -place))
-        chosen.append(best)
-        left.remove(best)
-    return [rows[place] for place in chosen]
-
-
-def shelves_of(*shelves):
-    """Rows as the functions of order take them, and what reaches all of them."""
-    rows = np.zeros((len(shelves), max(map(len, shelves))), np.int64)
-    for place, each in enumerate(shelves):
-        rows[place, : len(each)] = each
-    return order.Shelves(rows, np.array([len(each) for each in shelves])), np.ones(len(shelves), bool)
-
-
-def rows_in(shelves):
-    return [rows[:count].tolist() for rows, count in zip(shelves.rows, shelves.length, strict=True)]
-
-
-@pytest.mark.parametrize(("method", "plain"), [("mmr", greedy_relevance), ("dpp", greedy_determinant)])
-@pytest.mark.parametrize("strength", [0.2, 0.6])
-def test_variety_is_that_of_the_plain_formula(method, plain, strength):
-    generator = np.random.default_rng(0)
-    traits = variety.Traits(
-        generator.integers(0, 3, 40),
-        generator.integers(-1, 3, 40),
-        np.zeros(40, np.int64),
-        np.log1p(generator.uniform(5, 50, 40)),
-    )
-    worth = generator.uniform(0.1, 1.0, 40)
-    given = [
-        sorted(generator.choice(40, size, replace=False).tolist(), key=lambda row: -worth[row])
-        for size in (12, 7, 2, 0)
-    ]
-    shelves, reached = shelves_of(*given)
-    variety.VARIETY[method](shelves, reached, worth[shelves.rows], traits, strength)
-    for before, after in zip(given, rows_in(shelves), strict=True):
-        if len(before) < 3:
-            assert after == before
-            continue
-        alike = variety.likeness(traits, np.array(before))
-        assert np.diag(alike) == pytest.approx([1 - 0.35 * (traits.brand[row] < 0) for row in before])
-        np.fill_diagonal(alike, 1.0)
-        assert after == plain(before, worth[before] / worth[before].max(), alike, strength)
-
-
-@given(
-    kinds=st.lists(st.integers(-1, 3), min_size=1, max_size=20),
-    most=st.integers(1, 3),
-    gap=st.integers(1, 4),
-    is_fresh=st.lists(st.booleans(), min_size=20, max_size=20),
-    share=st.floats(0.05, 1.0),
-)
-def test_orders_keep_what_they_promise(kinds, most, gap, is_fresh, share):
-    everything, numbers = list(range(len(kinds))), np.array(kinds)
-
-    shelves, reached = shelves_of(everything, everything)
-    reached[1] = False
-    order.capped(shelves, reached, numbers, most)
-    capped, untouched = rows_in(shelves)
-    assert untouched == everything
-    assert all((numbers[capped] == kind).sum() == min((numbers == kind).sum(), most) for kind in range(4))
-
-    shelves, reached = shelves_of(everything)
-    order.spread(shelves, reached, numbers, most, most + gap)
-    (spread,) = rows_in(shelves)
-    for at in range(len(spread)):
-        near = numbers[spread[at : at + most + gap]]
-        assert all((near == kind).sum() <= most for kind in range(4))
-
-    new = np.array(is_fresh)[: len(kinds)]
-    shelves, reached = shelves_of(everything)
-    order.freshened(shelves, reached, new, share)
-    (fresh,) = rows_in(shelves)
-    assert sorted(fresh) == everything
-    wanted = np.minimum(np.floor(share * np.arange(1, len(kinds) + 1)), new.sum())
-    assert (np.cumsum(new[fresh]) >= wanted).all()
-    assert [row for row in fresh if not new[row]] == [row for row in everything if not new[row]]
-
-
-@given(
-    worth=st.lists(st.sampled_from((-2.0, -0.5, 0.0, 0.5, 1.0, 3.0)), min_size=1, max_size=30),
-    is_meant=st.lists(st.booleans(), min_size=30, max_size=30),
-    factor=st.sampled_from((0.5, 1.0, 4.0)),
-)
-def test_what_is_worth_most_stands_first_and_what_is_buried_last(worth, is_meant, factor):
-    everything, meant = list(range(len(worth))), np.array(is_meant)[: len(worth)]
-    shelves, reached = shelves_of(everything, everything, everything)
-    reached[1] = False
-    key = order.keyed(shelves, np.array([0, 0, -1]), np.array([worth]))
-    assert key[2].tolist() == [1 / (2 + place) for place in everything]
-
-    order.weigh(shelves, key, reached, np.where(meant, factor, 1.0))
-    weighed = [own * factor if own > 0 else own / factor for own in np.array(worth)[meant].tolist()]
-    assert key[0][meant].tolist() == weighed and key[1].tolist() == worth
-
-    before = key.copy()
-    order.sort(shelves, key)
-    expected = [np.argsort(-own, kind="stable").tolist() for own in before]
-    assert rows_in(shelves) == expected
-    assert key.tolist() == [sorted(own, reverse=True) for own in before.tolist()]
-
-    order.bury(shelves, key, reached, meant)
-    last = [sorted(rows, key=lambda row: meant[row]) for rows in expected]
-    assert rows_in(shelves) == [last[0], expected[1], last[2]]
-    assert key[0].tolist() == before[0][last[0]].tolist()
