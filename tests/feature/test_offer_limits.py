@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,7 @@ def test_no_more_items_of_a_category_are_on_offer_than_allowed_and_those_that_ea
         }
     )
     decided = choosing.choose(items, {}, cells, believed, rules, 0, NOW)
-    assert choosing.on_offer(decided) == {"garden": 5, "kitchen": 0}
+    assert Counter(one.item.category for one in decided if one.level > 0) == {"garden": 5}
     chosen = {one.item.item_id for one in decided if one.level > 0}
     assert min(chosen) >= "item-30"  # the later an item, the more it sells
     crowded = [one for one in decided if one.item.category == "kitchen"]

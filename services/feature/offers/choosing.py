@@ -12,7 +12,7 @@ then those whose offer would earn most, by their draws.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -165,11 +165,3 @@ def _chance(taken: Candidate, margin: int, listed: int, mean: float, deviation: 
         return 1.0
     needed = math.log(listed / margin) / taken.depth
     return 0.5 * math.erfc((needed - mean) / (deviation * math.sqrt(2)))
-
-
-def on_offer(decisions: Sequence[Decision]) -> Mapping[str, int]:
-    """Items on offer by category."""
-    counts: dict[str, int] = {}
-    for decision in decisions:
-        counts[decision.item.category] = counts.get(decision.item.category, 0) + (decision.level > 0)
-    return counts
