@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from services.layout.blueprint import Module
 from services.layout.ranking import Predictions, Ranked
 from services.layout.reasons import reason
 from services.layout.rules.auction import charges
-from services.layout.tokens import MAX_CURSOR_BYTES, MAX_KEPT_ITEM_COUNT, Signer, item_digest, joined
+from services.layout.tokens import MAX_CURSOR_BYTES, Signer, item_digest, joined
 from services.layout.wire import Signable
 
 
@@ -134,10 +134,11 @@ def _signable(
         category=module.kind.about,
         propensity=decision.propensity,
     )
-    item_ids = [page.item_ids[row] for row in decision.rows]
+    item_ids = page.item_ids
     return Signable(
         stem=signer.stem("track", shared + token.SerializeToString()),
-        items=[*map(_signable_item, item_ids, charges_micros)],
+        item_ids=[item_ids[row] for row in decision.rows],
+        charges_micros=charges_micros,
     )
 
 
@@ -216,15 +217,6 @@ def _token_of_page(page: Decided) -> token_pb2.TrackingToken:
         key_epoch=page.key_epoch,
         policy_version=page.versions.policy,
         scoring_version=page.versions.scoring,
-    )
-
-
-@lru_cache(MAX_KEPT_ITEM_COUNT)
-def _signable_item(item_id: str, charge_micros: int) -> tuple[bytes, bytes]:
-    """What an item adds to its slot's token, and the item without its token."""
-    return (
-        token_pb2.TrackingToken(item_id=item_id, charge_micros=charge_micros).SerializeToString(),
-        layout_pb2.Item(item_id=item_id, charge_micros=charge_micros).SerializeToString(),
     )
 
 

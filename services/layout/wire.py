@@ -7,61 +7,72 @@ one pass (https://protobuf.dev/programming-guides/encoding). Signatures are the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from planogram.layout.v1 import layout_pb2
+from planogram.layout.v1 import layout_pb2, token_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common.compiled import compiled
 from services.layout.columns import Array
 from services.layout.rules.order import Shelves
 from services.layout.tokens import SIGNATURE_BYTES, Stem
 
-_LENGTH_AHEAD = 2
+_NUMBER, _LENGTH_AHEAD = 0, 2
 _SLOT, _ITEM = layout_pb2.Slot.DESCRIPTOR.fields_by_name, layout_pb2.Item.DESCRIPTOR.fields_by_name
+_TOKEN = token_pb2.TrackingToken.DESCRIPTOR.fields_by_name
 _SLOT_TOKEN = _SLOT["tracking_token"].number << 3 | _LENGTH_AHEAD
 _SLOT_ITEM = _SLOT["items"].number << 3 | _LENGTH_AHEAD
 _ITEM_TOKEN = _ITEM["tracking_token"].number << 3 | _LENGTH_AHEAD
+_ITEM_ID = _ITEM["item_id"].number << 3 | _LENGTH_AHEAD
+_ITEM_CHARGE = _ITEM["charge_micros"].number << 3 | _NUMBER
+_TOKEN_ID = _TOKEN["item_id"].number << 3 | _LENGTH_AHEAD
+_TOKEN_CHARGE = _TOKEN["charge_micros"].number << 3 | _NUMBER
 _MODULE = policy_pb2.PlanPageRequest.DESCRIPTOR.fields_by_name["modules"].number << 3 | _LENGTH_AHEAD
 _ROWS = policy_pb2.Module.DESCRIPTOR.fields_by_name["rows"].number << 3 | _LENGTH_AHEAD
 _ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 """Of URL-safe base64, RFC 4648."""
-_SLOT_ITSELF = b"", b""
-"""In place of an item, what a slot's own token stands for."""
 _LARGEST_FRAME = 16
 """Bytes of tags and lengths around a token or module: two tags of up to three, two lengths of up to five."""
+_LARGEST_ITEM = 21
+"""Bytes around an item's id: two tags of up to three, a length of up to five, a number of up to ten."""
 
 
 class Signable(NamedTuple):
     """A slot's token and items before they are signed.
 
-    stem: what all its tokens begin with. items: of each, how its token ends, and the bytes of an Item without
-    its token.
+    stem: what all its tokens begin with. item_ids: of its items. charges_micros: of each, from 0.
     """
 
     stem: Stem
-    items: Sequence[tuple[bytes, bytes]]
+    item_ids: Sequence[str]
+    charges_micros: Sequence[int]
 
 
 def signed(slots: Sequence[Signable]) -> list[bytes]:
     """Of each slot, the bytes of a Slot that holds its token and its items with theirs."""
-    signatures: list[bytes] = []
-    pairs: list[tuple[bytes, bytes]] = []
-    for stem, items in slots:
-        own = [_SLOT_ITSELF, *items]
-        signatures += stem.sign([rest for rest, _ in own])
-        pairs += own
-    content, ends = written(
-        np.frombuffer(b"".join(signatures), np.uint8),
-        *pieces([stem.content for stem, _ in slots]),
-        *pieces([rest for rest, _ in pairs]),
-        *pieces([item for _, item in pairs]),
-        np.array([1 + len(items) for _, items in slots], np.int64),
+    ids = pieces([item_id.encode() for _, item_ids, _ in slots for item_id in item_ids])
+    charges = np.array([*chain.from_iterable(own for _, _, own in slots)], np.int64)
+    counts = np.array([len(item_ids) for _, item_ids, _ in slots], np.int64)
+    rests, rest_ends = endings(*ids, charges, counts)
+    endings_of = iter(parted(rests, rest_ends))
+    signatures = [
+        signature
+        for stem, item_ids, _ in slots
+        for signature in stem.sign(islice(endings_of, 1 + len(item_ids)))
+    ]
+    return parted(
+        *written(
+            np.frombuffer(b"".join(signatures), np.uint8),
+            *pieces([stem.content for stem, _, _ in slots]),
+            rests,
+            rest_ends,
+            *ids,
+            charges,
+            counts,
+        )
     )
-    whole = content.tobytes()
-    return [whole[begin:end] for begin, end in pairwise((0, *ends.tolist()))]
 
 
 class Pieces(NamedTuple):
@@ -75,6 +86,16 @@ def pieces(contents: Sequence[bytes]) -> Pieces:
     """Contents, joined."""
     sizes = np.fromiter(map(len, contents), np.int64, len(contents))
     return Pieces(np.frombuffer(b"".join(contents), np.uint8), sizes)
+
+
+def parted(content: Array, ends: Array) -> list[bytes]:
+    """What lies one after the other, each by itself.
+
+    Args:
+        ends: where each ends.
+    """
+    whole = content.tobytes()
+    return [whole[begin:end] for begin, end in pairwise((0, *ends.tolist()))]
 
 
 def modules(plain: Pieces, rows: Shelves) -> bytes:
@@ -128,33 +149,80 @@ def number_size(value: int) -> int:
 
 
 @compiled
+def put_item(
+    out: Array, at: int, id_tag: int, charge_tag: int, ids: Array, begin: int, end: int, charge: int
+) -> int:
+    """Writes an item's id and charge, without what is empty or 0; where the next thing begins.
+
+    Args:
+        id_tag, charge_tag: tags of the two in the message that they stand in.
+    """
+    if end > begin:
+        at = put_number(out, at, id_tag)
+        at = put_number(out, at, end - begin)
+        out[at : at + end - begin] = ids[begin:end]
+        at += end - begin
+    if charge > 0:
+        at = put_number(out, at, charge_tag)
+        at = put_number(out, at, charge)
+    return at
+
+
+@compiled
+def endings(ids: Array, id_sizes: Array, charges: Array, item_counts: Array) -> tuple[Array, Array]:
+    """How the tokens of S slots end, of each slot its own token, whose ending is empty, ahead of its items.
+
+    Args:
+        ids: bytes of the ids of N items, one after the other. id_sizes, charges: (N,) item_counts: (S,)
+
+    Returns:
+        The bytes of T = S + N endings, one after the other, and (T,) where each ends.
+    """
+    out = np.empty(len(ids) + _LARGEST_ITEM * len(id_sizes), np.uint8)
+    ends = np.empty(len(item_counts) + len(id_sizes), np.int64)
+    at = token = item = id_begin = 0
+    for slot in range(len(item_counts)):
+        ends[token] = at
+        token += 1
+        for _ in range(item_counts[slot]):
+            id_end = id_begin + id_sizes[item]
+            at = put_item(out, at, _TOKEN_ID, _TOKEN_CHARGE, ids, id_begin, id_end, charges[item])
+            ends[token] = at
+            id_begin = id_end
+            item, token = item + 1, token + 1
+    return out[:at], ends
+
+
+@compiled
 def written(
     signatures: Array,
     stems: Array,
     stem_sizes: Array,
     rests: Array,
-    rest_sizes: Array,
-    items: Array,
-    item_sizes: Array,
-    token_counts: Array,
+    rest_ends: Array,
+    ids: Array,
+    id_sizes: Array,
+    charges: Array,
+    item_counts: Array,
 ) -> tuple[Array, Array]:
     """The tokens and items of S slots with T tokens, of each slot its own token ahead of its items.
 
     Args:
-        signatures: (16 T,) bytes. stems, rests, items: bytes, one after the other.
-        stem_sizes: (S,) rest_sizes, item_sizes: (T,) how many bytes each has.
-        token_counts: (S,)
+        signatures: (16 T,) bytes. stems: bytes, one after the other. stem_sizes: (S,) how many each has.
+        rests, rest_ends: what `endings` gave. ids, id_sizes, charges, item_counts: as it takes them.
 
     Returns:
         The bytes of all slots, and (S,) where each ends.
     """
     largest = SIGNATURE_BYTES + (stem_sizes.max() if len(stem_sizes) else 0)
-    largest += rest_sizes.max() if len(rest_sizes) else 0
-    out = np.empty(len(items) + len(rest_sizes) * (4 * (largest // 3 + 1) + _LARGEST_FRAME), np.uint8)
+    largest += _LARGEST_ITEM + (id_sizes.max() if len(id_sizes) else 0)
+    room = len(ids) + len(rest_ends) * (4 * (largest // 3 + 1) + _LARGEST_FRAME + _LARGEST_ITEM)
+    out = np.empty(room, np.uint8)
     content, shared = np.empty(largest, np.uint8), np.empty(4 * (largest // 3 + 1), np.uint8)
-    ends = np.empty(len(token_counts), np.int64)
-    at = token = stem_begin = rest_begin = item_begin = 0
-    for slot in range(len(token_counts)):
+    fields = np.empty(largest, np.uint8)
+    ends = np.empty(len(item_counts), np.int64)
+    at = token = item = stem_begin = rest_begin = id_begin = 0
+    for slot in range(len(item_counts)):
         stem_end = SIGNATURE_BYTES + stem_sizes[slot]
         content[SIGNATURE_BYTES:stem_end] = stems[stem_begin : stem_begin + stem_sizes[slot]]
         stem_begin += stem_sizes[slot]
@@ -162,25 +230,28 @@ def written(
         last = stem_end - stem_end % 3
         first = min(SIGNATURE_BYTES + 2, last)
         shared_size = put_text(shared, 0, content, first, last)
-        for own in range(token_counts[slot]):
-            size = stem_end + rest_sizes[token]
+        for own in range(1 + item_counts[slot]):
+            rest_end = rest_ends[token]
+            size = stem_end + rest_end - rest_begin
             content[:SIGNATURE_BYTES] = signatures[token * SIGNATURE_BYTES : (token + 1) * SIGNATURE_BYTES]
-            content[stem_end:size] = rests[rest_begin : rest_begin + rest_sizes[token]]
+            content[stem_end:size] = rests[rest_begin:rest_end]
             text_size = (4 * size + 2) // 3
             if own == 0:
                 at = put_number(out, at, _SLOT_TOKEN)
             else:
-                item_size = item_sizes[token]
+                id_end = id_begin + id_sizes[item]
+                filled = put_item(fields, 0, _ITEM_ID, _ITEM_CHARGE, ids, id_begin, id_end, charges[item])
                 at = put_number(out, at, _SLOT_ITEM)
-                at = put_number(out, at, item_size + 1 + number_size(text_size) + text_size)
-                out[at : at + item_size] = items[item_begin : item_begin + item_size]
-                at = put_number(out, at + item_size, _ITEM_TOKEN)
+                at = put_number(out, at, filled + 1 + number_size(text_size) + text_size)
+                out[at : at + filled] = fields[:filled]
+                at = put_number(out, at + filled, _ITEM_TOKEN)
+                id_begin = id_end
+                item += 1
             at = put_number(out, at, text_size)
             at = put_text(out, at, content, 0, first)
             out[at : at + shared_size] = shared[:shared_size]
             at = put_text(out, at + shared_size, content, last, size)
-            rest_begin += rest_sizes[token]
-            item_begin += item_sizes[token]
+            rest_begin = rest_end
             token += 1
         ends[slot] = at
     return out[:at], ends
@@ -219,5 +290,5 @@ def with_rows(plain: Array, sizes: Array, rows: Array, length: Array) -> Array:
 def warm_up() -> None:
     """Compiles all of it."""
     stem = Stem(b"key", "warm", b"content")
-    signed([Signable(stem, [(b"a", b"")])])
+    signed([Signable(stem, ["a"], [1])])
     modules(pieces([b"content"]), Shelves(np.zeros((1, 1), np.int64), np.ones(1, np.int64)))

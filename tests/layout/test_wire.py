@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planogram.layout.v1 import layout_pb2
+from planogram.layout.v1 import layout_pb2, token_pb2
 from planogram.policy.v1 import policy_pb2
 from services.layout import wire
 from services.layout.rules.order import Shelves
@@ -17,12 +17,16 @@ from services.layout.wire import Signable
 
 SIGNER = Signer(b"secret")
 
-items = st.tuples(st.binary(max_size=140), st.text(max_size=130), st.integers(0, 2**62))
+items = st.tuples(st.text(max_size=130), st.integers(0, 2**62))
 slots = st.lists(st.tuples(st.binary(max_size=300), st.lists(items, max_size=13)), max_size=5)
 
 
 def item(item_id, charge_micros, tracking_token=""):
     return layout_pb2.Item(item_id=item_id, charge_micros=charge_micros, tracking_token=tracking_token)
+
+
+def ending(item_id, charge_micros):
+    return token_pb2.TrackingToken(item_id=item_id, charge_micros=charge_micros).SerializeToString()
 
 
 def token(content):
@@ -34,15 +38,13 @@ def token(content):
 @given(slots)
 def test_tokens_and_items_are_those_of_the_libraries(page):
     signable = [
-        Signable(
-            SIGNER.stem("track", stem), [(rest, item(*given).SerializeToString()) for rest, *given in items]
-        )
+        Signable(SIGNER.stem("track", stem), [name for name, _ in items], [charge for _, charge in items])
         for stem, items in page
     ]
     assert [layout_pb2.Slot.FromString(content) for content in wire.signed(signable)] == [
         layout_pb2.Slot(
             tracking_token=token(stem),
-            items=[item(*given, token(stem + rest)) for rest, *given in items],
+            items=[item(*given, token(stem + ending(*given))) for given in items],
         )
         for stem, items in page
     ]
