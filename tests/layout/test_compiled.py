@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.layout import columns, wire
-from services.layout.rules import matching, order, variety
+from services.layout.rules import holding, matching, order, variety
 from tests.layout.test_rules import compose, ruled
 
 __all__ = ["ruled"]  # a fixture
@@ -22,7 +22,8 @@ RULES = (
 
 
 def signature_counts():
-    found = [entry for module in (columns, matching, order, variety, wire) for entry in vars(module).values()]
+    parts = (columns, holding, matching, order, variety, wire)
+    found = [entry for module in parts for entry in vars(module).values()]
     return {entry.__name__: len(entry.signatures) for entry in found if hasattr(entry, "signatures")}
 
 

@@ -12,12 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planogram.common.v1 import context_pb2
+from services.common.compiled import compiled
 from services.layout.blueprint import ANSWER, Module, Slot
 from services.layout.columns import Array
 from services.layout.rules.document import Rule, Rules, is_page_cap
 from services.layout.rules.effects import Effects
 from services.layout.rules.items import Items
 from services.layout.rules.programme import programme
+
+
+_NO_LIMIT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +75,16 @@ class Holding:
 
     def groups(self, items: Items) -> Groups | None:
         """The caps across the page; None where none can bind."""
-        columns, names, first = [], [], 0
-        limits: dict[int, int] = {}
-        for rule in self.of("cap"):
-            if not is_page_cap(rule) or not len(items):
-                continue
-            numbers = items.numbers(rule.cap.of)  # type: ignore[union-attr]
-            most = rule.cap.most  # type: ignore[union-attr]
-            counts = np.bincount(numbers + 1)[1:]  # without those that are of no kind
-            crowded = (counts > most).nonzero()[0].tolist()
-            if crowded:
-                columns.append(np.where(numbers < 0, -1, numbers + first))
-                names.append(rule.name)
-                limits |= dict.fromkeys([first + kind for kind in crowded], most)
-                first += len(counts)
-        if not columns:
+        caps = [(rule.name, rule.cap) for rule in self.of("cap") if rule.cap and is_page_cap(rule)]
+        if not caps or not len(items):
             return None
-        return Groups(np.stack(columns, axis=1).astype(np.int32), limits, names)
+        numbers = np.array([items.numbers(cap.of) for _, cap in caps])
+        group_id, most, is_binding = grouped(numbers, np.array([cap.most for _, cap in caps]))
+        if not most.size:
+            return None
+        limits = {group: limit for group, limit in enumerate(most.tolist()) if limit != _NO_LIMIT}
+        names = [name for (name, _), binds in zip(caps, is_binding.tolist(), strict=True) if binds]
+        return Groups(group_id, limits, names)
 
     def pinned(self, slots: Sequence[Slot], modules: Sequence[Module]) -> list[Slot]:
         """The slots with the pins of rules in place of the blueprint's own."""
@@ -111,6 +108,50 @@ class Holding:
             slot.pinned_to(pins[slot.slot_id][1]) if slot.slot_id in pins else free[slot.slot_id]
             for slot in slots
         ]
+
+
+@compiled
+def grouped(numbers: Array, most: Array) -> tuple[Array, Array, Array]:
+    """The kinds of items of which K caps allow less than there are, as groups of one numbering.
+
+    Args:
+        numbers: (K, N) the kind of each item by what each cap is of, from 0; -1 where it is unknown.
+        most: (K,) how many of a kind each allows.
+
+    Returns:
+        (N, B) int32 the groups of each item, by the B caps of which a kind is more, -1 where it is of none;
+        (G,) int64 how many of each group may stand, _NO_LIMIT where there are no more; (K,) which caps bind.
+    """
+    kind_count = np.zeros(len(numbers), np.int64)
+    is_binding = np.zeros(len(numbers), np.bool_)
+    counts = np.zeros((len(numbers), numbers.max() + 1), np.int64)
+    for cap in range(len(numbers)):
+        for item in range(numbers.shape[1]):
+            kind = numbers[cap, item]
+            if kind >= 0:
+                counts[cap, kind] += 1
+                kind_count[cap] = max(kind_count[cap], kind + 1)
+                is_binding[cap] |= counts[cap, kind] > most[cap]
+    group_id = np.full((numbers.shape[1], is_binding.sum()), -1, np.int32)
+    limits = np.full((kind_count * is_binding).sum(), _NO_LIMIT)
+    first = column = 0
+    for cap in range(len(numbers)):
+        if not is_binding[cap]:
+            continue
+        for kind in range(kind_count[cap]):
+            if counts[cap, kind] > most[cap]:
+                limits[first + kind] = most[cap]
+        for item in range(numbers.shape[1]):
+            if numbers[cap, item] >= 0:
+                group_id[item, column] = first + numbers[cap, item]
+        first += kind_count[cap]
+        column += 1
+    return group_id, limits, is_binding
+
+
+def warm_up() -> None:
+    """Compiles it."""
+    grouped(np.zeros((1, 2), np.int64), np.ones(1, np.int64))
 
 
 def _free_of(slots: Sequence[Slot], pins: Mapping[str, str], answers: Sequence[str]) -> dict[str, Slot]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -60,10 +60,11 @@ class Items:
             self._number_of[kind] = self._facts.number_of(kind)
         return self._number_of[kind]
 
-    @cached_property
-    def row_of(self) -> Mapping[str, int]:
-        """The row of each item."""
-        return dict(zip(self.ids, range(len(self.ids)), strict=True))
+    def row_of(self, item_ids: Collection[str]) -> Mapping[str, int]:
+        """The row of each of these items that the page has; few are asked for, of many."""
+        if not item_ids:
+            return {}
+        return {item_id: row for row, item_id in enumerate(self.ids) if item_id in item_ids}
 
     @cached_property
     def price(self) -> Array:
@@ -88,9 +89,10 @@ class Items:
             wanted.sets,
             facts.numbers_of(wanted.names),
         )
+        row_of = self.row_of(wanted.named)
         for place, item_ids in wanted.item_ids:
             is_named = np.zeros(len(self), bool)
-            is_named[self._rows_of(item_ids)] = True
+            is_named[[row for item_id, row in row_of.items() if item_id in item_ids]] = True
             found[place] &= is_named
         for place, exclude in wanted.from_view:
             if rows := self._excluded(exclude):
@@ -100,9 +102,9 @@ class Items:
     def _excluded(self, rule: Exclude) -> list[int]:
         """Rows that the page view rules out."""
         if rule.what == "in_cart":
-            return self._rows_of(self._context.cart_item_ids)
+            return [*self.row_of(frozenset(self._context.cart_item_ids)).values()]
         if rule.what == "current_item":
-            return self._rows_of(filter(None, (self._context.item_id,)))
+            return [*self.row_of((self._context.item_id,) if self._context.item_id else ()).values()]
         past = self._past
         rows, times = (
             (past.purchased_rows, past.purchased_unix_s)
@@ -122,6 +124,3 @@ class Items:
         if not digests:
             return np.zeros(len(self), bool)
         return np.fromiter([item_digest(item_id) in digests for item_id in self.ids], bool, len(self))
-
-    def _rows_of(self, item_ids: Iterable[str]) -> list[int]:
-        return [self.row_of[item_id] for item_id in item_ids if item_id in self.row_of]

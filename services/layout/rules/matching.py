@@ -39,7 +39,7 @@ class Wanted:
             the page view tells which it means.
         limits: (C, 4) int64 of each limit its rule, column, what of it, and comparison. bounds: (C,)
         sets: (S, 4) int64 of each set of names its rule, column, and where in `names` it begins and ends.
-        item_ids: of rules that name items, their place and the ids.
+        item_ids: of rules that name items, their place and the ids. named: the ids of all of them.
         from_view: of rules that the page view speaks for, their place and what they exclude.
     """
 
@@ -48,7 +48,8 @@ class Wanted:
     bounds: Array
     sets: Array
     names: Texts
-    item_ids: Sequence[tuple[int, Sequence[str]]]
+    item_ids: Sequence[tuple[int, frozenset[str]]]
+    named: frozenset[str]
     from_view: Sequence[tuple[int, Exclude]]
 
 
@@ -56,7 +57,8 @@ def wanted(actions: Sequence[Match | Exclude | Sensitive]) -> Wanted:
     """What the actions of K rules say of items, for `Items.meant`."""
     limits: list[tuple[int, str, int, int, float]] = []
     sets: list[tuple[int, str, Sequence[str]]] = []
-    item_ids, from_view = [], []
+    item_ids: list[tuple[int, frozenset[str]]] = []
+    from_view: list[tuple[int, Exclude]] = []
     for place, action in enumerate(actions):
         if isinstance(action, Sensitive):
             sets.append((place, "category", action.categories))
@@ -64,7 +66,7 @@ def wanted(actions: Sequence[Match | Exclude | Sensitive]) -> Wanted:
             limits += [(place, *limit) for limit in _limits(action)]
             sets += [(place, kind, names) for kind, field in _NAMES if (names := getattr(action, field))]
             if action.items:
-                item_ids.append((place, action.items))
+                item_ids.append((place, frozenset(action.items)))
         elif action.what in ("sold_out", "under_review"):
             limits.append((place, *(_SOLD_OUT if action.what == "sold_out" else _UNDER_REVIEW)))
         else:
@@ -85,6 +87,7 @@ def wanted(actions: Sequence[Match | Exclude | Sensitive]) -> Wanted:
         ),
         names=texts_of(feature_pb2.ItemFacts, [(kind, name) for _, kind, names in sets for name in names]),
         item_ids=item_ids,
+        named=frozenset().union(*(ids for _, ids in item_ids)),
         from_view=from_view,
     )
 

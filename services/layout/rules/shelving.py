@@ -11,7 +11,7 @@ import numpy as np
 
 from services.layout.columns import Array
 from services.layout.rules import order
-from services.layout.rules.document import is_page_cap
+from services.layout.rules.document import Fair, is_page_cap
 from services.layout.rules.holding import Holding
 from services.layout.rules.items import Items
 from services.layout.rules.order import Shelves
@@ -136,18 +136,23 @@ class Shelving:
 
     def _factors(self) -> Array:
         """(W, N) what each rule that weighs multiplies worth by."""
+        kept, rules = self.holding.promise_factors, self.programme.weighing.rules
+        said = [
+            rule.boost.factor if rule.boost else kept.get(rule.name, 1.0) for rule in rules if not rule.fair
+        ]
+        meant = self._meant[len(self.programme.removing.rules) :][: len(said)]
+        factors: Array = np.where(meant, np.array(said)[:, None], 1.0)
+        fair = [self._fair_factors(rule.name, rule.fair) for rule in rules if rule.fair]  # the last to weigh
+        return np.vstack((factors, *fair)) if fair else factors
+
+    def _fair_factors(self, name: str, fair: Fair) -> Array:
+        """(N,) what a rule of that name multiplies worth by."""
         kept = self.holding.promise_factors
-        factors = np.ones((len(self.programme.weighing.rules), len(self.items)))
-        meant = self._meant[len(self.programme.removing.rules) :]
-        for place, rule in enumerate(self.programme.weighing.rules):
-            if rule.fair:
-                nobody, *names = self.items.number_of(rule.fair.of)
-                # By number; that of no name is -1, the last.
-                own = np.array([kept.get(rule.fair.key(rule.name, name), 1.0) for name in (*names, nobody)])
-                factors[place] = own[self.items.numbers(rule.fair.of)]
-            else:
-                factors[place, meant[place]] = rule.boost.factor if rule.boost else kept.get(rule.name, 1.0)
-        return factors
+        nobody, *names = self.items.number_of(fair.of)
+        # By number; that of no name is -1, the last.
+        own = np.array([kept.get(fair.key(name, each), 1.0) for each in (*names, nobody)])
+        found: Array = own[self.items.numbers(fair.of)]
+        return found
 
     def _vary(self, shelves: Shelves, key: Array) -> None:
         """Brings variety into each module, by the first rule that is about it."""
@@ -189,7 +194,8 @@ class Shelving:
             if lead is None or lead.module not in places:
                 continue
             place = places[lead.module]
-            wanted = [self.items.row_of[item_id] for item_id in lead.items if item_id in self.items.row_of]
+            row_of = self.items.row_of(frozenset(lead.items))
+            wanted = [row_of[item_id] for item_id in lead.items if item_id in row_of]
             may, offered = set(admitted.of(place).tolist()), set(self.candidates.of(place).tolist())
             lost = [row for row in wanted if row in offered and row not in may]
             if lost:
