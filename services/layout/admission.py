@@ -125,6 +125,7 @@ class Admission:
                 MAX_CURSOR_BYTES,
             )
             blueprint = blueprints.by_name.get(cursor.blueprint, blueprint)
+        shown_module_ids = frozenset(cursor.module_ids)
         if request.HasField("overrides"):
             require(caller, Role.ADMIN)
             for name in ("scoring_version", "policy_version"):
@@ -145,7 +146,7 @@ class Admission:
             slot_count=slot_count,
             configuration=configuration,
             blueprint=blueprint,
-            modules=modules_of(blueprint, request.modules, context, blueprints, cursor.module_ids, offered),
+            modules=modules_of(blueprint, request.modules, context, blueprints, shown_module_ids, offered),
             slots=slots_of(blueprint, slot_count, context, offered, is_continued=bool(request.cursor)),
             offered=offered,
             shopper=_outgoing_shopper(request.shopper, has_consent),
@@ -160,7 +161,7 @@ class Admission:
             scoring_version=request.overrides.scoring_version or assignment.scoring_version,
             policy_version=request.overrides.policy_version or assignment.policy_version,
             is_continued=bool(request.cursor),
-            shown_module_ids=frozenset(cursor.module_ids),
+            shown_module_ids=shown_module_ids,
             shown_item_digests=shown_digests(cursor),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -166,7 +166,7 @@ class Slot:
         allowed = self.allowed_module_ids
         if self.answer_count and module_id not in allowed:
             allowed = (*allowed, module_id)
-        return replace(self, pinned_module_id=module_id, allowed_module_ids=allowed)
+        return Slot(self.slot_id, module_id, allowed, self.allowed_template_ids, self.when, self.answer_count)
 
 
 @dataclass(frozen=True, slots=True)

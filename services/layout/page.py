@@ -56,10 +56,10 @@ class Decided:
         every = (*self.request.blueprint.static_modules, *self.request.modules)
         return {module.module_id: module for module in every}
 
-    @cached_property
+    @property
     def place_of(self) -> Mapping[str, int]:
         """The place among the ranked of each module that the planner could choose."""
-        return {shelf.module.module_id: place for place, shelf in enumerate(self.ranked.shelves)}
+        return self.ranked.programme.place_of
 
     @cached_property
     def charges(self) -> Sequence[Sequence[int]]:

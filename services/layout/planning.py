@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from planogram.common.v1 import context_pb2
 from planogram.policy.v1 import policy_pb2
-from services.common.tensors import to_tensor
+from services.common.tensors import fill
 from services.layout import fallback, wire
 from services.layout.admission import PageView
 from services.layout.blueprint import Kind, Slot
@@ -20,19 +20,6 @@ _MAX_KEPT_COUNT = 512
 def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -> policy_pb2.PlanPageRequest:
     """The page's facts for the policy; queries and ids, which it does not read, are left out."""
     expected = ranked.predictions
-    items = policy_pb2.ItemPredictions(
-        click_probability=to_tensor(expected.click),
-        purchase_probability=to_tensor(expected.purchase),
-        margin=to_tensor(expected.margin),
-        freshness=to_tensor(expected.freshness),
-    )
-    limits = []
-    if ranked.groups is not None:
-        items.group_id.CopyFrom(to_tensor(ranked.groups.group_id))
-        limits = [
-            policy_pb2.GroupLimit(group_id=group, max_item_count=limit)
-            for group, limit in ranked.groups.limits.items()
-        ]
     given = view.context
     question = policy_pb2.PlanPageRequest(
         session=session,
@@ -43,13 +30,20 @@ def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -
             time=given.time,
             category=given.category,
         ),
-        items=items,
-        group_limits=limits,
         module_limits=ranked.limits.values(),
     )
-    kinds = tuple(shelf.module.kind for shelf in ranked.shelves)
+    items = question.items
+    fill(items.click_probability, expected.click)
+    fill(items.purchase_probability, expected.purchase)
+    fill(items.margin, expected.margin)
+    fill(items.freshness, expected.freshness)
+    if ranked.groups is not None:
+        fill(items.group_id, ranked.groups.group_id)
+        for group, limit in ranked.groups.limits.items():
+            question.group_limits.add(group_id=group, max_item_count=limit)
     slots = b"".join(map(_slot, ranked.slots))
-    question.MergeFromString(slots + wire.modules(_modules(kinds, view.blueprint.filler_id), ranked.rows))
+    plain = _modules(ranked.programme.modules, view.blueprint.filler_id)
+    question.MergeFromString(slots + wire.modules(plain, ranked.rows))
     for module, shelf in zip(question.modules, ranked.shelves, strict=True) if view.offered else ():
         if shelf.module.relevance is not None:
             module.relevance = shelf.module.relevance

@@ -19,7 +19,7 @@ from services.layout.rules.effects import Effects
 from services.layout.rules.holding import Groups, Holding
 from services.layout.rules.items import Items
 from services.layout.rules.order import Shelves
-from services.layout.rules.programme import ORDERS
+from services.layout.rules.programme import ORDERS, Programme
 from services.layout.rules.shelving import Shelving
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -76,6 +76,8 @@ class Ranked:
     shelves: tuple[Shelf, ...]
     rows: Shelves
     """Those of `shelves`, as arrays."""
+    programme: Programme
+    """What rules ask of the modules of `shelves`."""
     item_ids: Sequence[str]
     """By row."""
     slots: tuple[Slot, ...]
@@ -141,12 +143,13 @@ def rank(
     return Ranked(
         shelves=shelves,
         rows=rows,
+        programme=programme,
         item_ids=items.ids,
         slots=slots[:standing_count],  # more slots than modules could only repeat the filler
         predictions=expected,
         groups=holding.groups(items),
         limits=limits,
-        auction=Auction(bids, holding.floor_micros),
+        auction=Auction(bids, programme.floor_micros),
         pin_rules=holding.pin_rules,
         effects=holding.effects,
     )
@@ -219,7 +222,7 @@ def note_plan(ranked: Ranked, decisions: Sequence[policy_pb2.SlotDecision]) -> N
 
 
 def _note_pins(ranked: Ranked, decision_in: Mapping[str, policy_pb2.SlotDecision]) -> None:
-    places = {shelf.module.module_id: place for place, shelf in enumerate(ranked.shelves)}
+    places = ranked.programme.place_of
     for slot in ranked.slots:
         rule, decision = ranked.pin_rules.get(slot.slot_id), decision_in.get(slot.slot_id)
         if rule is None or decision is None:

@@ -20,7 +20,6 @@ from services.layout.rules.effects import Effects
 from services.layout.rules.items import Items
 from services.layout.rules.programme import programme
 
-
 _NO_LIMIT = -1
 
 
@@ -55,11 +54,11 @@ class Holding:
         """
         self.value = rules.value.on(context.page_type)
         self.promise_factors = promise_factors
-        is_holding = tuple(
+        is_holding = [
             rule.when.holds(context, segment) and not (is_hurried and rule.action == "diversify")
             for rule in rules.rules
-        )
-        self.programme = programme(rules, is_holding, tuple(module.kind for module in modules))
+        ]
+        self.programme = programme(rules, tuple(is_holding), tuple([module.kind for module in modules]))
         self.effects = Effects(self.programme.actions)
         self.pin_rules: dict[str, str] = {}
         """The rule that pins a slot, once `pinned` was asked."""
@@ -67,11 +66,6 @@ class Holding:
     def of(self, action: str) -> Sequence[Rule]:
         """The rules that hold and do this, such as "cap", in the order of the file."""
         return self.programme.of(action)
-
-    @property
-    def floor_micros(self) -> int:
-        """The least that a click on an ad costs."""
-        return next((round(rule.ads.floor * 1e6) for rule in self.of("ads") if rule.ads), 0)
 
     def groups(self, items: Items) -> Groups | None:
         """The caps across the page; None where none can bind."""

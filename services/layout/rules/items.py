@@ -76,8 +76,12 @@ class Items:
         """(N,) since the item entered the catalogue."""
         return (self.now_s - self.column("first_seen_unix_s")) / DAY_S
 
-    def meant(self, wanted: Wanted) -> Array:
-        """(K, N) true where all holds that a rule says of items."""
+    def meant(self, wanted: Wanted, row_of: Mapping[str, int] | None = None) -> Array:
+        """(K, N) true where all holds that a rule says of items.
+
+        Args:
+            row_of: of the items that rules name, where it is known.
+        """
         facts = self._facts
         found: Array = matching(
             facts.all_values,
@@ -89,7 +93,7 @@ class Items:
             wanted.sets,
             facts.numbers_of(wanted.names),
         )
-        row_of = self.row_of(wanted.named)
+        row_of = self.row_of(wanted.named) if row_of is None else row_of
         for place, item_ids in wanted.item_ids:
             is_named = np.zeros(len(self), bool)
             is_named[[row for item_id, row in row_of.items() if item_id in item_ids]] = True

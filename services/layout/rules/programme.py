@@ -47,9 +47,11 @@ class Programme:
         removing, weighing, burying: the rules that take items out, multiply what they are worth, or put them
             last, in the order in which they act.
         wanted: what they say of items, in the same order; of `fair`, which names no items, nothing.
+        named: the items that any of them names, those that lead included.
+        floor_micros: the least that a click on an ad costs.
     """
 
-    modules: Sequence[Kind]
+    modules: tuple[Kind, ...]
     actions: Mapping[str, str]
     by_action: Mapping[str, Sequence[Rule]]
     reached: Mapping[str, Array]
@@ -62,6 +64,8 @@ class Programme:
     weighing: Acting
     burying: Acting
     wanted: Wanted
+    named: frozenset[str]
+    floor_micros: int
     _limits: dict[tuple[int, bool], dict[str, policy_pb2.ModuleLimit]] = field(default_factory=dict)
 
     def of(self, action: str) -> Sequence[Rule]:
@@ -106,7 +110,9 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
 
     removing, burying = acting("exclude", "hide", "sensitive"), acting("bury")
     weighing = acting("boost", "promise", "fair")
+    leading = [item_id for rule in by_action.get("lead", ()) if rule.lead for item_id in rule.lead.items]
     meaning = [rule for rule in (*removing.rules, *weighing.rules, *burying.rules) if not rule.fair]
+    said = wanted([getattr(rule, rule.action) for rule in meaning])
     return Programme(
         modules=modules,
         actions={rule.name: rule.action for rule in rules.rules},
@@ -120,7 +126,9 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
         removing=removing,
         weighing=weighing,
         burying=burying,
-        wanted=wanted([getattr(rule, rule.action) for rule in meaning]),
+        wanted=said,
+        named=said.named.union(leading),
+        floor_micros=next((round(rule.ads.floor * 1e6) for rule in by_action.get("ads", ()) if rule.ads), 0),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -85,7 +85,12 @@ class Shelving:
     @cached_property
     def _meant(self) -> Array:
         """(K, N) the items that each rule of `Programme.wanted` means."""
-        return self.items.meant(self.programme.wanted)
+        return self.items.meant(self.programme.wanted, self._row_of)
+
+    @cached_property
+    def _row_of(self) -> Mapping[str, int]:
+        """The row of each item that rules name."""
+        return self.items.row_of(self.programme.named)
 
     @cached_property
     def _removals(self) -> _Removals:
@@ -109,7 +114,7 @@ class Shelving:
         taken = order.admit(shelves, is_reached, is_everywhere, removals.is_out)
         for rule, count in zip(rules, taken.tolist(), strict=True):
             note(rule.name, count)
-        floor = self.holding.floor_micros
+        floor = self.programme.floor_micros
         if floor > 0:
             is_low = self.items.column("bid_micros") < floor
             note(self.holding.of("ads")[0].name, order.without(shelves, self.programme.ads, is_low))
@@ -194,8 +199,7 @@ class Shelving:
             if lead is None or lead.module not in places:
                 continue
             place = places[lead.module]
-            row_of = self.items.row_of(frozenset(lead.items))
-            wanted = [row_of[item_id] for item_id in lead.items if item_id in row_of]
+            wanted = [self._row_of[item_id] for item_id in lead.items if item_id in self._row_of]
             may, offered = set(admitted.of(place).tolist()), set(self.candidates.of(place).tolist())
             lost = [row for row in wanted if row in offered and row not in may]
             if lost:
