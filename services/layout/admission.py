@@ -135,8 +135,10 @@ class Admission:
         shopper_key = self.pseudonyms.of("shopper", known.user_id)
         assignment = configuration.experiments.assign(shopper_key)
         slot_count = _slot_count(request)
-        pinned = configuration.rules.pinned(context)
-        offered = configuration.answers.offered(context, blueprint.answer_count, pinned)
+        offered: tuple[Offered, ...] = ()
+        if blueprint.answer_count:
+            pinned = configuration.rules.pinned(context)
+            offered = configuration.answers.offered(context, blueprint.answer_count, pinned)
         content = request.SerializeToString(deterministic=True)
         parts = (caller.name.encode(), request_id.encode())
         return PageRequest(

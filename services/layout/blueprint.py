@@ -78,6 +78,11 @@ class Kind(NamedTuple):
         return f"{ANSWER}{self.topic}" if self.topic else self.category
 
     @property
+    def least_count(self) -> int:
+        """The fewest items that any of its templates can stand with."""
+        return min(template.min_item_count for template in self.templates)
+
+    @property
     def is_ad(self) -> bool:
         return self.source == feature_pb2.CANDIDATE_SOURCE_SPONSORED
 
@@ -128,7 +133,7 @@ class Module:
     @cached_property
     def least_count(self) -> int:
         """The fewest items that any of its templates can stand with."""
-        return min(template.min_item_count for template in self.templates)
+        return self.kind.least_count
 
     @cached_property
     def largest_count(self) -> int:

@@ -239,6 +239,8 @@ def _title(
     module: Module, context: context_pb2.PageContext, category_names: Mapping[str, blueprint.Names]
 ) -> str:
     title = blueprint.text(module.titles, context.locale)
+    if "{" not in title:
+        return title
     names = category_names.get(module.category, {})
     category = blueprint.text(names, context.locale) or module.category
     return title.replace("{category}", category).replace("{query}", context.query)

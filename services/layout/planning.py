@@ -47,7 +47,8 @@ def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -
     for module, shelf in zip(question.modules, ranked.shelves, strict=True) if view.offered else ():
         if shelf.module.relevance is not None:
             module.relevance = shelf.module.relevance
-    if not any(shelf.can_stand() for shelf in ranked.shelves if view.is_filler(shelf.module)):
+    filler = ranked.programme.place_of.get(view.blueprint.filler_id)
+    if filler is None or not ranked.shelves[filler].can_stand():
         fallback.leave_out_unfillable(question)
     return question
 

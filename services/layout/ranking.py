@@ -139,7 +139,7 @@ def rank(
     _mend(rows, shelving, view, modules, slots)
     np.minimum(rows.length, MAX_RANKED_COUNT, out=rows.length)
     shelves = tuple(map(Shelf, modules, rows.lists()))
-    standing_count = sum(shelf.can_stand() for shelf in shelves)
+    standing_count = int((rows.length >= programme.least_counts).sum())
     return Ranked(
         shelves=shelves,
         rows=rows,
@@ -181,10 +181,11 @@ def _mend(
     """What rules left too little of: a filler gets back what caps took; a pinned module is reported."""
     rule_of = shelving.holding.pin_rules
     pins = {slot.pinned_module_id: rule_of.get(slot.slot_id) for slot in slots if slot.pinned_module_id}
-    counts, offered_counts = rows.length.tolist(), shelving.candidates.length.tolist()
-    for place, (module, count, offered_count) in enumerate(zip(modules, counts, offered_counts, strict=True)):
+    for place in (rows.length < shelving.programme.least_counts).nonzero()[0].tolist():
+        module, count = modules[place], int(rows.length[place])
+        offered_count = int(shelving.candidates.length[place])
         pin_rule = pins.get(module.module_id)
-        if count >= module.least_count or not (view.is_filler(module) or module.module_id in pins):
+        if not (view.is_filler(module) or module.module_id in pins):
             continue
         if offered_count < module.least_count and pin_rule is None:
             continue  # no rule's doing

@@ -53,7 +53,7 @@ class Signable(NamedTuple):
 def signed(slots: Sequence[Signable]) -> list[bytes]:
     """Of each slot, the bytes of a Slot that holds its token and its items with theirs."""
     ids = pieces([item_id.encode() for _, item_ids, _ in slots for item_id in item_ids])
-    charges = np.array([*chain.from_iterable(own for _, _, own in slots)], np.int64)
+    charges = np.fromiter(chain.from_iterable(own for _, _, own in slots), np.int64, len(ids.sizes))
     counts = np.array([len(item_ids) for _, item_ids, _ in slots], np.int64)
     rests, rest_ends = endings(*ids, charges, counts)
     endings_of = iter(parted(rests, rest_ends))

@@ -43,6 +43,7 @@ class Programme:
             where it changes the order.
         orders: (M,) the place in ORDERS of what each is sorted by; -1 where it keeps its source's order.
         place_of: the place of each module, by its id.
+        least_counts: (M,) the fewest items that each can stand with.
         everywhere, ads, personal: (M,) all modules, and those that are paid for, or of the shopper's past.
         removing, weighing, burying: the rules that take items out, multiply what they are worth, or put them
             last, in the order in which they act.
@@ -57,6 +58,7 @@ class Programme:
     reached: Mapping[str, Array]
     orders: Array
     place_of: Mapping[str, int]
+    least_counts: Array
     everywhere: Array
     ads: Array
     personal: Array
@@ -120,6 +122,7 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
         reached=reached,
         orders=np.array([ORDERS.index(m.order) if m.order in ORDERS else -1 for m in modules], np.int64),
         place_of={module.module_id: place for place, module in enumerate(modules)},
+        least_counts=np.array([module.least_count for module in modules], np.int64),
         everywhere=is_all,
         ads=np.array([module.is_ad for module in modules], bool),
         personal=np.array([module.is_personal for module in modules], bool),
