@@ -40,6 +40,11 @@ class Items:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def facts(self) -> tuple[Array, Array]:
+        """(F, N) float64 `column` and (F, N) int64 `numbers` of all facts, by their fields' numbers."""
+        return self._facts.all_values, self._facts.all_numbers
+
     def column(self, name: str) -> Array:
         """(N,) float64: a numeric column of the facts."""
         return self._facts.values(name)
@@ -70,11 +75,6 @@ class Items:
     def price(self) -> Array:
         """(N,) in units of the currency."""
         return self.column("price_micros") / 1e6
-
-    @cached_property
-    def age_days(self) -> Array:
-        """(N,) since the item entered the catalogue."""
-        return (self.now_s - self.column("first_seen_unix_s")) / DAY_S
 
     def meant(self, wanted: Wanted, row_of: Mapping[str, int] | None = None) -> Array:
         """(K, N) true where all holds that a rule says of items.

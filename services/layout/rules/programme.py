@@ -14,6 +14,7 @@ from services.layout.blueprint import Kind
 from services.layout.columns import Array
 from services.layout.rules.document import Modules, Rule, Rules
 from services.layout.rules.matching import Wanted, wanted
+from services.layout.rules.steps import Steps, moving_of, steps
 
 ORDERS = ("value", "bid")
 """What items of a module can be sorted by; others keep the order of their source."""
@@ -48,6 +49,8 @@ class Programme:
         removing, weighing, burying: the rules that take items out, multiply what they are worth, or put them
             last, in the order in which they act.
         wanted: what they say of items, in the same order; of `fair`, which names no items, nothing.
+        steps: what moves rows once they are sorted.
+        noted: the names of all rules that change rows, in the order in which `steps.arranged` counts.
         named: the items that any of them names, those that lead included.
         floor_micros: the least that a click on an ad costs.
     """
@@ -66,6 +69,8 @@ class Programme:
     weighing: Acting
     burying: Acting
     wanted: Wanted
+    steps: Steps
+    noted: Sequence[str]
     named: frozenset[str]
     floor_micros: int
     _limits: dict[tuple[int, bool], dict[str, policy_pb2.ModuleLimit]] = field(default_factory=dict)
@@ -114,6 +119,7 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
     weighing = acting("boost", "promise", "fair")
     leading = [item_id for rule in by_action.get("lead", ()) if rule.lead for item_id in rule.lead.items]
     meaning = [rule for rule in (*removing.rules, *weighing.rules, *burying.rules) if not rule.fair]
+    ads, moving = by_action.get("ads", ())[:1], moving_of(by_action)
     said = wanted([getattr(rule, rule.action) for rule in meaning])
     return Programme(
         modules=modules,
@@ -130,8 +136,14 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
         weighing=weighing,
         burying=burying,
         wanted=said,
+        steps=steps(moving, reached, len(modules)),
+        noted=[
+            *(rule.name for rule in removing.rules),
+            "".join(rule.name for rule in ads),
+            *(rule.name for rule in (*weighing.rules, *burying.rules, *moving)),
+        ],
         named=said.named.union(leading),
-        floor_micros=next((round(rule.ads.floor * 1e6) for rule in by_action.get("ads", ()) if rule.ads), 0),
+        floor_micros=sum(round(rule.ads.floor * 1e6) for rule in ads if rule.ads),
     )
 
 

@@ -10,13 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from services.layout.columns import Array
-from services.layout.rules import order
+from services.layout.rules import steps
 from services.layout.rules.document import Fair, is_page_cap
 from services.layout.rules.holding import Holding
 from services.layout.rules.items import Items
 from services.layout.rules.order import Shelves
 from services.layout.rules.programme import Acting, Programme
-from services.layout.rules.variety import VARIETY, Traits
 
 
 class _Removals(NamedTuple):
@@ -53,15 +52,32 @@ class Shelving:
         Args:
             worth: (K, N) what items are sorted by, in each of K ORDERS.
         """
-        shelves = _copy(self.candidates)
+        shelves = Shelves(self.candidates.rows.copy(), self.candidates.length.copy())
         if not shelves.rows.size:
             return shelves
-        self._admit(shelves)
-        admitted = _copy(shelves)
-        key = self._sort(shelves, worth)
-        self._vary(shelves, key)
-        self._reorder(shelves)
-        self._lead(shelves, admitted)
+        programme, removals = self.programme, self._removals
+        weighing, burying = programme.weighing, programme.burying
+        rows, length, changed = steps.arranged(
+            shelves,
+            *self.items.facts,
+            np.log1p(self.items.price),
+            self.items.now_s,
+            removals.acting.is_reached,
+            removals.acting.is_everywhere,
+            removals.is_out,
+            programme.ads,
+            float(programme.floor_micros),
+            programme.orders,
+            worth,
+            weighing.is_reached,
+            self._factors(),
+            burying.is_reached,
+            self._meant[len(self._meant) - len(burying.rules) :],
+            *programme.steps,
+        )
+        for name, count in zip(programme.noted, changed.tolist(), strict=True):
+            self.holding.effects.note(name, count)
+        self._lead(shelves, Shelves(rows, length))
         return shelves
 
     def admitted(self, place: int) -> list[int]:
@@ -107,38 +123,6 @@ class Shelving:
             acting.is_reached[about], acting.is_everywhere[about] = personal, False
         return _Removals(acting, is_out)
 
-    def _admit(self, shelves: Shelves) -> None:
-        """Takes out what is excluded or hidden, or bids too little."""
-        note, removals = self.holding.effects.note, self._removals
-        rules, is_reached, is_everywhere = removals.acting
-        taken = order.admit(shelves, is_reached, is_everywhere, removals.is_out)
-        for rule, count in zip(rules, taken.tolist(), strict=True):
-            note(rule.name, count)
-        floor = self.programme.floor_micros
-        if floor > 0:
-            is_low = self.items.column("bid_micros") < floor
-            note(self.holding.of("ads")[0].name, order.without(shelves, self.programme.ads, is_low))
-
-    def _sort(self, shelves: Shelves, worth: Array) -> Array:
-        """Sorts by worth, weighed by rules; (M, R) what each row is worth."""
-        note, programme = self.holding.effects.note, self.programme
-        weighing, burying = programme.weighing, programme.burying
-        factors, is_buried = self._factors(), self._meant[len(self._meant) - len(burying.rules) :]
-        key: Array
-        key, concerned = order.by_worth(
-            shelves,
-            programme.orders,
-            worth,
-            weighing.is_reached,
-            factors,
-            burying.is_reached,
-            is_buried,
-        )
-        rules = (*weighing.rules, *burying.rules)
-        for rule, count in zip(rules, concerned.tolist(), strict=True):
-            note(rule.name, count)
-        return key
-
     def _factors(self) -> Array:
         """(W, N) what each rule that weighs multiplies worth by."""
         kept, rules = self.holding.promise_factors, self.programme.weighing.rules
@@ -158,38 +142,6 @@ class Shelving:
         own = np.array([kept.get(fair.key(name, each), 1.0) for each in (*names, nobody)])
         found: Array = own[self.items.numbers(fair.of)]
         return found
-
-    def _vary(self, shelves: Shelves, key: Array) -> None:
-        """Brings variety into each module, by the first rule that is about it."""
-        is_left = self.programme.everywhere.copy()
-        for rule in self.holding.of("diversify"):
-            action = rule.diversify
-            assert action is not None
-            is_reached = self.programme.reached[rule.name] & is_left
-            is_left &= ~is_reached
-            mixed = VARIETY[action.method]
-            changed = mixed(shelves, is_reached, key, _traits(self.items), action.strength)
-            self.holding.effects.note(rule.name, changed)
-
-    def _reorder(self, shelves: Shelves) -> None:
-        """Moves new items up, then keeps caps."""
-        note, reached = self.holding.effects.note, self.programme.reached
-        for rule in self.holding.of("fresh"):
-            fresh = rule.fresh
-            assert fresh is not None
-            is_fresh = self.items.age_days < fresh.newer_than_days
-            note(rule.name, order.freshened(shelves, reached[rule.name], is_fresh, fresh.share))
-        for rule in self.holding.of("cap"):
-            cap = rule.cap
-            assert cap is not None
-            if is_page_cap(rule):
-                continue
-            is_reached, numbers = reached[rule.name], self.items.numbers(cap.of)
-            if isinstance(cap.within, int):
-                changed = order.spread(shelves, is_reached, numbers, cap.most, cap.within)
-            else:
-                changed = order.capped(shelves, is_reached, numbers, cap.most)
-            note(rule.name, changed)
 
     def _lead(self, shelves: Shelves, admitted: Shelves) -> None:
         """Brings the items forward that rules put first, as far as they may be shown."""
@@ -215,13 +167,3 @@ class Shelving:
         """Names of the rules that keep one of these items from pages."""
         is_hiding: Array = np.any(self._removals.is_out[:, rows], axis=1)
         return self._removals.names(is_hiding)
-
-
-def _copy(shelves: Shelves) -> Shelves:
-    return Shelves(shelves.rows.copy(), shelves.length.copy())
-
-
-def _traits(items: Items) -> Traits:
-    return Traits(
-        items.numbers("category"), items.numbers("brand"), items.numbers("seller"), np.log1p(items.price)
-    )
