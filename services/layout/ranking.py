@@ -135,11 +135,11 @@ def rank(
     shelving = Shelving(holding, items, candidates)
     rows = shelving.arranged(np.array([worth[name] for name in ORDERS], np.float64))
     limits = programme.limits(len(view.slots), view.is_continued)
-    slots = _passable(holding.pinned(view.slots, modules), limits, view)
+    slots = _passable(holding.pinned(view.slots), limits, view)
     _mend(rows, shelving, view, modules, slots)
     np.minimum(rows.length, MAX_RANKED_COUNT, out=rows.length)
     shelves = tuple(map(Shelf, modules, rows.lists()))
-    standing_count = int((rows.length >= programme.least_counts).sum())
+    standing_count = int(np.count_nonzero(rows.length >= programme.least_counts))
     return Ranked(
         shelves=shelves,
         rows=rows,

@@ -13,7 +13,7 @@ import numpy as np
 
 from planogram.common.v1 import context_pb2
 from services.common.compiled import compiled
-from services.layout.blueprint import ANSWER, Module, Slot
+from services.layout.blueprint import Module, Slot
 from services.layout.columns import Array
 from services.layout.rules.document import Rule, Rules, is_page_cap
 from services.layout.rules.effects import Effects
@@ -80,7 +80,7 @@ class Holding:
         names = [name for (name, _), binds in zip(caps, is_binding.tolist(), strict=True) if binds]
         return Groups(group_id, limits, names)
 
-    def pinned(self, slots: Sequence[Slot], modules: Sequence[Module]) -> list[Slot]:
+    def pinned(self, slots: Sequence[Slot]) -> list[Slot]:
         """The slots with the pins of rules in place of the blueprint's own."""
         known = {slot.slot_id for slot in slots}
         pins: dict[str, tuple[str, str]] = {}
@@ -96,10 +96,10 @@ class Holding:
         if not pins:
             return list(slots)
         self.pin_rules = {slot_id: name for slot_id, (name, _) in pins.items()}
-        answers = [each.module_id for each in modules if each.module_id.startswith(ANSWER)]
-        free = _free_of(slots, {slot_id: module_id for slot_id, (_, module_id) in pins.items()}, answers)
+        pinned = {slot_id: module_id for slot_id, (_, module_id) in pins.items()}
+        free = _free_of(slots, pinned, self.programme.answer_ids)
         return [
-            slot.pinned_to(pins[slot.slot_id][1]) if slot.slot_id in pins else free[slot.slot_id]
+            slot.pinned_to(pinned[slot.slot_id]) if slot.slot_id in pinned else free[slot.slot_id]
             for slot in slots
         ]
 

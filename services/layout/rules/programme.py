@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planogram.policy.v1 import policy_pb2
-from services.layout.blueprint import Kind
+from services.layout.blueprint import ANSWER, Kind
 from services.layout.columns import Array
 from services.layout.rules.document import Modules, Rule, Rules
 from services.layout.rules.matching import Wanted, wanted
@@ -44,6 +44,7 @@ class Programme:
             where it changes the order.
         orders: (M,) the place in ORDERS of what each is sorted by; -1 where it keeps its source's order.
         place_of: the place of each module, by its id.
+        answer_ids: of the modules that answer, best first.
         least_counts: (M,) the fewest items that each can stand with.
         everywhere, ads, personal: (M,) all modules, and those that are paid for, or of the shopper's past.
         removing, weighing, burying: the rules that take items out, multiply what they are worth, or put them
@@ -61,6 +62,7 @@ class Programme:
     reached: Mapping[str, Array]
     orders: Array
     place_of: Mapping[str, int]
+    answer_ids: Sequence[str]
     least_counts: Array
     everywhere: Array
     ads: Array
@@ -128,6 +130,7 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
         reached=reached,
         orders=np.array([ORDERS.index(m.order) if m.order in ORDERS else -1 for m in modules], np.int64),
         place_of={module.module_id: place for place, module in enumerate(modules)},
+        answer_ids=[module.module_id for module in modules if module.module_id.startswith(ANSWER)],
         least_counts=np.array([module.least_count for module in modules], np.int64),
         everywhere=is_all,
         ads=np.array([module.is_ad for module in modules], bool),

@@ -161,7 +161,7 @@ class Shelving:
                 )
             first = [row for row in wanted if row in may]
             self.holding.effects.note(rule.name, len(first))
-            shelves.put(place, [*first, *(row for row in shelves.of(place).tolist() if row not in first)])
+            shelves.put(place, first + [row for row in shelves.of(place).tolist() if row not in first])
 
     def _hiding(self, rows: Sequence[int]) -> list[str]:
         """Names of the rules that keep one of these items from pages."""
