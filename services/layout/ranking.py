@@ -43,14 +43,20 @@ class Predictions:
 
 
 class Shelf(NamedTuple):
-    """One module with the rows it may show, best first."""
+    """One module of a page, with its place among all."""
 
     module: Module
-    rows: list[int]
+    place: int
+    shelves: Shelves
+
+    @property
+    def rows(self) -> list[int]:
+        """What it may show, best first: made anew at each look, since few modules are looked at."""
+        return self.shelves.of(self.place).tolist()  # type: ignore[no-any-return]
 
     def can_stand(self) -> bool:
         """True where a template finds items enough."""
-        return len(self.rows) >= self.module.least_count
+        return bool(self.shelves.length[self.place] >= self.module.least_count)
 
     def has_more(self, shown: Collection[int]) -> bool:
         """True where it can stand, with an item at least, on what is left beside the rows shown."""
@@ -138,10 +144,9 @@ def rank(
     slots = _passable(holding.pinned(view.slots), limits, view)
     _mend(rows, shelving, view, modules, slots)
     np.minimum(rows.length, MAX_RANKED_COUNT, out=rows.length)
-    shelves = tuple(map(Shelf, modules, rows.lists()))
     standing_count = int(np.count_nonzero(rows.length >= programme.least_counts))
     return Ranked(
-        shelves=shelves,
+        shelves=tuple([Shelf(module, place, rows) for place, module in enumerate(modules)]),
         rows=rows,
         programme=programme,
         item_ids=items.ids,

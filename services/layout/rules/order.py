@@ -35,10 +35,6 @@ class Shelves(NamedTuple):
         self.rows[place, : len(rows)] = rows
         self.length[place] = len(rows)
 
-    def lists(self) -> list[list[int]]:
-        """The rows of each module."""
-        return [own[:length] for own, length in zip(self.rows.tolist(), self.length.tolist(), strict=True)]
-
 
 @compiled
 def offered(shelves: Shelves, item_count: int) -> Array:
