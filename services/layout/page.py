@@ -137,7 +137,7 @@ def _signable(
     item_ids = page.item_ids
     return Signable(
         stem=signer.stem("track", shared + token.SerializeToString()),
-        item_ids=[item_ids[row] for row in decision.rows],
+        item_ids=[item_ids[row] for row in decision.rows[:]],  # a list of its own is gone through faster
         charges_micros=charges_micros,
     )
 
