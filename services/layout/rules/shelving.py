@@ -56,11 +56,11 @@ class Shelving:
         if not shelves.rows.size:
             return shelves
         programme, removals = self.programme, self._removals
-        weighing, burying = programme.weighing, programme.burying
+        weighing, burying, price = programme.weighing, programme.burying, self.items.price
         rows, length, changed = steps.arranged(
             shelves,
             *self.items.facts,
-            np.log1p(self.items.price),
+            np.log1p(price) if programme.of("diversify") else price,  # which nothing else reads
             self.items.now_s,
             removals.acting.is_reached,
             removals.acting.is_everywhere,
