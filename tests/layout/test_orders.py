@@ -54,9 +54,11 @@ def rows_in(shelves):
     return [rows[:count].tolist() for rows, count in zip(shelves.rows, shelves.length, strict=True)]
 
 
-@pytest.mark.parametrize(("method", "plain"), [("mmr", greedy_relevance), ("dpp", greedy_determinant)])
+@pytest.mark.parametrize(
+    ("mixed", "plain"), [(variety.relevant, greedy_relevance), (variety.repulsive, greedy_determinant)]
+)
 @pytest.mark.parametrize("strength", [0.2, 0.6])
-def test_variety_is_that_of_the_plain_formula(method, plain, strength):
+def test_variety_is_that_of_the_plain_formula(mixed, plain, strength):
     generator = np.random.default_rng(0)
     traits = variety.Traits(
         generator.integers(0, 3, 40),
@@ -70,7 +72,7 @@ def test_variety_is_that_of_the_plain_formula(method, plain, strength):
         for size in (12, 7, 2, 0)
     ]
     shelves, reached = shelves_of(*given)
-    variety.VARIETY[method](shelves, reached, worth[shelves.rows], traits, strength)
+    mixed(shelves, reached, worth[shelves.rows], traits, strength)
     for before, after in zip(given, rows_in(shelves), strict=True):
         if len(before) < 3:
             assert after == before

@@ -125,15 +125,3 @@ def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits,
                 rest[other] -= factors[other, place] ** 2
         changed += not np.array_equal(before, rows[module, :depth])
     return changed
-
-
-VARIETY = {"mmr": relevant, "dpp": repulsive}
-"""By method: (shelves, is_reached, worth, traits, strength)."""
-
-
-def warm_up() -> None:
-    """Compiles all of it."""
-    numbers = np.array([0, 1, 0, 1])
-    shelves = Shelves(np.arange(4)[None].copy(), np.array([4]))
-    for vary in VARIETY.values():
-        vary(shelves, np.ones(1, bool), np.ones((1, 4)), Traits(numbers, numbers, numbers, np.ones(4)), 0.5)
