@@ -98,20 +98,11 @@ def known_of(profile: Profile | None) -> Known:
     if profile is None:
         return STRANGER
     outside, session_key = view(profile, ""), profile.session.key
-    return Known(
-        is_known=True,
-        session_key=session_key,
+    return msgspec.structs.replace(
+        known_in(session_key, outside, profile),
         inside=_standing(view(profile, session_key)),
         outside=_standing(outside),
-        segment=profile.segment,
-        event_count=profile.event_count,
-        click_count=profile.click_count,
-        purchase_count=profile.purchase_count,
         evidence_count=evidence_count(profile),
-        price_level=outside.price_level,
-        category_affinities=dict(outside.category_affinities),
-        recent_item_ids=tuple(profile.recent.item_ids),
-        recent_events=_events(profile.recent).tobytes(),
         bought={item_id: time_us for item_id, (_, time_us) in profile.bought.items()},
         dismissed=profile.dismissed,
     )

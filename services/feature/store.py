@@ -55,7 +55,6 @@ with _light_import():
     from feast import FeatureStore, FeatureView
     from feast.errors import FeatureViewNotFoundException
     from feast.infra.provider import Provider
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
 
     from services.feature.repo.configuration import open_provider, write_configuration
@@ -188,7 +187,7 @@ class Store:
                 times = chunk.column(TIMESTAMP).to_pylist()
                 rows = [
                     (
-                        self._entity_key(view, key),
+                        entity_key_of(view, key),
                         {
                             name: make(column[row])
                             for (name, make), column in zip(makers.items(), columns, strict=True)
@@ -211,7 +210,7 @@ class Store:
         makers = makers_of(view)
         batch = [
             (
-                self._entity_key(view, row.key),
+                entity_key_of(view, row.key),
                 {name: makers[name](value) for name, value in row.values.items()},
                 row.time,
                 None,
@@ -239,7 +238,7 @@ class Store:
         provider = self._writer if as_writer else self._reader()
         # A list of our own each time, because the Redis store appends to the one it is given.
         names = [feature.name for feature in view.features]
-        entity_keys = [self._entity_key(view, key) for key in keys]
+        entity_keys = [entity_key_of(view, key) for key in keys]
         with _answering():
             found = provider.online_read(self._config, view, entity_keys, names)
         rows: list[Row | None] = []
@@ -369,9 +368,6 @@ class Store:
     def _redis(self) -> RedisRows:
         assert self._redis_rows is not None
         return self._redis_rows
-
-    def _entity_key(self, view: FeatureView, key: str) -> EntityKey:
-        return entity_key_of(view, key)
 
 
 def is_fresh(stamp_us: Any, now_us: int, ttl_us: int) -> Any:
