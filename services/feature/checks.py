@@ -86,6 +86,7 @@ def check_events(events: Sequence[events_pb2.Event]) -> None:
             raise InvalidRequest(
                 f"{where}.time", event.time.seconds, "at most 60 s ahead of the server's clock"
             )
+        _nanos(f"{where}.time", event.time.nanos)
         for name in ("shopper_key", "session_key"):
             key = getattr(event, name)
             if key and not _KEY.fullmatch(key):
@@ -153,8 +154,7 @@ def _check_context(context: context_pb2.PageContext) -> None:
             raise InvalidRequest(
                 "context.time", seconds, "at most 30 days before and 60 s after the server's clock"
             )
-        if not 0 <= context.time.nanos < 1_000_000_000:
-            raise InvalidRequest("context.time", context.time.nanos, "0 to 999,999,999 nanoseconds")
+        _nanos("context.time", context.time.nanos)
 
 
 @lru_cache(maxsize=1024)
@@ -220,6 +220,11 @@ def _text(field: str, value: str, low: int, high: int) -> None:
         raise InvalidRequest(field, value, f"{low} to {high} bytes")
     if value and not value.isprintable() and _CONTROL.search(value):
         raise InvalidRequest(field, value, "text without control characters")
+
+
+def _nanos(field: str, nanos: int) -> None:
+    if not 0 <= nanos < 1_000_000_000:
+        raise InvalidRequest(field, nanos, "0 to 999,999,999 nanoseconds")
 
 
 def _size(field: str, values: Sequence[object], low: int, high: int) -> None:

@@ -58,6 +58,8 @@ async def test_gather_page_names_what_is_wrong(service: Any, change: Any, field:
         ({"type": 77}, "events[1].type"),
         ({"time": None}, "events[1].time"),
         ({"time": timedelta(hours=1)}, "events[1].time"),
+        ({"nanos": -1}, "events[1].time"),
+        ({"nanos": 10**9}, "events[1].time"),
         ({"shopper_key": "user-0"}, "events[1].shopper_key"),
         ({"session_key": "XYZ"}, "events[1].session_key"),
         ({"item_id": ""}, "events[1].item_id"),
@@ -78,7 +80,9 @@ async def test_update_profiles_names_the_event_and_applies_nothing(
     good = make_event("CLICK", datetime.now(UTC), item_id="item-001", shopper_key=key)
     bad = make_event("CLICK", datetime.now(UTC), item_id="item-001", shopper_key=key)
     for name, value in fields.items():
-        if name != "time":
+        if name == "nanos":
+            bad.time.nanos = value
+        elif name != "time":
             setattr(bad, name, value)
         elif value is None:
             bad.ClearField("time")
