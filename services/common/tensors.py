@@ -90,4 +90,7 @@ def from_tensor(tensor: tensor_pb2.Tensor, field_name: str = "tensor") -> np.nda
             f"{len(tensor.data)} bytes",
             f"{count * dtype.itemsize} bytes for {shape} {dtype}",
         )
-    return np.frombuffer(tensor.data, dtype).reshape(shape)
+    try:
+        return np.frombuffer(tensor.data, dtype).reshape(shape)
+    except ValueError:  # beside an axis of length 0, others may be longer than any array has
+        raise InvalidRequest(f"{field_name}.shape", shape, "lengths that an array can have") from None

@@ -37,6 +37,8 @@ def test_an_array_survives_the_wire(array):
         (tensor_pb2.Tensor(dtype=1, shape=[1] * 9, data=b"1234"), "tensor.shape"),
         (tensor_pb2.Tensor(dtype=1, shape=[2], data=b"1234"), "tensor.data"),
         (tensor_pb2.Tensor(dtype=1, shape=[2**40, 2**40], data=b"1234"), "tensor.data"),
+        (tensor_pb2.Tensor(dtype=1, shape=[2**62, 0], data=b""), "tensor.shape"),
+        (tensor_pb2.Tensor(dtype=1, shape=[0] + [2**31 - 1] * 7, data=b""), "tensor.shape"),
     ],
 )
 def test_a_malformed_tensor_is_refused_by_name(tensor, field):
