@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from services.common.errors import Incompatible, NotFound
+from services.common.errors import Incompatible, NotFound, short
 
 MANIFEST = "manifest.json"
 POINTER = "current"
@@ -89,8 +89,8 @@ def publish(
 
 def point(root: Path, version: str) -> None:
     """Makes a published version the current one; this is also how to roll back."""
-    if not (root / version / MANIFEST).is_file():
-        raise NotFound(f"version {version!r} is not published under {root}; published: {versions(root)}")
+    if not _VERSION.fullmatch(version) or not (root / version / MANIFEST).is_file():
+        raise NotFound(f"version {short(version)} is not published under {root}; published: {versions(root)}")
     handle, name = tempfile.mkstemp(prefix=".pointer-", dir=root)
     with os.fdopen(handle, "w") as file:
         file.write(version + "\n")
@@ -137,8 +137,9 @@ def load(root: Path, version: str) -> Artifact:
         Incompatible: where its manifest cannot be read or a file is missing or changed.
     """
     path = root / version
-    if not path.is_dir():
-        raise NotFound(f"version {version!r} is not published under {root}; published: {versions(root)}")
+    # What is no name may be a path to somewhere else, or too long for one.
+    if not _VERSION.fullmatch(version) or not path.is_dir():
+        raise NotFound(f"version {short(version)} is not published under {root}; published: {versions(root)}")
     try:
         manifest = json.loads((path / MANIFEST).read_text())
         for name, digest in manifest["files"].items():

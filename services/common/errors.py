@@ -18,7 +18,7 @@ class InvalidRequest(ServiceError):
     def __init__(self, field: str, value: object, limit: str) -> None:
         self.field = field
         self._limit = limit
-        super().__init__(f"{field}: got {_short(value)}, want {limit}")
+        super().__init__(f"{field}: got {short(value)}, want {limit}")
 
     @property
     def log_text(self) -> str:
@@ -58,6 +58,7 @@ class ConfigurationError(Exception):
     """The process cannot start as configured; the message says what to change."""
 
 
-def _short(value: object, limit: int = 60) -> str:
+def short(value: object, limit: int = 60) -> str:
+    """A value as a message shows it, cut where it is long."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from services.common import artifacts
-from services.common.errors import Incompatible, NotFound
+from services.common.errors import Incompatible, NotFound, short
 
 MODEL_LOADED = "model_loaded"
 MODEL_REFUSED = "model_refused"
@@ -85,7 +85,9 @@ class Versions(Generic[M]):
         for model in loaded:
             if model.version == version:
                 return model
-        raise NotFound(f"version {version!r} is not loaded; loaded: {[model.version for model in loaded]}")
+        raise NotFound(
+            f"version {short(version)} is not loaded; loaded: {[model.version for model in loaded]}"
+        )
 
     def recall(self, version: str) -> M:
         """A published version that is not loaded any more, from the store; blocks while it loads.

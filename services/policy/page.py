@@ -15,17 +15,25 @@ from typing import Any
 
 import numpy as np
 
+from planogram.common.v1 import context_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common.errors import InvalidRequest
 from services.common.tensors import from_tensor
 from services.policy.recount import Given, Taken, choices_left, first_beyond, first_repeating, take
-from services.policy.shape import Shape, shape_of
+from services.policy.shape import MAX_MODULE_COUNT, Shape, shape_of
 from services.policy.wire import Modules, modules_of
 
 Array = np.ndarray[Any, Any]
 
 MAX_ITEM_COUNT = 2_000
 MAX_GROUPS_OF_ITEM = 8
+MAX_SUM = 1e6
+"""Of a map of the session: what is beyond comes from no shopper, and overflows a network."""
+
+_SESSION_MAPS = (
+    *("category_affinities", "category_recent_interests", "category_passes"),
+    *("family_recent_stops", "family_passes"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,11 @@ def decode(request: policy_pb2.PlanPageRequest) -> Facts:
     for name, column in (*columns.items(), ("freshness", freshness)):
         if len(column) != item_count:
             raise InvalidRequest(f"items.{name}.shape", column.shape, f"({item_count},)")
-    modules = modules_of(request)
+    _check_session(request.session)
+    if len(request.modules) > MAX_MODULE_COUNT:  # before there is a row of memory for each
+        raise InvalidRequest("modules", f"{len(request.modules)} entries", f"1 to {MAX_MODULE_COUNT}")
+    modules = modules_of(request, MAX_ITEM_COUNT)
+    _check_length(modules.length)
     _check_relevance(modules.relevance[:, 1])
     shape = shape_of(request, modules.blueprint)
     _check_rows(request, modules, item_count)
@@ -178,6 +190,22 @@ def _column(request: policy_pb2.PlanPageRequest, name: str) -> Array:
     if name != "margin" and len(array):
         raise InvalidRequest(field, f"{array.min()} to {array.max()}", "0 to 1")
     return array
+
+
+def _check_session(session: context_pb2.SessionState) -> None:
+    if not 0 <= session.price_level <= 1:  # nor NaN
+        raise InvalidRequest("session.price_level", session.price_level, "0 to 1")
+    for name in _SESSION_MAPS:
+        values = getattr(session, name).values()
+        if values and not (min(values) >= 0 and sum(values) <= MAX_SUM):  # a sum with NaN is below nothing
+            limit = f"0 or more, {MAX_SUM:g} at most in sum"
+            raise InvalidRequest(f"session.{name}", f"{min(values):g} to {max(values):g}", limit)
+
+
+def _check_length(length: Array) -> None:
+    if len(length) and length.max() > MAX_ITEM_COUNT:
+        index = int(np.argmax(length))
+        raise InvalidRequest(f"modules[{index}].rows", f"{length[index]} rows", f"at most {MAX_ITEM_COUNT}")
 
 
 def _check_relevance(relevance: Array) -> None:

@@ -23,11 +23,14 @@ MAX_MODULE_COUNT = 64
 MAX_SLOT_COUNT = 40
 MAX_TEMPLATE_COUNT = 8
 MAX_ID_BYTES = 64
+MAX_CATEGORY_BYTES = 128
 MAX_SHOWN_COUNT = 100
 MAX_LIMIT_COUNT = 64
 
 SHAPE_LIMIT = 1_024
 """Shapes that are remembered; a shop has a handful per page type, a caller who varies ids has many."""
+MAX_REMEMBERED_BYTES = 65_536
+"""Of a blueprint; a shop's has a few thousand."""
 
 _NONE = -1
 _shapes: dict[bytes, Shape] = {}
@@ -101,6 +104,8 @@ def shape_of(request: policy_pb2.PlanPageRequest, blueprint: bytes) -> Shape:
     shape = _shapes.get(blueprint)
     if shape is None:
         shape = _make(request)
+        if len(blueprint) > MAX_REMEMBERED_BYTES:
+            return shape
         if len(_shapes) >= SHAPE_LIMIT:
             _shapes.clear()
         _shapes[blueprint] = shape
@@ -110,6 +115,7 @@ def shape_of(request: policy_pb2.PlanPageRequest, blueprint: bytes) -> Shape:
 def _make(request: policy_pb2.PlanPageRequest) -> Shape:
     modules = request.modules
     _check_ids("modules", [module.module_id for module in modules], MAX_MODULE_COUNT)
+    _check_names(modules)
     _check_ids("slots", [slot.slot_id for slot in request.slots], MAX_SLOT_COUNT)
     module, template, min_count, max_count = _actions(request)
     template_ids = tuple(template.template_id for entry in modules for template in entry.templates)
@@ -148,6 +154,14 @@ def _check_ids(field: str, ids: Sequence[str], limit: int) -> None:
         if text in seen:
             raise InvalidRequest(f"{field}[{index}].{name}", text, "an id that stands once")
         seen.add(text)
+
+
+def _check_names(modules: Sequence[policy_pb2.Module]) -> None:
+    for index, module in enumerate(modules):
+        for name, limit in (("source", MAX_ID_BYTES), ("category", MAX_CATEGORY_BYTES)):
+            text = getattr(module, name)
+            if len(text.encode()) > limit:
+                raise InvalidRequest(f"modules[{index}].{name}", text, f"0 to {limit} bytes")
 
 
 def _actions(request: policy_pb2.PlanPageRequest) -> tuple[Array, Array, Array, Array]:
@@ -222,7 +236,8 @@ def _limits(request: policy_pb2.PlanPageRequest) -> ModuleLimits:
         gap=gap,
         first_slot=first_slot,
         pinned=pinned,
-        is_pinned=is_member[:, pinned] & (pinned != _NONE),
+        # A copy, because columns that are picked stand apart in memory where there are two limits or more.
+        is_pinned=np.ascontiguousarray(is_member[:, pinned] & (pinned != _NONE)),
     )
 
 

@@ -56,7 +56,8 @@ class Modules:
     Attributes:
         blueprint: modules without rows and relevance, slots and limits; equal for pages that differ in
             nothing else.
-        rows: (M, R) items of each module, best first; 0 beyond its end; not checked.
+        rows: (M, R) items of each module, best first; 0 beyond its end; not checked. All 0 for modules that
+            have more than were asked for.
         length: (M,) how many items each module has.
         relevance: (M, 2) float32, whether each module is an answer, and its relevance; 0 of others; not
             checked.
@@ -68,9 +69,14 @@ class Modules:
     relevance: Array
 
 
-def modules_of(request: policy_pb2.PlanPageRequest) -> Modules:
-    """The modules of a request."""
-    blueprint, rows, length, relevance = _read(np.frombuffer(request.SerializeToString(), np.uint8))
+def modules_of(request: policy_pb2.PlanPageRequest, most_rows: int) -> Modules:
+    """The modules of a request.
+
+    Args:
+        most_rows: R at most; the caller refuses modules that have more.
+    """
+    data = np.frombuffer(request.SerializeToString(), np.uint8)
+    blueprint, rows, length, relevance = _read(data, most_rows)
     return Modules(blueprint.tobytes(), rows, length, relevance)
 
 
@@ -94,7 +100,7 @@ def columns_of(
 
 
 @compiled
-def _read(data: Array) -> tuple[Array, Array, Array, Array]:
+def _read(data: Array, most_rows: int) -> tuple[Array, Array, Array, Array]:
     """Blueprint (bytes,), rows (M, R), length (M,) and relevance (M, 2) of a whole request (bytes,)."""
     module_count = _count(data, _MODULES)
     length = np.zeros(module_count, np.int64)
@@ -132,10 +138,12 @@ def _read(data: Array) -> tuple[Array, Array, Array, Array]:
             kept[kept_count + 1 : kept_count + 1 + end - begin] = data[begin:end]
             kept_count += 1 + end - begin
         at = end
-    rows = np.zeros((module_count, max(length.max() if module_count else 0, 1)), np.int64)
+    longest = min(length.max() if module_count else 0, most_rows)
+    rows = np.zeros((module_count, max(longest, 1)), np.int64)
     start = 0
     for module in range(module_count):
-        rows[module, : length[module]] = flat[start : start + length[module]]
+        if length[module] <= longest:
+            rows[module, : length[module]] = flat[start : start + length[module]]
         start += length[module]
     return kept[:kept_count], rows, length, bits.view(np.float32)
 

@@ -53,6 +53,15 @@ def test_a_changed_file_is_refused(root, source):
         artifacts.load(root, "v1")
 
 
+@pytest.mark.parametrize("version", ["", ".", "../models/v1", "v1/", "x" * 5_000, "a\0b"])
+def test_what_is_no_name_is_not_published(root, source, version):
+    artifacts.publish(root, "v1", source, {})
+    for look in (artifacts.load, artifacts.point):
+        with pytest.raises(NotFound, match="is not published"):
+            look(root, version)
+    assert artifacts.current_version(root) == "v1"
+
+
 @pytest.mark.parametrize("content", ["{", "[]", json.dumps({"files": {"absent.onnx": "0"}})])
 def test_a_broken_manifest_is_refused(root, source, content):
     artifacts.publish(root, "v1", source, {})

@@ -212,6 +212,17 @@ def test_modules_of_a_kind_stay_few_and_apart(build):
     assert reasons(facts, choices[2])["ad3"] is Mask.CROWDED
 
 
+def test_arrays_lie_in_memory_alike_whatever_the_number_of_limits(build):
+    """Compiled functions are compiled anew, for half a minute, for arrays that lie otherwise."""
+    module, slot = build.module, build.slot
+    modules = [module(f"m{index}", [index]) for index in range(3)]
+    few = [(["m0"], 1, 1, 0), (["m1"], 1, 1, 0)]
+    slots = [slot("a"), slot("b"), slot("c")]
+    for limits in (few[:1], few):
+        given = page.Progress(page.decode(build(modules, slots, few=limits))).given
+        assert all(each.flags.c_contiguous for each in given)
+
+
 def test_a_pin_below_counts_for_the_limit_above_it(build):
     module, slot = build.module, build.slot
     ads = [module(f"ad{index}", [index], [("grid", 1, 1)]) for index in range(3)]

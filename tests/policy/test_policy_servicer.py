@@ -8,6 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
+from planogram.common.v1 import tensor_pb2
 from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
 from services.common.client import GrpcUpstream, UpstreamError
 from services.common.errors import ConfigurationError
@@ -123,6 +124,13 @@ async def test_a_request_may_name_a_loaded_version(trained, plan_request):
     assert "'gone' is not published" in await refused(trained, plan_request, grpc.StatusCode.NOT_FOUND)
 
 
+@pytest.mark.parametrize("version", ["", "../policy", ".", "x" * 5_000, "a\0b"])
+async def test_a_version_that_is_no_name_is_looked_for_nowhere(trained, plan_request, version):
+    plan_request.policy_version = version
+    details = await refused(trained, plan_request, grpc.StatusCode.NOT_FOUND)
+    assert "is not published" in details and len(details) < 400
+
+
 async def test_masked_modules_are_answered_with_their_reason(day_zero, plan_request):
     plan_request.slots[0].pinned_module_id = "m2"
     plan_request.slots[1].allowed_module_ids.extend(["m0", "m1"])
@@ -168,6 +176,15 @@ def change(path):
         "temperature": lambda r: setattr(r.exploration, "temperature", 0.0),
         "relevance": lambda r: setattr(r.modules[1], "relevance", 1.5),
         "relevance nan": lambda r: setattr(r.modules[1], "relevance", np.nan),
+        "price level": lambda r: setattr(r.session, "price_level", np.nan),
+        "affinity nan": lambda r: r.session.category_affinities.update({"a": 0.5, "b": np.nan}),
+        "affinity": lambda r: r.session.category_affinities.update({"a": 3e38}),
+        "stops": lambda r: r.session.family_recent_stops.update({"deep": -np.inf}),
+        "category": lambda r: setattr(r.modules[1], "category", "x" * 129),
+        "source": lambda r: setattr(r.modules[1], "source", "x" * 65),
+        "huge axis": lambda r: r.items.margin.CopyFrom(tensor_pb2.Tensor(dtype=1, shape=[2**62, 0])),
+        "too many modules": lambda r: [r.modules.add(module_id=f"x{index}") for index in range(59)],
+        "too many rows": lambda r: r.modules[1].rows.extend(range(2_000)),
     }
     return names[path]
 
@@ -197,6 +214,15 @@ def change(path):
         ("temperature", "exploration.temperature"),
         ("relevance", "modules[1].relevance: got 1.5, want 0 to 1"),
         ("relevance nan", "modules[1].relevance"),
+        ("price level", "session.price_level: got nan, want 0 to 1"),
+        ("affinity nan", "session.category_affinities"),
+        ("affinity", "session.category_affinities: got '3e+38 to 3e+38', want 0 or more, 1e+06"),
+        ("stops", "session.family_recent_stops"),
+        ("category", "modules[1].category"),
+        ("source", "modules[1].source"),
+        ("huge axis", "items.margin.shape"),
+        ("too many modules", "modules: got '65 entries', want 1 to 64"),
+        ("too many rows", "modules[1].rows: got '2008 rows', want at most 2000"),
     ],
 )
 async def test_a_bad_field_is_named(day_zero, plan_request, what, said):

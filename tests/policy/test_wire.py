@@ -59,7 +59,7 @@ def _with_unknown(draw, message):
 @settings(max_examples=200, deadline=None)
 @given(requests())
 def test_modules_are_read_as_protobuf_reads_them(request):
-    found = wire.modules_of(request)
+    found = wire.modules_of(request, 2_000)
     assert found.length.tolist() == [len(module.rows) for module in request.modules]
     assert found.rows.shape == (len(request.modules), max([1, *found.length]))
     for module, rows, length in zip(request.modules, found.rows, found.length, strict=True):
@@ -78,15 +78,23 @@ def test_pages_of_one_blueprint_differ_in_rows_relevance_items_and_shopper_alone
     for module in other.modules:
         module.rows[:] = rows
         module.relevance = 0.5
-    blueprint = wire.modules_of(request).blueprint
-    assert wire.modules_of(other).blueprint == blueprint
+    blueprint = wire.modules_of(request, 2_000).blueprint
+    assert wire.modules_of(other, 2_000).blueprint == blueprint
     entries = [*other.modules, *other.slots, *other.module_limits]
     if entries:
         changed = entries[place % len(entries)]
         name = {"Module": "family", "Slot": "pinned_module_id", "ModuleLimit": "module_ids"}
         field = name[changed.DESCRIPTOR.name]
         setattr(changed, field, "x") if field != "module_ids" else changed.module_ids.append("x")
-        assert wire.modules_of(other).blueprint != blueprint
+        assert wire.modules_of(other, 2_000).blueprint != blueprint
+
+
+def test_a_module_with_more_rows_than_may_be_costs_no_memory():
+    request = policy_pb2.PlanPageRequest(modules=[policy_pb2.Module(rows=[1, 2])] * 60)
+    request.modules[3].rows.extend(range(100_000))
+    found = wire.modules_of(request, 2_000)
+    assert found.length[3] == 100_002 and found.rows.shape == (60, 2_000)
+    assert found.rows[2, :3].tolist() == [1, 2, 0] and not found.rows[3].any()
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -97,4 +105,4 @@ def test_a_module_is_not_taken_for_a_slot(count):
     for _ in range(count):
         within.modules[0].templates.add(template_id="t")
         beside.slots.add(slot_id="t")
-    assert wire.modules_of(within).blueprint != wire.modules_of(beside).blueprint
+    assert wire.modules_of(within, 2_000).blueprint != wire.modules_of(beside, 2_000).blueprint
