@@ -24,6 +24,9 @@ Handler = Callable[[Any, Any], Awaitable[Any]]
 REQUEST_ID = "x-request-id"
 AUTHORIZATION = "authorization"
 MAX_REQUEST_ID_BYTES = 128
+MAX_DETAILS_BYTES = 2_000
+"""Of an error's text: gRPC writes a byte as up to three, and clients take 8 KiB of metadata. Where an answer
+has more, they see RESOURCE_EXHAUSTED in place of its code."""
 
 CODES: Mapping[type[errors.ServiceError], grpc.StatusCode] = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -89,8 +92,8 @@ class Boundary:
             return await handler(request, context)
         except errors.ServiceError as error:
             status = CODES[type(error)]
-            code, problem = status.name, error.log_text
-            await context.abort(status, str(error))
+            code, problem = status.name, _told(error.log_text)
+            await context.abort(status, _told(str(error)))
         except grpc.aio.AbortError:
             status = context.code()
             code = status.name if isinstance(status, grpc.StatusCode) else "ABORTED"
@@ -188,6 +191,14 @@ def _scope() -> Iterator[None]:
         finally:
             _request_id.reset(request_token)
             _caller.reset(caller_token)
+
+
+def _told(problem: str) -> str:
+    """A problem as the caller is told it, cut where it is too long to be sent."""
+    content = problem.encode(errors="replace")
+    if len(content) <= MAX_DETAILS_BYTES:
+        return problem
+    return f"{content[:MAX_DETAILS_BYTES].decode(errors='ignore')}... ({len(problem)} characters)"
 
 
 def _adopt_request_id(metadata: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from planogram.common.v1 import tensor_pb2
 from planogram.scoring.v1 import scoring_pb2
 from services.common import log
-from services.common.errors import Incompatible, InvalidRequest
+from services.common.errors import Incompatible, InvalidRequest, short
 from services.common.executor import BoundedExecutor
 from services.common.inference import Device
 from services.common.tensors import fill
@@ -115,7 +115,7 @@ class ScoringServicer:
         model = self._models.get(version)
         if request.schema_fingerprint != model.signature.fingerprint:
             raise Incompatible(
-                f"schema_fingerprint is {request.schema_fingerprint or 'empty'}, "
+                f"schema_fingerprint is {short(request.schema_fingerprint, 66)}, "
                 f"{model.version} wants {model.signature.fingerprint}"
             )
         return model

@@ -61,6 +61,19 @@ async def test_service_errors_become_their_codes(echo, error, code):
     assert seen.details() == str(error)
 
 
+@pytest.mark.parametrize("letter", ["x", "\U0001f600", "\0"])
+async def test_what_is_too_long_to_be_told_is_cut_and_keeps_its_code(echo, letter):
+    def fail(context):
+        raise errors.NotFound(f"no version {100_000 * letter}")
+
+    echo.behaviour = fail
+    async with serve(echo, ADD, FULL_NAME, ROLES) as target:
+        seen = await failure(target)
+    assert seen.code() is grpc.StatusCode.NOT_FOUND
+    assert seen.details().startswith("no version ")
+    assert seen.details().endswith("... (100011 characters)")
+
+
 async def test_every_service_error_has_a_code():
     assert set(boundary.CODES) == set(errors.ServiceError.__subclasses__())
 
