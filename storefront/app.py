@@ -27,15 +27,24 @@ from planogram.client import AsyncLayoutClient, LayoutError
 from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.layout.v1 import layout_pb2
-from storefront import cockpit, reviews, shelf
+from storefront import cockpit, given, reviews, shelf
+from storefront.given import form_of, tidy
+from storefront.guard import Guard
 from storefront.portraits import Portraits
 from storefront.settings import StorefrontSettings
-from storefront.shop import Shop, device_of, link, links, shop_of, tidy, visit_of, with_cookie
+from storefront.shop import Shop, device_of, link, links, shop_of, visit_of, with_cookie
 from storefront.visits import Visit
 
 HERE = Path(__file__).parent
 DEADLINE_S = 0.6
 MAX_IMPRESSIONS = 40
+MAX_CART_ITEMS = 200
+"""Layout composes no page for more."""
+_MISTAKES = (
+    *(grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND),
+    *(grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED),
+)
+"""What is worth no second look: the page says what layout said."""
 HITS = "results"
 """The module of the shop's blueprints that holds what a search found."""
 
@@ -94,7 +103,7 @@ def create(settings: StorefrontSettings) -> Starlette:
             Route("/healthz", lambda request: PlainTextResponse("ok")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        middleware=[Middleware(GZipMiddleware, minimum_size=1_000)],
+        middleware=[Middleware(Guard), Middleware(GZipMiddleware, minimum_size=1_000)],
         lifespan=lifespan,
         exception_handlers={404: _not_found},
     )
@@ -118,7 +127,7 @@ async def product(request: Request) -> Response:
     item = shop_of(request).items.get(request.path_params["item_id"])
     if item is None:
         return await _not_found(request)
-    token = request.query_params.get("token", "")
+    token = given.token(request.query_params.get("token", ""))
     return await _page(request, visit_of(request), f"/p/{quote(item.item_id)}", item=item, token=token)
 
 
@@ -158,12 +167,12 @@ async def ask(request: Request) -> Response:
 async def judge(request: Request) -> Response:
     """Records whether an answer helped: as said in the form, or by the browser where its link is followed."""
     visit = visit_of(request)
-    followed = request.query_params.get("token", "")
+    followed = given.token(request.query_params.get("token", ""))
     if followed:
         await _record(request, visit, _TYPES.EVENT_TYPE_HELPFUL, followed)
         return Response(status_code=204)
-    form = await request.form()
-    token, has_helped = str(form.get("token", "")), form.get("verdict") == "yes"
+    form = await form_of(request)
+    token, has_helped = given.token(str(form.get("token", ""))), form.get("verdict") == "yes"
     kind = _TYPES.EVENT_TYPE_HELPFUL if has_helped else _TYPES.EVENT_TYPE_DISMISSAL
     if token and await _record(request, visit, kind, token):
         visit.noticed = "Good to know." if has_helped else "Sorry. Write to us, and we will look into it."
@@ -178,7 +187,7 @@ async def go(request: Request) -> Response:
     item = shop.items.get(request.query_params.get("item", ""))
     if item is None:
         return await _not_found(request)
-    token = request.query_params.get("token", "")
+    token = given.token(request.query_params.get("token", ""))
     if await _record(request, visit, _TYPES.EVENT_TYPE_CLICK, token, item.item_id):
         visit.noticed = f"You looked at “{item.title}”."
     target = link(request, f"/p/{item.item_id}", token=token)
@@ -188,10 +197,13 @@ async def go(request: Request) -> Response:
 async def add_to_cart(request: Request) -> Response:
     """Puts an item into the cart."""
     visit, shop = visit_of(request), shop_of(request)
-    form = await request.form()
-    item, token = shop.items.get(str(form.get("item", ""))), str(form.get("token", ""))
+    form = await form_of(request)
+    item, token = shop.items.get(str(form.get("item", ""))), given.token(str(form.get("token", "")))
     if item is None:
         return await _not_found(request)
+    if len(visit.cart) >= MAX_CART_ITEMS and item.item_id not in visit.cart:
+        visit.noticed = f"Your cart is full: it holds {MAX_CART_ITEMS} things."
+        return with_cookie(RedirectResponse(link(request, "/cart"), 303), visit)
     visit.cart[item.item_id] = token
     await _record(request, visit, _TYPES.EVENT_TYPE_CART_ADD, token, item.item_id)
     visit.noticed = f"“{item.title}” is in your cart."
@@ -201,7 +213,7 @@ async def add_to_cart(request: Request) -> Response:
 async def remove_from_cart(request: Request) -> Response:
     """Takes an item out of the cart."""
     visit, shop = visit_of(request), shop_of(request)
-    item_id = str((await request.form()).get("item", ""))
+    item_id = str((await form_of(request)).get("item", ""))
     if visit.cart.pop(item_id, None) is not None and item_id in shop.items:
         visit.noticed = f"“{shop.items[item_id].title}” is out of your cart."
     return with_cookie(RedirectResponse(link(request, "/cart"), 303), visit)
@@ -230,11 +242,11 @@ async def buy(request: Request) -> Response:
 async def review(request: Request) -> Response:
     """Reviews an item in stars, in words or both."""
     visit, shop = visit_of(request), shop_of(request)
-    form = await request.form()
-    item, text = shop.items.get(str(form.get("item", ""))), str(form.get("text", "")).strip()[:500]
+    form = await form_of(request)
+    item, text = shop.items.get(str(form.get("item", ""))), given.review(str(form.get("text", "")))
     if item is None:
         return await _not_found(request)
-    stars, token = str(form.get("stars", "")), str(form.get("token", ""))
+    stars, token = str(form.get("stars", "")), given.token(str(form.get("token", "")))
     fields: dict[str, Any] = {"text": text, "language": "en"} if text else {}
     if stars in ("1", "2", "3", "4", "5"):
         fields["rating"] = float(stars)
@@ -249,27 +261,23 @@ async def review(request: Request) -> Response:
 
 async def change_persona(request: Request) -> Response:
     """Begins a new visit as somebody else."""
-    form = await request.form()
-    persona = str(form.get("persona", ""))
+    form = await form_of(request)
+    persona = given.user_id(str(form.get("persona", "")))
     visit = shop_of(request).visits.begin_again(
-        visit_of(request), "" if persona == "stranger" else persona[:128], persona != "stranger"
+        visit_of(request), "" if persona == "stranger" else persona, persona != "stranger"
     )
     return with_cookie(RedirectResponse(link(request, "/"), 303), visit)
 
 
 async def seen(request: Request) -> Response:
     """Records the slots that came into view; the page's script sends their tokens."""
-    try:
-        tokens = (await request.json())["tokens"]
-        assert isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)
-    except (ValueError, KeyError, TypeError, AssertionError):
-        return JSONResponse({"error": 'want {"tokens": [...]}'}, 400)
-    slots = [layout_pb2.Slot(tracking_token=token) for token in tokens[:MAX_IMPRESSIONS]]
+    tokens = await given.tokens_of(request, MAX_IMPRESSIONS)
+    slots = [layout_pb2.Slot(tracking_token=token) for token in tokens]
     if slots:
         try:
             await shop_of(request).layout.impressions(slots)
         except LayoutError as error:
-            return JSONResponse({"error": error.details}, 400)
+            return JSONResponse({"error": error.details}, 400 if error.code in _MISTAKES else 503)
     return Response(status_code=204)
 
 
@@ -292,12 +300,10 @@ async def _page(request: Request, visit: Visit, at: str, **about: Any) -> Respon
     try:
         page = await shop.layout.compose(asked, deadline_s=DEADLINE_S)
     except LayoutError as error:
-        page = layout_pb2.Page()
-        if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-            is_away, page = True, client.default_page("Today's price cuts", shop.best_deals)
-            page.slots[0].template_id = "wall"
-        else:
-            problem = error.details
+        page = client.default_page("Today's price cuts", shop.best_deals)
+        page.slots[0].template_id = "wall"
+        is_away = error.code not in _MISTAKES
+        problem = "" if is_away else error.details
     portrait = await shop.portraits.of(visit.user_id) if visit.has_consent else None
     lines = {line.text: line.value for line in portrait.lines} if portrait is not None else {}
     before, visit.portrait = visit.portrait, lines

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from planogram.client import LayoutError
 from planogram.layout.v1 import layout_pb2
 from storefront.arms import Arm, ArmError, Side
+from storefront.given import form_of
 from storefront.shop import DEVICES, device_of, link, shop_of, visit_of, with_cookie
 
 PREVIEW_DEADLINE_S = 5.0
@@ -124,7 +125,7 @@ def unified(today: Mapping[str, str], edited: Mapping[str, str]) -> str:
 
 async def _posted(request: Request, today: Mapping[str, str]) -> dict[str, str]:
     """The files that a form brings. Browsers send line ends as CR LF, and may drop the first empty line."""
-    form = await request.form()
+    form = await form_of(request)
     return {name: str(form[name]).replace("\r\n", "\n") for name in today if name in form}
 
 
@@ -148,7 +149,8 @@ async def _sides(request: Request, at: str, arms: Mapping[int, tuple[str, Arm]])
 def _at(request: Request) -> str:
     """The page of the shop that the address names: a path below its root."""
     at = request.query_params.get("at", "/")
-    return at if at.startswith("/") and not at.startswith("//") else "/"
+    # Browsers drop tabs and line ends, and so may see two strokes and another host behind them.
+    return at if at.startswith("/") and not at.startswith("//") and at.isprintable() else "/"
 
 
 async def _draw(request: Request, template: str, **about: Any) -> Response:

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from planogram.feature.v1 import feature_pb2, feature_pb2_grpc
+from storefront.given import form_of
 from storefront.shop import link, shop_of, visit_of, with_cookie
 
 _TIMEOUT_S = 1.0
@@ -66,7 +67,7 @@ async def alarms(request: Request) -> Response:
 async def looked(request: Request) -> Response:
     """Ends the alarm that the form names."""
     shop, visit = shop_of(request), visit_of(request)
-    item_id = str((await request.form()).get("item", ""))
+    item_id = str((await form_of(request)).get("item", ""))
     try:
         await shop.review_alarms.looked_at(item_id)
         title = shop.items[item_id].title if item_id in shop.items else item_id

@@ -16,6 +16,7 @@ from planogram import client
 from planogram.client import AsyncLayoutClient
 from planogram.common.v1 import context_pb2
 from planogram.layout.v1 import layout_pb2
+from storefront.given import tidy
 from storefront.portraits import Persona, Portraits
 from storefront.shelf import Item
 from storefront.visits import Visit, Visits
@@ -96,11 +97,6 @@ class Shop:
             "personas": await self.known_personas(),
             "noticed": "",
         }
-
-
-def tidy(query: str) -> str:
-    """A query with even white space, at most 80 characters."""
-    return " ".join(query.split())[:80].strip()
 
 
 def shop_of(request: Request) -> Shop:
