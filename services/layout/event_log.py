@@ -19,18 +19,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from planogram.events.v1 import events_pb2
 from services.common import log
-from services.common.errors import ConfigurationError, NotReady
+from services.common.errors import ConfigurationError, NotReady, Overloaded
 from services.layout import forgetting
 from services.layout.segments import (
     Numbers,
     connect,
-    connect_read_only,
     counter,
-    lock_of,
+    pass_over,
+    reading,
     segments,
     set_counter,
     take,
@@ -41,6 +41,8 @@ R = TypeVar("R")
 COMMIT_WINDOW_S = 0.015
 """Time that exposures wait for company before they are committed."""
 MAX_COMMIT_ROWS = 1_000
+MAX_WAITING_EVENTS = 50_000
+"""Events that wait for the disk, those of callers who gave up among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class _Job:
 
     run: Callable[[sqlite3.Connection], Any]
     done: Callable[[Any, BaseException | None], None]
+    event_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +87,26 @@ class EventLog:
         """Takes the first segment of the folder that no living process holds.
 
         Raises:
-            ConfigurationError: where the folder cannot be written.
+            ConfigurationError: where the folder or the segment cannot be written.
         """
         self.folder = folder
         self._queue_size = queue_size
         self._waiting: queue.SimpleQueue[_Shown | _Job | None] = queue.SimpleQueue()
         self._pending_exposure_count = 0
+        self._pending_event_count = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.path, self._lock = take(folder)
+        except OSError as error:
+            raise ConfigurationError(f"LOG_PATH: cannot write the event log in {folder}: {error}") from None
+        try:
             connection = connect(self.path)
             self._numbers = Numbers(self.path.with_suffix(".sequence"))
         except (OSError, sqlite3.Error) as error:
-            raise ConfigurationError(f"LOG_PATH: cannot write the event log in {folder}: {error}") from None
+            self._lock.close()
+            raise ConfigurationError(
+                f"LOG_PATH: cannot write the event log {self.path}: {error}; move it away where it is damaged"
+            ) from None
         self.writer = f"{socket.gethostname()}/{self.path.stem}"
         # A crash leaves numbers that were given and never committed; none is given twice.
         self._sequence = max(counter(connection, "reserved"), self._numbers.last)
@@ -130,7 +140,13 @@ class EventLog:
 
         Raises:
             NotReady: where the disk refused; nothing of the batch is stored.
+            Overloaded: where too many wait for it.
         """
+        if self._pending_event_count + len(events) > MAX_WAITING_EVENTS:
+            raise Overloaded(
+                f"event log: {self._pending_event_count} events wait for the disk already; "
+                f"the limit is {MAX_WAITING_EVENTS}"
+            )
         rows = []
         for event in events:
             event.writer, event.sequence = self.writer, self.next_sequence()
@@ -146,7 +162,7 @@ class EventLog:
             set_counter(db, "removed", counter(db, "removed") + len(rows) - count)
             return Stored(count, len(known) - count, last or 0)
 
-        return await self._submit(insert)
+        return await self._submit(insert, len(rows))
 
     async def mark_delivered(self, sequence: int) -> None:
         """Remembers, durably, that events up to `sequence` reached the profiles."""
@@ -155,7 +171,7 @@ class EventLog:
 
     async def undelivered(self, limit: int) -> list[events_pb2.Event]:
         """Events after the delivered ones, oldest first."""
-        return await asyncio.to_thread(_undelivered, self.path, self.delivered_sequence, limit)
+        return await asyncio.to_thread(undelivered_after, self.path, self.delivered_sequence, limit)
 
     async def find_exposure(self, page_id: str) -> events_pb2.Exposure | None:
         """The exposure of a page, from whichever segment holds it."""
@@ -183,7 +199,7 @@ class EventLog:
         self._numbers.close()
         self._lock.close()
 
-    async def _submit(self, run: Callable[[sqlite3.Connection], R]) -> R:
+    async def _submit(self, run: Callable[[sqlite3.Connection], R], event_count: int = 0) -> R:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
 
@@ -199,7 +215,8 @@ class EventLog:
             with contextlib.suppress(RuntimeError):  # the loop closed while the disk was busy
                 loop.call_soon_threadsafe(resolve, result, error)
 
-        self._waiting.put(_Job(run, done))
+        self._pending_event_count += event_count
+        self._waiting.put(_Job(run, done, event_count))
         return await future
 
     def _write(self, connection: sqlite3.Connection) -> None:
@@ -259,54 +276,12 @@ class EventLog:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
         self._pending_exposure_count -= len(rows)
+        self._pending_event_count -= sum(job.event_count for job in jobs)
         for index, job in enumerate(jobs):
             job.done(None if error else results[index], error)
 
     def _failed(self, problem: Exception) -> None:
         log.logger("layout").error("event_log_write_failed", path=str(self.path), problem=str(problem))
-
-
-class Orphan:
-    """A segment that no process writes to any more, held while what it owes is delivered."""
-
-    def __init__(self, path: Path, lock: IO[bytes]) -> None:
-        self._path = path
-        self._lock = lock
-
-    async def undelivered(self, limit: int) -> list[events_pb2.Event]:
-        """Events after the delivered ones, oldest first."""
-
-        def read() -> list[events_pb2.Event]:
-            with contextlib.closing(connect_read_only(self._path)) as db:
-                after = counter(db, "delivered")
-            return _undelivered(self._path, after, limit)
-
-        return await asyncio.to_thread(read)
-
-    async def mark_delivered(self, sequence: int) -> None:
-        """Remembers, durably, that events up to `sequence` reached the profiles."""
-
-        def write() -> None:
-            with contextlib.closing(connect(self._path)) as db:
-                set_counter(db, "delivered", sequence)
-
-        await asyncio.to_thread(write)
-
-    def close(self) -> None:
-        """Lets go of the segment."""
-        self._lock.close()
-
-
-def take_orphan(folder: Path) -> Orphan | None:
-    """A segment that no process holds and that owes events; None where there is none."""
-    for path in segments(folder):
-        with contextlib.closing(connect_read_only(path)) as db:
-            after = counter(db, "delivered")
-            (last,) = db.execute("SELECT coalesce(max(sequence), 0) FROM events").fetchone()
-        lock = lock_of(path) if last > after else None
-        if lock is not None:
-            return Orphan(path, lock)
-    return None
 
 
 def read_events(folder: Path) -> Iterator[events_pb2.Event]:
@@ -332,8 +307,12 @@ def exposures_after(
     """
     statement = "SELECT payload FROM exposures WHERE sequence > ? ORDER BY sequence DESC LIMIT ?"
     for path in segments(folder):
-        with contextlib.closing(connect_read_only(path)) as db:
-            rows = db.execute(statement, (after.get(path.stem, 0), limit)).fetchall()
+        try:
+            with reading(path) as db:
+                rows = db.execute(statement, (after.get(path.stem, 0), limit)).fetchall()
+        except NotReady as problem:
+            pass_over(path, problem)
+            continue
         for (payload,) in reversed(rows):
             yield events_pb2.Exposure.FromString(payload), path.stem
 
@@ -341,8 +320,12 @@ def exposures_after(
 def find_exposure(folder: Path, page_id: str) -> events_pb2.Exposure | None:
     """The exposure of a page; None where no segment holds it."""
     for path in segments(folder):
-        with contextlib.closing(connect_read_only(path)) as db:
-            row = db.execute("SELECT payload FROM exposures WHERE page_id = ?", (page_id,)).fetchone()
+        try:
+            with reading(path) as db:
+                row = db.execute("SELECT payload FROM exposures WHERE page_id = ?", (page_id,)).fetchone()
+        except NotReady as problem:
+            pass_over(path, problem)
+            continue
         if row is not None:
             return events_pb2.Exposure.FromString(row[0])
     return None
@@ -356,7 +339,7 @@ def lost_count(folder: Path) -> int:
     """
     lost = 0
     for path in segments(folder):
-        with contextlib.closing(connect_read_only(path)) as db:
+        with reading(path) as db:
             (kept,) = db.execute(
                 "SELECT (SELECT count(*) FROM exposures) + (SELECT count(*) FROM events)"
             ).fetchone()
@@ -366,7 +349,7 @@ def lost_count(folder: Path) -> int:
 
 def _payloads(folder: Path, table: str) -> Iterator[bytes]:
     for path in segments(folder):
-        with contextlib.closing(connect_read_only(path)) as db:
+        with reading(path) as db:
             for row in db.execute(f"SELECT payload FROM {table} ORDER BY sequence"):  # noqa: S608 - two literals
                 yield row[0]
 
@@ -384,8 +367,9 @@ def _known(connection: sqlite3.Connection, rows: Sequence[_Row]) -> list[tuple[i
     return [row.values for row in rows if row.time_us > until_us.get(row.shopper_key, -math.inf)]
 
 
-def _undelivered(path: Path, after: int, limit: int) -> list[events_pb2.Event]:
-    with contextlib.closing(connect_read_only(path)) as db:
+def undelivered_after(path: Path, after: int, limit: int) -> list[events_pb2.Event]:
+    """Events of a segment beyond a sequence number, oldest first; raises as `segments.reading`."""
+    with reading(path) as db:
         rows = db.execute(
             "SELECT payload FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit)
         ).fetchall()

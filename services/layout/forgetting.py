@@ -7,7 +7,6 @@ key nor the id can be had, and which nothing else holds.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import sqlite3
@@ -15,7 +14,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from services.common.erasure import erase
-from services.layout.segments import connect, connect_read_only, counter, segments, set_counter
+from services.layout.segments import counter, reading, segments, set_counter, writing
 
 
 def forget(folder: Path, until_us: Mapping[str, int]) -> int:
@@ -25,7 +24,7 @@ def forget(folder: Path, until_us: Mapping[str, int]) -> int:
         until_us: time up to which rows that come later do not count, microseconds since 1970, by shopper key.
 
     Raises:
-        NotReady: where others keep reading what was deleted; call again.
+        NotReady: where others keep reading what was deleted, or a segment is damaged; call again.
     """
     return sum(_forget(path, until_us) for path in segments(folder))
 
@@ -34,7 +33,7 @@ def forgotten(folder: Path) -> dict[str, int]:
     """Microseconds up to which a forgotten shopper's rows do not count, by digest of the shopper's key."""
     until: dict[str, int] = {}
     for path in segments(folder):
-        with contextlib.closing(connect_read_only(path)) as db:
+        with reading(path) as db:
             # A segment that an earlier version wrote, and nobody opened since, has no such table.
             if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'forgotten'").fetchone()[0]:
                 for digest, until_us in db.execute("SELECT shopper_digest, until_us FROM forgotten"):
@@ -66,7 +65,7 @@ def shopper_digest(shopper_key: str) -> str:
 
 
 def _forget(path: Path, until_us: Mapping[str, int]) -> int:
-    with contextlib.closing(connect(path)) as db:
+    with writing(path) as db:
         db.execute("PRAGMA secure_delete = ON")
         db.execute("BEGIN IMMEDIATE")
         note(db, until_us)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 
 import grpc
 
@@ -12,7 +13,10 @@ from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common import log
 from services.common.client import Upstream, UpstreamError
-from services.layout.event_log import EventLog, Orphan, take_orphan
+from services.common.errors import NotReady
+from services.layout.event_log import EventLog
+from services.layout.orphans import Orphan, take_orphan
+from services.layout.segments import pass_over
 
 BATCH_SIZE = 500
 _REVIEW = events_pb2.EVENT_TYPE_REVIEW
@@ -84,9 +88,14 @@ class Relay:
                 retry_s = min(LAST_RETRY_S, 2 * retry_s)
 
     async def _adopt(self) -> None:
-        while orphan := await asyncio.to_thread(take_orphan, self._event_log.folder):
+        damaged: set[Path] = set()
+        while orphan := await asyncio.to_thread(take_orphan, self._event_log.folder, damaged):
             with contextlib.closing(orphan):
-                await self._drain(orphan)
+                try:
+                    await self._drain(orphan)
+                except NotReady as problem:
+                    pass_over(orphan.path, problem)
+                    damaged.add(orphan.path)
 
     async def _drain(self, segment: EventLog | Orphan) -> None:
         while events := await segment.undelivered(BATCH_SIZE):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
 import sqlite3
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from services.common import log
 from services.common.erasure import overwrite_freed_space
+from services.common.errors import NotReady
 
 MAX_SEGMENTS = 256
 _NUMBER = struct.Struct("<q")
+_passed_over: set[Path] = set()
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exposures (
     sequence INTEGER PRIMARY KEY, page_id TEXT NOT NULL, shopper_key TEXT NOT NULL, payload BLOB NOT NULL);
@@ -46,6 +51,37 @@ def connect(path: Path) -> sqlite3.Connection:
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """A connection that reads."""
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that reads, for as long as the block runs.
+
+    Raises:
+        NotReady: naming the segment, where it is damaged, or was never begun.
+    """
+    try:
+        with contextlib.closing(connect_read_only(path)) as connection:
+            yield connection
+    except sqlite3.DatabaseError as error:
+        raise NotReady(f"{path}: {error}") from None
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that writes, for as long as the block runs; raises as `reading`."""
+    try:
+        with contextlib.closing(connect(path)) as connection:
+            yield connection
+    except sqlite3.DatabaseError as error:
+        raise NotReady(f"{path}: {error}") from None
+
+
+def pass_over(path: Path, problem: NotReady) -> None:
+    """Says, once a process, that a segment cannot be read: a damaged one keeps nobody from the others."""
+    if path not in _passed_over:
+        _passed_over.add(path)
+        log.logger("layout").error("segment_unreadable", problem=str(problem))
 
 
 def counter(connection: sqlite3.Connection, name: str) -> int:
