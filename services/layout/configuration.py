@@ -78,9 +78,10 @@ class LiveConfiguration:
         self._folder = folder
         self._archive = archive
         self._refused = ""
+        self._told = ""
         self._earlier: dict[str, Configuration] = {}
         self.current = load(folder)
-        self._keep()
+        self._keep(self.current)
         self._watching: asyncio.Task[None] | None = None
 
     def follow(self) -> None:
@@ -116,40 +117,52 @@ class LiveConfiguration:
             raise NotReady(f"configuration {wanted} cannot be read: {error.strerror}") from None
 
     def reload(self) -> None:
-        """Takes what the folder holds, if it is new and without mistakes."""
+        """Takes what the folder holds, if it is new, without mistakes, and could be kept."""
         try:
             found = version(self._folder)
             if found in (self.current.version, self._refused):
                 return
-            self._refused = found  # said once, until it changes again
-            self.current = load(self._folder)
-            self._keep()
+            wanted = self._read(found)
+            self._keep(wanted)
         except (ConfigurationError, OSError) as error:
             metrics.CONFIGURATION_IS_REFUSED.set(1)
-            log.logger("layout").error(
-                "configuration_refused", problem=str(error), serving=self.current.version
-            )
+            if str(error) != self._told:
+                self._told = str(error)
+                log.logger("layout").error(
+                    "configuration_refused", problem=str(error), serving=self.current.version
+                )
             return
-        self._refused = ""
+        self.current, self._refused, self._told = wanted, "", ""
         metrics.CONFIGURATION_IS_REFUSED.set(0)
         log.logger("layout").info("configuration_loaded", version=self.current.version)
+
+    def _read(self, found: str) -> Configuration:
+        """What the folder holds; a mistake is not looked for again until a file changes."""
+        try:
+            return load(self._folder)
+        except ConfigurationError:
+            self._refused = found
+            raise
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(RELOAD_INTERVAL_S)
-            await asyncio.to_thread(self.reload)
+            try:
+                await asyncio.to_thread(self.reload)
+            except Exception:  # whatever it was, the next change is followed
+                log.logger("layout").exception("configuration_not_followed")
 
-    def _keep(self) -> None:
+    def _keep(self, configuration: Configuration) -> None:
         """Copies the files to the archive, whole or not at all."""
-        target = self._archive / self.current.version
+        target = self._archive / configuration.version
         if target.is_dir():
             return
-        staging = self._archive / f".{self.current.version}.{os.getpid()}"
+        staging = self._archive / f".{configuration.version}.{os.getpid()}"
         try:
             staging.mkdir(parents=True, exist_ok=True)
             for path in self._folder.glob("*.yaml"):
                 shutil.copyfile(path, staging / path.name)
-            if version(staging) == self.current.version:  # else it changed in between, and is read again
+            if version(staging) == configuration.version:  # else it changed in between, and is read again
                 staging.rename(target)
         except OSError as error:
             if target.is_dir():

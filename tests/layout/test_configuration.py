@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -162,6 +163,45 @@ def test_a_change_is_followed_and_a_mistake_leaves_what_serves(folder, tmp_path)
     assert live.of(first.version).rules.value.click == 0.05
     assert live.of(second.version).rules.value.click == 0.06
     assert live.of("0" * 12) is None
+
+
+def test_a_configuration_that_cannot_be_kept_does_not_serve_until_it_can(folder, tmp_path, capsys):
+    archive = tmp_path / "archive"
+    live = LiveConfiguration(folder, archive)
+    before = live.current
+    shutil.rmtree(archive)
+    archive.write_text("no folder")
+    change(folder, "rules.yaml", "click: 0.05", "click: 0.06")
+    for _ in range(3):
+        live.reload()
+    assert live.current is before
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("cannot keep the configuration") == 1
+    archive.unlink()
+    live.reload()
+    assert live.current.rules.value.click == 0.06
+    assert "click: 0.06" in live.files(live.current.version)["rules.yaml"]
+
+
+async def test_an_unforeseen_error_does_not_end_the_watch(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(configuration, "RELOAD_INTERVAL_S", 0.01)
+    live, problems = LiveConfiguration(folder, tmp_path / "archive"), [ValueError("unforeseen")]
+    read = configuration.version
+    monkeypatch.setattr(
+        configuration, "version", lambda path: throw(problems.pop()) if problems else read(path)
+    )
+    change(folder, "rules.yaml", "click: 0.05", "click: 0.06")
+    live.follow()
+    for _ in range(200):
+        await asyncio.sleep(0.05)
+        if live.current.rules.value.click == 0.06:
+            break
+    await live.close()
+    assert not problems and live.current.rules.value.click == 0.06
+
+
+def throw(problem):
+    raise problem
 
 
 def test_the_version_changes_with_any_file(folder):
