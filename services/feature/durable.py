@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.common.errors import NotReady
+from services.common.errors import ConfigurationError, NotReady
 
 
 def connect(path: Path, tables: str) -> sqlite3.Connection:
@@ -15,12 +15,18 @@ def connect(path: Path, tables: str) -> sqlite3.Connection:
 
     Args:
         tables: statements that make what is missing.
+
+    Raises:
+        ConfigurationError: naming the file, where it is damaged or cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.executescript(tables)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(tables)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigurationError(f"STATE_PATH: {path}: {error}") from None
     return connection
 
 
@@ -29,18 +35,17 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Commits what is written within, all of it or nothing.
 
     Raises:
-        NotReady: where others hold the file for seconds; nothing was written.
+        NotReady: where the disk refuses, or others hold the file for seconds; nothing was written.
     """
     try:
         connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
     except sqlite3.OperationalError as error:
         path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
         raise NotReady(f"{path.name} cannot be written: {error}") from error
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite ends some transactions by itself, such as when the disk is full.
+    finally:
+        # A commit that fails leaves the transaction open; SQLite ends others by itself, as on a full disk.
         if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")

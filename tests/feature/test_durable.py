@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
-from services.common.errors import NotReady
+from planogram.feature.v1 import feature_pb2
+from services.common.errors import ConfigurationError, NotReady
 from services.feature import durable
 from services.feature.journal import Journal, Offer
+from services.feature.reviews.ledger import Judged, ReviewLedger
 
 TABLES = """
 PRAGMA foreign_keys = ON;
@@ -50,3 +54,59 @@ def test_a_journal_that_others_hold_asks_to_come_back(tmp_path: Path) -> None:
         journal.forget("somebody", 1)
         assert journal.forgotten(["somebody", "else"]) == {"somebody": 1} and journal.offers() == []
     journal.close()
+
+
+def fill(connection: sqlite3.Connection) -> None:
+    """Leaves the file no room, as a full disk does."""
+    (count,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {count}")
+
+
+def make_room(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA max_page_count = 1000000")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Journal, "journal.db"), (ReviewLedger, "reviews.db")])
+@pytest.mark.parametrize("damage", ["cut", "junk", "folder"])
+def test_a_start_on_a_damaged_file_names_it(tmp_path: Path, kind: Any, name: str, damage: str) -> None:
+    path = tmp_path / name
+    kind(tmp_path).close()
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(content[: len(content) // 2 + 7] if damage == "cut" else b"junk" * 3000)
+    with pytest.raises(ConfigurationError, match=f"STATE_PATH: .*{name}: "):
+        kind(tmp_path)
+
+
+def test_journal_and_ledger_say_that_the_disk_refused_and_go_on(tmp_path: Path) -> None:
+    journal, ledger = Journal(tmp_path), ReviewLedger(tmp_path)
+    offers = [Offer(f"item-{place}" + 100 * "x", 1, 1, True, 1) for place in range(1_000)]
+    reviews = [Judged(f"event-{place}", f"item-{place}" + 100 * "x", 1, True) for place in range(1_000)]
+    for connection in (journal._connection, ledger._connection):
+        fill(connection)
+    with pytest.raises(NotReady, match=r"journal\.db cannot be written"):
+        journal.push(offers)
+    with pytest.raises(NotReady, match=r"reviews\.db cannot be written"):
+        ledger.count(reviews, lambda item_id: "c", 1e6, 1)
+    for connection in (journal._connection, ledger._connection):
+        make_room(connection)
+    assert journal.offers() == [] and journal.push(offers) == 1
+    assert ledger.count(reviews, lambda item_id: "c", 1e6, 1).fresh_count == 1_000
+    journal.close()
+    ledger.close()
+
+
+async def test_items_that_a_full_disk_refused_are_pushed_again_later(service: Any) -> None:
+    journal = service.servicer._items._journal
+    change = feature_pb2.ItemUpdate(item_id="item-001", stock=7)
+    journal._connection.execute("PRAGMA query_only = ON")  # as of a file system that was mounted read-only
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await service.stub.UpdateItems(feature_pb2.UpdateItemsRequest(items=[change]))
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "journal.db cannot be written" in str(refused.value.details())
+    journal._connection.execute("PRAGMA query_only = OFF")
+    answer = await service.stub.UpdateItems(feature_pb2.UpdateItemsRequest(items=[change]))
+    assert answer.applied_count == 1
