@@ -102,7 +102,7 @@ class Versions(Generic[M]):
             for model in (*self._loaded, *self._recalled.values()):
                 if model.version == version:
                     return model
-            found = self._open(artifacts.load(self._root, version))
+            found = self._opened(version)
             self._recalled[version] = found
             while len(self._recalled) > RECALLED_COUNT:
                 del self._recalled[next(iter(self._recalled))]
@@ -170,6 +170,16 @@ class Versions(Generic[M]):
                 self._log.error(MODEL_REFUSED, problem=problem)
             return problem
 
+    def _opened(self, version: str) -> M:
+        """Raises NotFound or Incompatible, whatever is wrong with a version."""
+        artifact = artifacts.load(self._root, version)
+        try:
+            return self._open(artifact)
+        except Incompatible:
+            raise
+        except Exception as error:  # an artifact that nobody foresaw must not end the service, nor the watch
+            raise Incompatible(f"{artifact.path}: {type(error).__name__}: {error}") from None
+
     def _load(self, version: str) -> M | None:
         for model in self._loaded:
             if model.version == version:
@@ -177,7 +187,7 @@ class Versions(Generic[M]):
         if version in self._refused:
             return None
         try:
-            model = self._open(artifacts.load(self._root, version))
+            model = self._opened(version)
         except (Incompatible, NotFound) as error:
             self._refused.add(version)
             self._log.error(MODEL_REFUSED, version=version, problem=str(error))

@@ -224,12 +224,21 @@ def load(root: Path, version: str) -> Generation:
     """Maps a published snapshot, verified against its manifest.
 
     Raises:
-        NotFound, Incompatible: as artifacts.load does, and for another layout or schema.
+        NotFound, Incompatible: as artifacts.load does, and for another layout or schema, or files that do not
+            belong together.
     """
     artifact = artifacts.load(root, version)
+    layout = artifact.manifest.get("layout")
+    if layout != LAYOUT:
+        raise Incompatible(f"{artifact.path}: layout {layout!r}, want {LAYOUT}")
+    try:
+        return _mapped(artifact)
+    except Exception as error:  # what numpy, tantivy and usearch say of such files shares no base below
+        raise Incompatible(f"{artifact.path}: {type(error).__name__}: {error}") from None
+
+
+def _mapped(artifact: artifacts.Artifact) -> Generation:
     manifest = artifact.manifest
-    if manifest.get("layout") != LAYOUT:
-        raise Incompatible(f"{artifact.path}: layout {manifest.get('layout')!r}, want {LAYOUT}")
 
     def array(name: str) -> NDArray[Any]:
         mapped = np.load(artifact.file(f"{name}.npy"), mmap_mode="r", allow_pickle=False)
@@ -246,7 +255,7 @@ def load(root: Path, version: str) -> Generation:
     ranked = {name: RankedIndex(array(f"{name}_offsets"), array(f"{name}_rows")) for name in RANKED}
     index = neighbours.read(artifact.file(INDEX_FILE)) if INDEX_FILE in manifest["files"] else None
     generation = Generation(
-        snapshot_version=version,
+        snapshot_version=artifact.version,
         sequence=0,
         built_s=float(manifest["built_s"]),
         build_s=float(manifest.get("build_s", 0.0)),

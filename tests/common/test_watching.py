@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from services.common import artifacts
+from services.common.errors import Incompatible
 from services.common.watching import MODEL_REFUSED, Versions
 
 DAMAGED = [b"", b"\n", b"\xff\xfe\x00\x01", b"../one", b"a" * 300]
@@ -50,6 +51,27 @@ def test_a_start_with_a_damaged_pointer_serves_the_newest_good_version(store, co
     models = versions(store)
     assert models.refresh()
     assert models.current.version == "one"
+
+
+def test_a_version_that_fails_in_an_unforeseen_way_is_refused_once_and_the_good_one_serves(store, tmp_path):
+    opened = []
+
+    def open_artifact(artifact):
+        opened.append(artifact.version)
+        if artifact.version == "two":
+            raise OverflowError("negative size")
+        return Model(artifact.version)
+
+    models = Versions(store, open_artifact, Model("builtin-0"), structlog.get_logger())
+    artifacts.publish(store, "two", tmp_path / "source", {})
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            models.refresh()
+    assert models.current.version == "one" and opened.count("two") == 1
+    (line,) = [line for line in lines if line["event"] == MODEL_REFUSED]
+    assert line["version"] == "two" and "OverflowError: negative size" in line["problem"]
+    with pytest.raises(Incompatible, match="negative size"):
+        models.recall("two")
 
 
 def test_a_mended_pointer_is_followed_again(store, tmp_path):

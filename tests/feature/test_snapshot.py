@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -153,6 +154,32 @@ async def test_a_damaged_snapshot_is_refused_and_the_old_one_stays(service: Any,
     await asyncio.sleep(0.3)
     assert items.current.snapshot_version == version
     assert items._refused == broken.name
+
+
+@pytest.mark.parametrize("key", ["built_s", "encodings", "columns"])
+async def test_a_snapshot_whose_parts_do_not_fit_is_refused_and_changes_are_taken(
+    service: Any, settings: Any, key: str
+) -> None:
+    items = service.servicer._items
+    before = items.current.snapshot_version
+    broken = settings.snapshots_path / f"broken-{key}"
+    shutil.copytree(settings.snapshots_path / before, broken)
+    manifest = json.loads((broken / "manifest.json").read_text())
+    if key == "columns":
+        np.save(broken / "stock.npy", np.zeros(3, np.int32))
+        manifest["files"]["stock.npy"] = artifacts.sha256(broken / "stock.npy")
+    else:
+        del manifest[key]
+    (broken / "manifest.json").write_text(json.dumps(manifest))
+    with structlog.testing.capture_logs() as lines:
+        artifacts.point(settings.snapshots_path, broken.name)
+        await asyncio.sleep(0.5)
+        change = feature_pb2.ItemUpdate(item_id="item-001", stock=7)
+        answer = await service.stub.UpdateItems(feature_pb2.UpdateItemsRequest(items=[change]))
+    assert answer.applied_count == 1
+    assert items.current.snapshot_version == before
+    (line,) = [line for line in lines if line["event"] == "snapshot_refused"]
+    assert str(broken) in line["problem"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\x00", b"../elsewhere"])
