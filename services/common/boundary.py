@@ -205,13 +205,20 @@ def _adopt_request_id(metadata: Mapping[str, Any]) -> str:
     """Takes the caller's request id, or makes one.
 
     Raises:
-        InvalidRequest: where it is too long or holds unprintable characters.
+        InvalidRequest: where it is too long or holds anything but printable ASCII, which is all that gRPC can
+            hand on to other services.
     """
     given = metadata.get(REQUEST_ID)
     if given is None or given == "":
         given = uuid.uuid4().hex
-    elif not isinstance(given, str) or len(given) > MAX_REQUEST_ID_BYTES or not given.isprintable():
+    elif not (isinstance(given, str) and len(given) <= MAX_REQUEST_ID_BYTES and _is_plain(given)):
         _request_id.set("")
-        raise errors.InvalidRequest(REQUEST_ID, given, f"1 to {MAX_REQUEST_ID_BYTES} printable characters")
+        raise errors.InvalidRequest(
+            REQUEST_ID, given, f"1 to {MAX_REQUEST_ID_BYTES} printable characters of ASCII"
+        )
     _request_id.set(given)
     return given
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()

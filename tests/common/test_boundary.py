@@ -114,6 +114,15 @@ async def test_a_request_id_beyond_its_limit_is_refused(echo):
     assert "128" in seen.details()
 
 
+@pytest.mark.parametrize("given", ["zo\u00e9", "a\tb", "a\0", b"abc"])
+async def test_a_request_id_that_grpc_cannot_hand_on_is_refused(echo, given):
+    context = InProcessContext({"x-request-id": given}, 5)
+    with pytest.raises(InProcessAbort) as refused:
+        await Boundary("policy").invoke("GetPolicy", echo.GetPolicy, policy_pb2.GetPolicyRequest(), context)
+    assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details.endswith("want 1 to 128 printable characters of ASCII")
+
+
 async def test_roles_decide_who_may_call_what(echo):
     def bearer(token):
         return (("authorization", f"Bearer {token}"),)
