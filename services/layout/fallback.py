@@ -5,7 +5,6 @@ The order of retreat: candidates of an earlier page, popular order, editorial or
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections import OrderedDict
@@ -18,9 +17,11 @@ from google.protobuf.message import DecodeError
 from planogram.feature.v1 import feature_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common import log
+from services.common.client import UpstreamError
 from services.common.tensors import from_tensor
 from services.layout.admission import PageRequest
 from services.layout.blueprint import CONTEXT
+from services.layout.upstreams import check_columns
 
 KEPT_COUNT = 256
 KEEP_EVERY_S = 10.0
@@ -45,8 +46,8 @@ class LastGood:
         self._saved_s: dict[str, float] = {}
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="last-good")
         for path in sorted(folder.glob("*.binpb")):
-            with contextlib.suppress(OSError, DecodeError):
-                response = feature_pb2.GatherPageResponse.FromString(path.read_bytes())
+            response = _read(path)
+            if response is not None:
                 self._kept[(path.stem, ANY)] = (0.0, response)
 
     def keep(self, page: PageRequest, response: feature_pb2.GatherPageResponse) -> None:
@@ -90,6 +91,17 @@ class LastGood:
             staging.replace(self._folder / f"{name}.binpb")
         except OSError as error:
             log.logger("layout").warning("last_good_not_saved", folder=str(self._folder), problem=str(error))
+
+
+def _read(path: Path) -> feature_pb2.GatherPageResponse | None:
+    """An answer that was saved; None where the file is damaged, which half a message need not show."""
+    try:
+        response = feature_pb2.GatherPageResponse.FromString(path.read_bytes())
+        check_columns(response)
+    except (OSError, DecodeError, UpstreamError) as error:
+        log.logger("layout").warning("last_good_not_read", file=str(path), problem=str(error))
+        return None
+    return response if response.item_ids else None
 
 
 def editorial_plan(request: policy_pb2.PlanPageRequest) -> list[policy_pb2.SlotDecision]:

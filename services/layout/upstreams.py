@@ -229,19 +229,29 @@ def _wrong(upstream: str, what: str) -> UpstreamError:
     return UpstreamError(upstream, grpc.StatusCode.DATA_LOSS, what)
 
 
-def _check_gathered(response: feature_pb2.GatherPageResponse, request: feature_pb2.GatherPageRequest) -> None:
+def check_columns(response: feature_pb2.GatherPageResponse) -> None:
+    """Holds the parts of an answer against each other.
+
+    Raises:
+        UpstreamError: where columns and rows do not fit the items.
+    """
     count = len(response.item_ids)
     for name in _FACT_COLUMNS:
         found = len(getattr(response.item_facts, name))
         if found != count and not (found == 0 and name in _LATER_COLUMNS):
             raise _wrong("feature", f"item_facts.{name} has {found} values for {count} items")
-    if [module.module_id for module in response.modules] != [module.module_id for module in request.modules]:
-        raise _wrong("feature", "modules are not those of the request")
     if len(set(response.item_ids)) != count:
         raise _wrong("feature", "item_ids are not distinct")
     for module in response.modules:
         if module.rows and not 0 <= min(module.rows) <= max(module.rows) < count:
             raise _wrong("feature", f"modules[{module.module_id}].rows: outside 0 to {count - 1}")
+
+
+def _check_gathered(response: feature_pb2.GatherPageResponse, request: feature_pb2.GatherPageRequest) -> None:
+    check_columns(response)
+    count = len(response.item_ids)
+    if [module.module_id for module in response.modules] != [module.module_id for module in request.modules]:
+        raise _wrong("feature", "modules are not those of the request")
     past = response.past
     for name, rows, times in (
         ("purchased", past.purchased_rows, past.purchased_unix_s),

@@ -67,6 +67,29 @@ async def test_cached_candidates_survive_a_restart(open_shop):
     assert items(page)
 
 
+def without_facts(response):
+    return feature_pb2.GatherPageResponse(item_ids=response.item_ids[:1]).SerializeToString()
+
+
+def with_a_row_beyond(response):
+    response.modules[0].rows.append(10_000)
+    return response.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "damage", [without_facts, with_a_row_beyond, lambda response: b"", lambda response: b"\xff"]
+)
+async def test_damaged_candidates_of_an_earlier_process_are_passed_over(open_shop, damage):
+    async with open_shop() as shop:
+        await shop.layout.compose(home("ada", "visit"), deadline_s=20)
+    (path,) = shop.settings.last_good_path.glob("*.binpb")
+    path.write_bytes(damage(feature_pb2.GatherPageResponse.FromString(path.read_bytes())))
+    async with open_shop() as shop:
+        shop.gather.default = GONE
+        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+    assert page.slots and fallbacks(page) == {"feature": "STATIC_PAGE"}
+
+
 async def test_without_any_earlier_page_a_static_page_serves(open_shop):
     async with open_shop() as shop:
         shop.gather.default = GONE
