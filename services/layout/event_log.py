@@ -104,8 +104,10 @@ class EventLog:
             self._numbers = Numbers(self.path.with_suffix(".sequence"))
         except (OSError, sqlite3.Error) as error:
             self._lock.close()
+            is_damaged = isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.OperationalError)
             raise ConfigurationError(
-                f"LOG_PATH: cannot write the event log {self.path}: {error}; move it away where it is damaged"
+                f"LOG_PATH: cannot write the event log {self.path}: {error}"
+                f"{'; move it away, or bring back a copy' if is_damaged else ''}"
             ) from None
         self.writer = f"{socket.gethostname()}/{self.path.stem}"
         # A crash leaves numbers that were given and never committed; none is given twice.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -125,7 +126,11 @@ class Numbers:
     """
 
     def __init__(self, path: Path) -> None:
-        with path.open("a+b") as file:
+        with path.open("a+b", buffering=0) as file:
+            # Written, not stretched: on a full disk, a hole that is mapped ends the process by SIGBUS.
+            missing = _NUMBER.size - path.stat().st_size
+            if missing > 0 and file.write(bytes(missing)) != missing:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
             file.truncate(_NUMBER.size)
             self._map = mmap.mmap(file.fileno(), _NUMBER.size)
 

@@ -110,6 +110,22 @@ def test_a_start_on_a_damaged_segment_names_it(tmp_path, kind):
     EventLog(tmp_path, 10).close()
 
 
+def test_the_number_that_is_mapped_has_its_place_on_the_disk(tmp_path):
+    """A hole in a file takes its place when it is written; on a full disk, the process ends by SIGBUS."""
+    (tmp_path / "written").write_bytes(bytes(8))
+    for name, content in (("new", b""), ("short", b"abc"), ("long", b"x" * 20)):
+        path = tmp_path / name
+        if content:
+            path.write_bytes(content)
+        numbers = segments.Numbers(path)
+        assert path.stat().st_blocks == (tmp_path / "written").stat().st_blocks
+        numbers.last = 7
+        numbers.close()
+        again = segments.Numbers(path)
+        assert again.last == 7 and path.stat().st_size == 8
+        again.close()
+
+
 async def test_events_wait_for_a_slow_disk_up_to_a_limit_whoever_gave_up(tmp_path, monkeypatch):
     monkeypatch.setattr(event_log, "MAX_WAITING_EVENTS", 5)
     log, free = EventLog(tmp_path, 10), threading.Event()
