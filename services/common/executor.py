@@ -52,7 +52,8 @@ class BoundedExecutor:
     def submit(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         """Starts `work(*arguments)` in a worker thread, from the event loop.
 
-        A job that nobody waits for any more holds its place until it ends: its thread is still busy.
+        A job that nobody waits for any more is not begun. One that runs holds its place until it ends: its
+        thread is still busy.
 
         Raises:
             Overloaded: where the queue is full; the job does not run.
@@ -62,7 +63,13 @@ class BoundedExecutor:
         self._held += 1
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        job = self._pool.submit(work, *arguments)
+
+        def begin() -> T:
+            if answer.cancelled():
+                raise asyncio.CancelledError  # seen by nobody
+            return work(*arguments)
+
+        job = self._pool.submit(begin)
         # The loop is woken once a job, for all that is left to do: each time costs a system call.
         job.add_done_callback(lambda done: _call_soon(loop, self._finish, done, answer))
         return answer

@@ -23,6 +23,23 @@ async def test_results_and_errors_come_back():
     executor.close()
 
 
+async def test_work_that_nobody_waits_for_any_more_is_not_begun():
+    executor, free, begun = BoundedExecutor("work", 1, 4), threading.Event(), []
+    running = executor.submit(free.wait, 10)
+    given_up = [executor.submit(begun.append, place) for place in range(3)]
+    wanted = executor.submit(begun.append, "wanted")
+    for job in given_up:
+        job.cancel()
+    with pytest.raises(Overloaded):  # they hold their places until their turn comes
+        executor.submit(begun.append, "too many")
+    free.set()
+    await wanted
+    assert await running and begun == ["wanted"]
+    await asyncio.sleep(0.05)
+    assert executor._held == 0
+    executor.close()
+
+
 async def test_work_beyond_the_queue_is_refused_and_never_runs(gate):
     executor, ran = BoundedExecutor("test", 1, 1), []
     held = [asyncio.ensure_future(executor.run(gate.wait, 10)) for _ in range(2)]
