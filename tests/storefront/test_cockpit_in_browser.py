@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from planogram.common.v1 import context_pb2
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.browser,
@@ -177,3 +179,12 @@ async def test_the_portrait_moves_with_each_click(browse):
         line = page.locator("details.about li").filter(has_text="Likes kitchen")
         await expect(line).to_have_text(f"Likes kitchen: {10 * clicks} % of it. moved")
     await shot(page, "portrait")
+
+
+async def test_whoever_is_chosen_shops_at_once(browse, services):
+    page = await browse()
+    await page.goto("/")
+    async with page.expect_navigation():
+        await page.select_option("#persona", "stranger")
+    await expect(page.locator("#persona")).to_have_value("stranger")
+    assert services.compose.requests[-1].shopper.consent == context_pb2.CONSENT_REFUSED
