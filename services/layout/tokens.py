@@ -102,7 +102,9 @@ class Signer:
         try:
             data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except (binascii.Error, ValueError):
-            raise InvalidRequest(field, text, "a token as it was handed out") from None
+            data = b""
+        if base64.urlsafe_b64encode(data).rstrip(b"=") != text.encode():  # bytes have one spelling
+            raise InvalidRequest(field, text, "a token as it was handed out")
         signature, content = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, _mac(self._key, purpose, content).digest()):
             raise InvalidRequest(field, text, "a token as it was handed out; its signature is wrong")
