@@ -28,6 +28,7 @@ from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.layout.v1 import layout_pb2
 from storefront import cockpit, given, reviews, shelf
+from storefront.alarms import ReviewAlarms
 from storefront.given import form_of, tidy
 from storefront.guard import Guard
 from storefront.portraits import Portraits
@@ -69,7 +70,7 @@ def create(settings: StorefrontSettings) -> Starlette:
         app.state.shop = Shop(
             layout=AsyncLayoutClient(settings.layout_target, token),
             portraits=Portraits(settings.feature_target, token),
-            review_alarms=reviews.ReviewAlarms(settings.feature_target, token),
+            review_alarms=ReviewAlarms(settings.feature_target, token),
             items=items,
             categories=sorted({item.category for item in items.values()}),
         )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from starlette.requests import Request
@@ -16,13 +16,11 @@ from planogram import client
 from planogram.client import AsyncLayoutClient
 from planogram.common.v1 import context_pb2
 from planogram.layout.v1 import layout_pb2
+from storefront.alarms import ReviewAlarms
 from storefront.given import tidy
 from storefront.portraits import Persona, Portraits
 from storefront.shelf import Item
 from storefront.visits import Visit, Visits
-
-if TYPE_CHECKING:  # which needs the shop
-    from storefront.reviews import ReviewAlarms
 
 COOKIE = "visit"
 PERSONAS_TTL_S = 60.0
