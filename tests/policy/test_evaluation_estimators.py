@@ -44,6 +44,7 @@ def test_weights_are_products_over_examined_slots(by_hand):
     assert by_hand.pages().weights().tolist() == [1.0, 2.0, 0.5, 1.0]
     assert by_hand.sessions().weights().tolist() == [2.0, 0.5]
     assert by_hand.first_pages().weights().tolist() == [1.0, 0.5]
+    assert by_hand.slot_index().tolist() == [0, 1, 0, 0]
     assert by_hand.page_index().tolist() == [0, 1, 0, 1]
 
 

@@ -137,6 +137,12 @@ class Decisions:
     def page_count(self) -> int:
         return len(self.page_offsets) - 1
 
+    def slot_index(self) -> Array:
+        """(T,) place of each decision on its page, 0 at the top."""
+        lengths = np.diff(self.page_offsets)
+        index: Array = np.arange(len(self.served)) - np.repeat(self.page_offsets[:-1], lengths)
+        return index
+
     def page_index(self) -> Array:
         """(P,) place of each page in its session, 0 for the first."""
         lengths = np.diff(self.session_offsets)
