@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from planogram.common.v1 import context_pb2
 from planogram.policy.v1 import policy_pb2
+from services.common.errors import InvalidRequest
 from services.policy import page, space
 
 ENCODING_2 = "1f1630a914cf4b43d1f7ed2df36c21010e84822b358ba9d17ce52f294a2d8597"
@@ -123,7 +124,7 @@ def test_what_stands_above_changes_state_and_actions(request_):
 @given(
     text=st.text(max_size=20),
     count=st.integers(-5, 2**31 - 1),
-    number=st.floats(0, 5e5, width=32),
+    number=st.floats(0, 2 * page.MAX_SUM, width=32) | st.floats(width=32),
     enum=st.integers(0, 9),
 )
 def test_no_fact_makes_a_feature_that_is_no_number(build, text, count, number, enum):
@@ -136,6 +137,10 @@ def test_no_fact_makes_a_feature_that_is_no_number(build, text, count, number, e
     request.session.family_recent_stops["deep"] = number
     request.session.last_outcome = min(enum, 3)
     request.context.page_type = min(enum, 5)
+    if not 0 <= number <= page.MAX_SUM:
+        with pytest.raises(InvalidRequest, match=r"session\.(category_passes|family_recent_stops)"):
+            encode(request)
+        return
     state, actions = encode(request)
     assert np.isfinite(list(state.values())).all() and np.isfinite(list(actions[0].values())).all()
 
