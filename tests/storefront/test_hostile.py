@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import httpx
 import pyarrow as pa
 import pytest
@@ -19,11 +21,24 @@ QUOTED = '"><script>alert(1)</script>'
 
 @pytest.fixture
 async def shop(storefront):
+    async with opened(storefront) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def opened(app):
+    """A client of a storefront that runs."""
     async with (
-        storefront.router.lifespan_context(storefront),
-        httpx.AsyncClient(transport=httpx.ASGITransport(storefront), base_url="http://shop") as client,
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,
     ):
         yield client
+
+
+def settings_of(services, path):
+    return StorefrontSettings(
+        layout_target=services.layout_target, feature_target=services.feature_target, catalogue_path=path
+    )
 
 
 def multipart(value, charset):
@@ -158,15 +173,7 @@ async def test_what_the_catalogue_and_layout_say_is_text(services, tmp_path):
             rule_conflicts=[layout_pb2.RuleConflict(rules=[IMAGE], problem=QUOTED)],
         )
     )
-    settings = StorefrontSettings(
-        layout_target=services.layout_target, feature_target=services.feature_target, catalogue_path=path
-    )
-    app = create(settings)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://shop") as shop,
-    ):
+    async with opened(create(settings_of(services, path))) as shop:
         for at in ("/", f"/p/{QUOTED}", "/compare"):
             text = (await shop.get(at)).text
             assert "&lt;" in text and IMAGE not in text and QUOTED not in text, at
@@ -179,15 +186,7 @@ async def test_a_full_cart_takes_nothing_more_and_pages_go_on(services, tmp_path
     source = tmp_path / "items.parquet"
     pa.parquet.write_table(pa.Table.from_pylist(rows), source)
     path = catalogue.write(tmp_path / "read.parquet", catalogue.read(source))
-    settings = StorefrontSettings(
-        layout_target=services.layout_target, feature_target=services.feature_target, catalogue_path=path
-    )
-    app = create(settings)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://shop") as shop,
-    ):
+    async with opened(create(settings_of(services, path))) as shop:
         for row in rows:
             await shop.post("/cart/add", data={"item": row["item_id"]})
         assert "Your cart is full" in (await shop.get("/cart")).text
