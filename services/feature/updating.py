@@ -57,7 +57,7 @@ class ProfileUpdater:
         briefs: Briefs,
         kept_count: int,
         max_waiting: int,
-        knowing: Knowing = known_of,
+        knowing: Knowing,
     ) -> None:
         """
         Args:

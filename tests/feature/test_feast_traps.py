@@ -32,6 +32,7 @@ from services.common.errors import Incompatible
 from services.common.executor import BoundedExecutor
 from services.feature.acts import CLICK, ShopperEvent
 from services.feature.journal import Journal
+from services.feature.known import known_of
 from services.feature.store import OFFER, PROFILE, Row, Store, is_fresh
 from services.feature.storing import loads
 from services.feature.updating import ProfileUpdater
@@ -173,7 +174,9 @@ def test_5_late_events_never_make_a_row_older(store: Store, tmp_path: Path) -> N
 
     async def send() -> None:
         writer = BoundedExecutor("writes", 1, 10)
-        updater = ProfileUpdater(store, Journal(tmp_path / "journal"), writer, lambda _: None, 100, 10)
+        updater = ProfileUpdater(
+            store, Journal(tmp_path / "journal"), writer, lambda _: None, 100, 10, known_of
+        )
         for number, second in enumerate((100, 50, 100, 10)):
             await updater.update({"shopper": [click(number, second)]})
             (row,) = store.read(PROFILE, ["shopper"])

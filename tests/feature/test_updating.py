@@ -27,6 +27,7 @@ from services.common.executor import BoundedExecutor
 from services.feature.acts import CLICK, ShopperEvent
 from services.feature.forgetting import forget, forget_meanwhile
 from services.feature.journal import Journal
+from services.feature.known import known_of
 from services.feature.profile import Profile
 from services.feature.store import PROFILE, Store
 from services.feature.storing import loads
@@ -43,7 +44,7 @@ def click(name: str, second: int = 0) -> ShopperEvent:
 def updater(settings: Any, open_store: Any) -> Any:
     store = open_store(settings.state_path)
     writer = BoundedExecutor("writes", 1, 16)
-    yield ProfileUpdater(store, Journal(settings.state_path), writer, lambda _: None, 1_000, 100)
+    yield ProfileUpdater(store, Journal(settings.state_path), writer, lambda _: None, 1_000, 100, known_of)
     writer.close()
 
 
@@ -89,7 +90,7 @@ async def test_a_failed_commit_is_told_to_every_caller_and_can_be_sent_again(
 async def test_too_many_waiting_calls_are_refused(settings: Any, open_store: Any) -> None:
     writer = BoundedExecutor("writes", 1, 4)
     updater = ProfileUpdater(
-        open_store(settings.state_path), Journal(settings.state_path), writer, lambda _: None, 10, 2
+        open_store(settings.state_path), Journal(settings.state_path), writer, lambda _: None, 10, 2, known_of
     )
     release = threading.Event()
     blocked = writer.submit(release.wait)
