@@ -8,16 +8,14 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 
 from services.common import errors, log, metrics
 from services.common.callers import ANONYMOUS_ADMIN, Caller, Callers, Role, require
-from services.common.written import Written
+from services.common.written import Written, as_taken
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
@@ -89,7 +87,7 @@ class Boundary:
             identity = self._callers.identify(metadata.get(AUTHORIZATION))
             require(identity, self._roles.get(method, Role.INTERNAL))
             _caller.set(identity)
-            return await handler(request, context)
+            return await handler(as_taken(handler, request), context)
         except errors.ServiceError as error:
             status = CODES[type(error)]
             code, problem = status.name, _told(error.log_text)
@@ -147,18 +145,14 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
 
         def read(wire: bytes) -> Any:
             # What is raised here, gRPC answers with UNKNOWN and a traceback in the log.
-            try:
-                return deserialize(wire)
-            except DecodeError:
-                return _Unreadable(len(wire))
+            return Written(deserialize, wire)
 
         def write(answer: Any) -> bytes:
             wire: bytes = answer.wire if isinstance(answer, Written) else serialize(answer)
             return wire
 
         async def guarded(request: Any, context: Any) -> Any:
-            chosen = _refuse if isinstance(request, _Unreadable) else inner
-            return await boundary.invoke(method, chosen, request, context)
+            return await boundary.invoke(method, inner, request, context)
 
         as_handler = (
             grpc.unary_unary_rpc_method_handler
@@ -166,19 +160,6 @@ class BoundaryInterceptor(grpc.aio.ServerInterceptor):
             else grpc.unary_stream_rpc_method_handler
         )
         return as_handler(guarded, read, write)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreadable:
-    """Stands for bytes that are no message."""
-
-    size_bytes: int
-
-
-async def _refuse(request: _Unreadable, context: Any) -> Any:
-    raise errors.InvalidRequest(
-        "the message cannot be read", f"{request.size_bytes} bytes", "the method's request as protobuf"
-    )
 
 
 @contextlib.contextmanager

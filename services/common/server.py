@@ -26,6 +26,7 @@ from services.common.boundary import Boundary, BoundaryInterceptor
 from services.common.callers import Role
 from services.common.errors import ConfigurationError, NotReady
 from services.common.settings import ServiceSettings
+from services.common.written import as_taken, takes_written
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -193,10 +194,12 @@ class _PendingServicer:
             setattr(self, method, self._forward(service.name, method))
 
     def _forward(self, name: str, method: str) -> Any:
+        @takes_written
         async def forward(request: Any, context: Any) -> Any:
             if self.target is None:
                 raise NotReady(f"{name} is still loading")
-            return await getattr(self.target, method)(request, context)
+            handler = getattr(self.target, method)
+            return await handler(as_taken(handler, request), context)
 
         return forward
 

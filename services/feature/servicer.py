@@ -86,7 +86,7 @@ class FeatureServicer:
             is_profile_stale=is_stale,
         )
         parts += (answer.session(gathered.session), rest.SerializeToString())
-        return Written(feature_pb2.GatherPageResponse, b"".join(parts))
+        return Written(feature_pb2.GatherPageResponse.FromString, b"".join(parts))
 
     async def GetFeatures(
         self, request: feature_pb2.GetFeaturesRequest, context: Any

@@ -14,6 +14,7 @@ from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
 from services.common.callers import Role
 from services.common.server import Service
 from services.common.settings import ServiceSettings
+from services.common.written import takes_written
 
 FULL_NAME = "planogram.policy.v1.PolicyService"
 
@@ -27,7 +28,7 @@ class EchoSettings(ServiceSettings):
 
 
 class EchoServicer:
-    """Answers GetPolicy with what a test puts into `behaviour`."""
+    """Answers GetPolicy with what a test puts into `behaviour`; PlanPage takes its request as bytes."""
 
     def __init__(self) -> None:
         self.behaviour: Any = None
@@ -38,8 +39,9 @@ class EchoServicer:
             result = await result
         return result or policy_pb2.GetPolicyResponse()
 
+    @takes_written
     async def PlanPage(self, request: Any, context: Any) -> Any:
-        return policy_pb2.PlanPageResponse()
+        return policy_pb2.PlanPageResponse(policy_version=request.message().policy_version)
 
 
 @pytest.fixture

@@ -44,9 +44,14 @@ async def test_an_answer_comes_back(upstream, echo):
 
 async def test_an_answer_that_is_written_already_comes_back_as_its_message(upstream, echo):
     wire = policy_pb2.GetPolicyResponse(policies=[policy_pb2.Policy(version="a")]).SerializeToString()
-    echo.behaviour = lambda context: Written(policy_pb2.GetPolicyResponse, wire)
+    echo.behaviour = lambda context: Written(policy_pb2.GetPolicyResponse.FromString, wire)
     answer = await upstream.call("GetPolicy", policy_pb2.GetPolicyRequest(), 1.0)
     assert answer.policies[0].version == "a"
+
+
+async def test_a_request_comes_as_bytes_where_a_method_takes_it_so(upstream):
+    answer = await upstream.call("PlanPage", policy_pb2.PlanPageRequest(policy_version="a"), 1.0)
+    assert answer.policy_version == "a"
 
 
 async def test_an_error_comes_back_with_code_and_message(upstream, echo):
