@@ -94,3 +94,51 @@ def from_tensor(tensor: tensor_pb2.Tensor, field_name: str = "tensor") -> np.nda
         return np.frombuffer(tensor.data, dtype).reshape(shape)
     except ValueError:  # beside an axis of length 0, others may be longer than any array has
         raise InvalidRequest(f"{field_name}.shape", shape, "lengths that an array can have") from None
+
+
+def read(
+    specs: Sequence[TensorSpec],
+    shopper_tensors: Mapping[str, tensor_pb2.Tensor],
+    item_tensors: Mapping[str, tensor_pb2.Tensor],
+    count: int,
+    largest: float = math.inf,
+) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of a message by name, each held against its spec.
+
+    Args:
+        count: what N must be.
+        largest: of a float's size.
+
+    Raises:
+        InvalidRequest: names the tensor, what it is and what it must be.
+    """
+    arrays = {}
+    for spec in specs:
+        tensors = item_tensors if spec.is_per_item else shopper_tensors
+        where = f"{'item' if spec.is_per_item else 'shopper'}_tensors[{spec.name}]"
+        if spec.name not in tensors:
+            raise InvalidRequest(where, "absent", f"{spec.dtype} of shape {spec.shape}")
+        array = from_tensor(tensors[spec.name], where)
+        want = tuple(count if length == N else length for length in spec.shape)
+        if array.dtype.name != spec.dtype or array.shape != want:
+            raise InvalidRequest(where, f"{array.dtype} {array.shape}", f"{spec.dtype} {want}")
+        if spec.cardinality:
+            _check_ids(array, [spec.cardinality[column] for column in spec.columns], where)
+        elif array.dtype.kind == "f":
+            _check_numbers(array, largest, where)
+        arrays[spec.name] = array
+    return arrays
+
+
+def _check_ids(ids: np.ndarray[Any, Any], limits: Sequence[int], where: str) -> None:
+    rows = ids.reshape(-1, len(limits))
+    if not ((rows >= 0) & (rows < limits)).all():
+        raise InvalidRequest(where, f"ids from {ids.min()} to {ids.max()}", f"0 to below {limits}")
+
+
+def _check_numbers(numbers: np.ndarray[Any, Any], largest: float, where: str) -> None:
+    if not np.isfinite(numbers).all():
+        raise InvalidRequest(where, "NaN or infinity", "finite numbers")
+    found = np.abs(numbers).max(initial=0)
+    if found > largest:
+        raise InvalidRequest(where, f"a number of size {found:.4g}", f"-{largest:g} to {largest:g}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from services.common.inference import Device
 from services.scoring.signature import CURRENT, MAX_ITEM_COUNT, OUTPUTS, Signature
+from services.scoring.wire import are_probabilities
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -25,7 +26,6 @@ class Predictions:
     """(N,) float32, P(purchase | examined), never above click_probability."""
 
 
-_BITS_OF_ONE = np.float32(1).view(np.uint32)
 _NOTHING = Predictions(np.zeros(0, np.float32), np.zeros(0, np.float32))
 
 
@@ -94,11 +94,8 @@ class ClickModel:
         Raises:
             FloatingPointError: where it is no number.
         """
-        click, purchase = click.astype(np.float32, copy=False), purchase.astype(np.float32, copy=False)
-        # Of floats without a sign the bits are ordered as the numbers are, and those of any other, or of NaN,
-        # come after all of them: nearly always two comparisons see that all is 0 to 1.
-        click_bits, purchase_bits = click.view(np.uint32), purchase.view(np.uint32)
-        if click_bits.max() <= _BITS_OF_ONE and np.count_nonzero(purchase_bits > click_bits) == 0:
+        click, purchase = np.ascontiguousarray(click, np.float32), np.ascontiguousarray(purchase, np.float32)
+        if are_probabilities(click, purchase):
             return Predictions(click, purchase)
         if not (np.isfinite(click).all() and np.isfinite(purchase).all()):
             raise FloatingPointError(f"{self.version} answered NaN or infinity")

@@ -10,12 +10,12 @@ from services.common import log
 from services.common.errors import Incompatible, InvalidRequest, short
 from services.common.executor import BoundedExecutor
 from services.common.inference import Device
-from services.common.tensors import fill
 from services.common.watching import Versions
-from services.scoring import explain, signature
+from services.common.written import Written, takes_written
+from services.scoring import explain, signature, wire
 from services.scoring.batching import Batcher
 from services.scoring.recent import Recent
-from services.scoring.scorer import ClickModel
+from services.scoring.scorer import Arrays, ClickModel
 from services.scoring.shadow import Shadow
 
 MAX_EXPLAINED_COUNT = 20
@@ -57,12 +57,13 @@ class ScoringServicer:
         self._batcher = batcher
         self._shadow = shadow
         self._recent = recent
+        wire.warm_up()
 
+    @takes_written
     async def ScoreItems(
-        self, request: scoring_pb2.ScoreItemsRequest, context: Any
-    ) -> scoring_pb2.ScoreItemsResponse:
-        model = self._choose(request)
-        arrays = signature.decode(model.signature, request.shopper_tensors, request.item_tensors)
+        self, request: Written[scoring_pb2.ScoreItemsRequest], context: Any
+    ) -> Written[scoring_pb2.ScoreItemsResponse]:
+        model, arrays = self._read(request)
         log.annotate(model_version=model.version, device=model.device)
         if self._batcher is not None and model.batch_runner is not None:
             predictions = await self._batcher.predict(model, arrays)
@@ -75,10 +76,15 @@ class ScoringServicer:
             self._recent.offer(model.signature.fingerprint, arrays)
         if self._shadow is not None:
             self._shadow.follow(model, arrays, predictions)
-        response = scoring_pb2.ScoreItemsResponse(model_version=model.version, device=_DEVICES[model.device])
-        fill(response.click_probability, predictions.click_probability)
-        fill(response.purchase_probability, predictions.purchase_probability)
-        return response
+        return Written(
+            scoring_pb2.ScoreItemsResponse.FromString,
+            wire.answer(
+                predictions.click_probability,
+                predictions.purchase_probability,
+                model.version,
+                _DEVICES[model.device],
+            ),
+        )
 
     async def ExplainScores(
         self, request: scoring_pb2.ExplainScoresRequest, context: Any
@@ -109,6 +115,22 @@ class ScoringServicer:
         return scoring_pb2.GetModelResponse(
             models=[_model_message(model, model is current) for model in self._models.loaded]
         )
+
+    def _read(self, request: Written[scoring_pb2.ScoreItemsRequest]) -> tuple[ClickModel, Arrays]:
+        """The model that a request asks for, and what it reads.
+
+        Raises:
+            InvalidRequest, Incompatible, NotFound: say what is wrong with the request.
+        """
+        current = self._models.current
+        found = current.signature.reader.read(request.wire)
+        if found is not None:
+            model = current if found.model_version is None else self._models.get(found.model_version)
+            if model.signature.fingerprint == current.signature.fingerprint:
+                return model, found.arrays
+        message = request.message()
+        model = self._choose(message)
+        return model, signature.decode(model.signature, message.shopper_tensors, message.item_tensors)
 
     def _choose(self, request: scoring_pb2.ScoreItemsRequest) -> ClickModel:
         version = request.model_version if request.HasField("model_version") else None

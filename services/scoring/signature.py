@@ -15,8 +15,8 @@ import numpy as np
 
 from planogram.common.v1 import tensor_pb2
 from services.common.errors import InvalidRequest
-from services.common.tensor_layout import Layout
-from services.common.tensors import N, TensorSpec, fingerprint
+from services.common.tensors import N, TensorSpec, fingerprint, read
+from services.scoring.wire import Reader
 
 HISTORY_LENGTH = 50
 MAX_ITEM_COUNT = 2_000
@@ -103,17 +103,18 @@ class Signature:
     fingerprint: str = field(init=False)
     item_specs: tuple[TensorSpec, ...] = field(init=False)
     shopper_specs: tuple[TensorSpec, ...] = field(init=False)
-    layout: Layout = field(init=False, repr=False, compare=False)
+    reader: Reader = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Once, not per request: the fingerprint alone takes half a millisecond.
         items = tuple(spec for spec in self.specs if spec.is_per_item)
         shoppers = tuple(spec for spec in self.specs if not spec.is_per_item)
+        named = fingerprint(self.specs, self.revision)
         derived = {
-            "fingerprint": fingerprint(self.specs, self.revision),
+            "fingerprint": named,
             "item_specs": items,
             "shopper_specs": shoppers,
-            "layout": Layout(self.specs, MAX_ITEM_COUNT, MAX_INPUT),
+            "reader": Reader(self.specs, named, MAX_ITEM_COUNT, MAX_INPUT),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
@@ -133,7 +134,7 @@ def decode(
         InvalidRequest: names the tensor, what it is and what it must be.
     """
     count = _item_count(signature.item_specs, item_tensors)
-    return signature.layout.read(shopper_tensors, item_tensors, count)
+    return read(signature.specs, shopper_tensors, item_tensors, count, MAX_INPUT)
 
 
 def to_manifest(signature: Signature) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def zeros(signature: Signature, count: int) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _item_count(specs: Sequence[TensorSpec], tensors: Mapping[str, tensor_pb2.Tensor]) -> int:
-    """N, by the first item tensor that was sent; `check` holds the others against it."""
+    """N, by the first item tensor that was sent; the others are held against it."""
     for spec in specs:
         if spec.name in tensors:
             where = f"item_tensors[{spec.name}]"

@@ -15,7 +15,6 @@ import pytest
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common import tensors
-from services.common.tensor_layout import Layout
 from services.feature import schema
 
 SOURCES = {
@@ -85,7 +84,7 @@ async def test_tensors_follow_the_schema(service: Any) -> None:
     per_shopper = [spec for spec in schema.SPECS if not spec.is_per_item]
     assert set(features.item_tensors) == {spec.name for spec in per_item}
     assert set(features.shopper_tensors) == {spec.name for spec in per_shopper}
-    found = Layout(schema.SPECS, count).read(features.shopper_tensors, features.item_tensors, count)
+    found = tensors.read(schema.SPECS, features.shopper_tensors, features.item_tensors, count)
     assert np.abs(found["item_numbers"]).max() <= 4
     assert np.allclose(np.linalg.norm(found["item_vector"], axis=1), 1, atol=1e-5)
     assert np.isclose(np.linalg.norm(found["shopper_vector"]), 1, atol=1e-5)

@@ -15,8 +15,8 @@ from services.common import inference
 from services.common.artifacts import Artifact
 from services.common.executor import BoundedExecutor
 from services.common.watching import Versions
+from services.common.written import Written
 from services.local.bench.scoring import models
-from services.scoring import signature
 from services.scoring.registry import open_model
 from services.scoring.servicer import ScoringServicer
 from services.scoring.signature import CURRENT, OUTPUTS
@@ -46,15 +46,13 @@ def score_items(artifact: Artifact, arrays: models.Arrays, count: int, rest_s: f
     servicer = ScoringServicer(
         Versions(artifact.path.parent, lambda _: model, model, None), BoundedExecutor("bench", 1, 0), 1
     )
-    wire = models.request(arrays).SerializeToString()
+    request = Written(scoring_pb2.ScoreItemsRequest.FromString, models.request(arrays).SerializeToString())
 
     async def calls() -> float:
         taken_s = 0.0
         for _ in range(count):
             began_s = time.process_time()
-            request = scoring_pb2.ScoreItemsRequest.FromString(wire)
-            answer = await servicer.ScoreItems(request, None)
-            answer.SerializeToString()
+            await servicer.ScoreItems(request, None)
             taken_s += time.process_time() - began_s
             await asyncio.sleep(rest_s)
         return 1e3 * taken_s / count
@@ -66,11 +64,7 @@ def reading(arrays: models.Arrays, count: int) -> Measure:
     """What a request's bytes take to become arrays that are held against the signature."""
     wire = models.request(arrays).SerializeToString()
 
-    def read() -> None:
-        request = scoring_pb2.ScoreItemsRequest.FromString(wire)
-        signature.decode(CURRENT, request.shopper_tensors, request.item_tensors)
-
-    return lambda: _cpu_ms(read, count)
+    return lambda: _cpu_ms(lambda: CURRENT.reader.read(wire), count)
 
 
 def batch(artifact: Artifact, arrays: models.Arrays, size: int, count: int) -> Measure:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common import tensors
 from services.common.errors import InvalidRequest
-from services.common.tensor_layout import Layout
 from services.common.tensors import N, TensorSpec, to_tensor
 
 SPECS = (
@@ -24,7 +24,6 @@ SPECS = (
     TensorSpec("marks", "bool", (N,)),
 )
 MOST, LARGEST = 4, 100.0
-LAYOUT = Layout(SPECS, MOST, LARGEST)
 
 
 def good(count: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -53,7 +52,7 @@ def read(arrays: dict[str, np.ndarray[Any, Any]], count: int) -> dict[str, np.nd
     per_item = {spec.name for spec in SPECS if spec.is_per_item}
     items = {name: tensor for name, tensor in wire.items() if name in per_item}
     shopper = {name: tensor for name, tensor in wire.items() if name not in per_item}
-    return LAYOUT.read(shopper, items, count)
+    return tensors.read(SPECS, shopper, items, count, LARGEST)
 
 
 @pytest.mark.parametrize("count", range(MOST + 1))
@@ -116,5 +115,5 @@ def test_what_contradicts_itself_is_refused_where_it_does() -> None:
     wire = {name: to_tensor(array) for name, array in good(2).items()}
     wire["numbers"].data = wire["numbers"].data[:-1]
     with pytest.raises(InvalidRequest) as caught:
-        LAYOUT.read(wire, wire, 2)
+        tensors.read(SPECS, wire, wire, 2)
     assert caught.value.field == "item_tensors[numbers].data"
