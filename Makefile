@@ -73,7 +73,7 @@ bench-scoring: .venv-mlserver/.installed ## ScoreItems against the bare graph an
 	@$(BIN)/python -m services.local.bench.scoring.peers.environment .venv-mlserver && touch $@
 
 test: setup ## Run every test, two files at a time; one at a time: make test ARGS='-n 0'
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## Format, lint and type-check
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy && $(BIN)/buf lint protos

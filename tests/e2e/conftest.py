@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from services.common import probe
 
@@ -111,9 +112,20 @@ class RunningShop:
 
 
 @pytest.fixture(scope="session")
-def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state folder of a shop that was simulated, exported, and learned from."""
-    state = tmp_path_factory.mktemp("shop")
+def learned(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The state folder of a shop that was simulated, exported, and learned from; tests change copies alone."""
+    own = tmp_path_factory.getbasetemp()
+    state = (own if worker_id == "master" else own.parent) / "learned"
+    done = state / "done"
+    with FileLock(f"{state}.lock"):  # whichever process comes first makes it for all
+        if not done.exists():
+            _learn(state)
+            done.touch()
+    return state
+
+
+def _learn(state: Path) -> None:
+    state.mkdir()
     run(state, "make-catalogue", "--items", "1500")
     run(state, "build-features")
     run(state, "simulate", "--in-process", "--page-views", "1200", "--concurrency", "8")
@@ -121,7 +133,6 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(state, "build-features")
     run(state, "train", "click", "--epochs", "2")
     run(state, "train", "policy", "--steps", "300")
-    return state
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from planogram.client import category, home, impression, item_event
 from planogram.events.v1 import events_pb2
@@ -23,6 +24,8 @@ from services.local.in_process import open_upstream
 from services.policy.training import page_log, rewards, train
 from services.scoring.training import data
 from simulator.commands import make_catalogue
+
+pytestmark = pytest.mark.slow
 
 USER, VISIT = "vanishing-shopper", "vanishing-visit"
 STAYING = [f"staying-{number}" for number in range(12)]

@@ -12,6 +12,8 @@ import pytest
 
 from planogram.files import log
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 REFUSING = """
 import sys

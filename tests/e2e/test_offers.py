@@ -17,6 +17,8 @@ from services.feature.offers import audit, price_list
 from services.feature.offers.audit import CHANGE_US, Kind
 from tests.e2e.conftest import ROLES, RunningShop, free_ports, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shop(tmp_path):

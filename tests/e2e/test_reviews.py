@@ -16,6 +16,8 @@ from planogram.policy.v1 import policy_pb2
 from services.layout import event_log, replay
 from tests.e2e.conftest import ROLES, RunningShop, free_ports, run
 
+pytestmark = pytest.mark.slow
+
 RULE = "bad-reviews"
 WITHIN_S = 5.0
 

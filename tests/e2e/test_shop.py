@@ -27,6 +27,8 @@ from planogram.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 from services.common.tensors import from_tensor
 from services.layout import event_log
 
+pytestmark = pytest.mark.slow
+
 CLICK = events_pb2.EVENT_TYPE_CLICK
 
 

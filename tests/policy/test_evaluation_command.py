@@ -15,6 +15,8 @@ from services.policy.evaluation.blending import Blending
 from services.policy.exploration import Exploration, Mode
 from services.policy.training import rewards
 
+pytestmark = pytest.mark.slow
+
 QUICK = dataclasses.replace(evaluate.fqe.RECIPE, step_count=20)
 
 runner = CliRunner()

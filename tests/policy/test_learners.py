@@ -34,6 +34,8 @@ from tests.policy.tiny_shop import (
     worth,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Learner:

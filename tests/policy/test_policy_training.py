@@ -17,6 +17,8 @@ from services.policy.training.qnet import QNetwork
 from services.policy.training.replay import EventReplay
 from tests.policy.test_space import ENCODING_2
 
+pytestmark = pytest.mark.slow
+
 
 def republish(outcome, store, version, **changes):
     manifest = {

@@ -12,6 +12,8 @@ from services.policy.training import slateq
 from services.policy.training.slateq import Recipe
 from tests.policy.tiny_shop import BEST_FIRST, BEST_SECOND, CLICK, SCROLL, Same, page_values, shop_log
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(step_count=1_500, epoch_limit=60, polyak=0.01, weight_decay=0.0, shrinkage=0.0)
 
 

@@ -20,6 +20,8 @@ from services.scoring.scorer import POPULARITY, ClickModel
 from services.scoring.settings import ScoringSettings
 from services.scoring.signature import CURRENT
 
+pytestmark = pytest.mark.slow
+
 
 class Scripted:
     """Answers smoothed popularity batch by batch, and keeps the sizes; may be held at a gate."""

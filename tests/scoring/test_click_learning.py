@@ -22,6 +22,8 @@ from services.scoring.training.architecture import Architecture, Encoder, Heads
 from services.scoring.training.learn import Watch, learn
 from services.scoring.training.recipe import Precision, Recipe
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SHORT = Recipe(epoch_count=2, batch_size=32)
 

@@ -18,6 +18,8 @@ from services.scoring.training.matches import Matches
 from services.scoring.training.model import ClickNetwork, ServedModel
 from services.scoring.training.notice import NoticeTower, _never_rising
 
+pytestmark = pytest.mark.slow
+
 SHAPES = [
     *(Architecture(encoder=encoder) for encoder in Encoder),
     Architecture(heads=Heads.MMOE),

@@ -22,6 +22,8 @@ from simulator.environment import FrontEnv, FrontVectorEnv
 from simulator.regimes import FRONT
 from simulator.slotwise import SlotShop
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(environment.__file__).parents[1]
 PATH = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos'}"}
 COUNT = 43

@@ -25,6 +25,8 @@ from simulator.tally import Tally
 from simulator.vectorised import UniformLayout, choose
 from simulator.world import World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -19,6 +19,8 @@ from simulator.shopper import Population
 from simulator.traffic import Traffic
 from simulator.world import World
 
+pytestmark = pytest.mark.slow
+
 ORDER = [3, 5, 0, 1, 4, 2]
 SESSION_COUNT = 120_000
 ROOT = Path(world.__file__).parents[1]

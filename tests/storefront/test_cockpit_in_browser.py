@@ -13,6 +13,7 @@ from planogram.common.v1 import context_pb2
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; `apt-get install chromium` brings it"),
 ]
