@@ -13,16 +13,16 @@ from services.common.callers import Role
 from services.common.errors import ConfigurationError, NotReady
 from services.common.executor import BoundedExecutor
 from services.common.server import Service, main
-from services.feature import gathering
 from services.feature.engines import open_store
-from services.feature.journal import Journal
-from services.feature.live import LiveItems, rebuild
+from services.feature.items.live import LiveItems, rebuild
+from services.feature.pages import gathering
 from services.feature.reviews.ledger import ReviewLedger
 from services.feature.reviews.pulse import ReviewPulse
 from services.feature.servicer import FeatureServicer
 from services.feature.settings import FeatureSettings
-from services.feature.store import PROFILE, Store
-from services.feature.updating import ProfileUpdater
+from services.feature.shoppers.updating import ProfileUpdater
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import PROFILE, Store
 
 
 @contextlib.asynccontextmanager

@@ -13,7 +13,7 @@ from planogram.common.v1 import context_pb2
 from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common.errors import InvalidRequest
-from services.feature.candidates import ModuleQuery
+from services.feature.pages.candidates import ModuleQuery
 
 MAX_ID_BYTES = 128
 MAX_MODULE_ID_BYTES = 64

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.feature.profile import Profile, bought_before, price_level, recently_viewed, shares
-from services.feature.snapshot import PRODUCT, Generation
+from services.feature.items.snapshot import PRODUCT, Generation
+from services.feature.shoppers.profile import Profile, bought_before, price_level, recently_viewed, shares
 
 Value = str | float | int | list[float] | list[str]
 

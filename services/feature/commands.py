@@ -33,9 +33,9 @@ def build_features() -> None:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from services.common.settings import load
-    from services.feature.journal import Journal
+    from services.feature.indexes.wording import load as load_wording
     from services.feature.settings import FeatureSettings
-    from services.feature.wording import load as load_wording
+    from services.feature.storage.journal import Journal
 
     settings = load(FeatureSettings)
     wording = load_wording(settings.search_path)

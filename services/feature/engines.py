@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from services.common.errors import ConfigurationError
 from services.feature.settings import FeatureSettings
-from services.feature.store import Store
+from services.feature.storage.store import Store
 
 
 def open_store(settings: FeatureSettings) -> Store:

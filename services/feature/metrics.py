@@ -6,7 +6,7 @@ import time
 
 from prometheus_client import Counter, Gauge
 
-from services.feature.snapshot import Generation
+from services.feature.items.snapshot import Generation
 
 AGE = Gauge("planogram_feature_snapshot_age_seconds", "Time since the snapshot that serves was built.")
 BUILD = Gauge("planogram_feature_snapshot_build_seconds", "Time that its build took.")

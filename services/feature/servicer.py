@@ -17,20 +17,22 @@ from services.common.errors import Incompatible, InvalidRequest, NotFound
 from services.common.executor import BoundedExecutor
 from services.common.pseudonyms import Pseudonyms
 from services.common.written import Written
-from services.feature import answer, checks, schema
-from services.feature.acts import REVIEW, ShopperEvent
-from services.feature.candidates import ModuleQuery
+from services.feature import checks
 from services.feature.columns import ITEM_FEATURES, SHOPPER_FEATURES, Value, default_like
-from services.feature.gathering import PageQuery, gather
-from services.feature.known import Known, session_message
-from services.feature.live import ItemChange, LiveItems
-from services.feature.portrait import portrait
-from services.feature.profile import Profile, recently_viewed, view
-from services.feature.reading import ProfileReader
+from services.feature.items import schema
+from services.feature.items.live import ItemChange, LiveItems
+from services.feature.items.schema import Encoding
+from services.feature.pages import answer
+from services.feature.pages.candidates import ModuleQuery
+from services.feature.pages.gathering import PageQuery, gather
 from services.feature.reviews.pulse import ReviewPulse, in_words
-from services.feature.schema import Encoding
-from services.feature.store import PROFILE, Row, Store
-from services.feature.updating import Counts, ProfileUpdater, profile_of
+from services.feature.shoppers.acts import REVIEW, ShopperEvent
+from services.feature.shoppers.known import Known, session_message
+from services.feature.shoppers.portrait import portrait
+from services.feature.shoppers.profile import Profile, recently_viewed, view
+from services.feature.shoppers.reading import ProfileReader
+from services.feature.shoppers.updating import Counts, ProfileUpdater, profile_of
+from services.feature.storage.store import PROFILE, Row, Store
 
 
 class FeatureServicer:

@@ -9,8 +9,8 @@ import pytest
 
 from planogram.files import catalogue as files
 from services.common.errors import ConfigurationError
-from services.feature import schema
-from services.feature.profile import POSITIVE_WEIGHTS
+from services.feature.items import schema
+from services.feature.shoppers.profile import POSITIVE_WEIGHTS
 from services.local.bench.click import entrants as networks
 from services.local.bench.click.case import Answer
 from services.local.bench.text import case as cases

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.feature.schema import VECTOR_WIDTH
+from services.feature.items.schema import VECTOR_WIDTH
 from services.local.bench.text.vectors import hashed_words, static_words
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.common.tensors import fingerprint
-from services.feature import schema
+from services.feature.items import schema
 from services.scoring import signature
 
 

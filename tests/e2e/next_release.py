@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.common.server import main
-from services.feature import schema
 from services.feature.__main__ import SERVICE
+from services.feature.items import schema
 
 NEXT = replace(schema.CURRENT, revision="next")
 

@@ -22,10 +22,10 @@ from planogram.files import catalogue, log
 from services.common import pseudonyms
 from services.common.testing import serve
 from services.feature.__main__ import SERVICE
-from services.feature.journal import Journal
 from services.feature.pipeline.run import Report, run
 from services.feature.settings import FeatureSettings
-from services.feature.store import Store
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import Store
 
 CATEGORIES = ("garden", "kitchen", "living")
 NOUNS = {

@@ -9,8 +9,8 @@ import pytest
 
 from planogram.feature.v1 import feature_pb2
 from services.common.tensors import fill
-from services.feature import answer
-from services.feature.placing import Placed
+from services.feature.pages import answer
+from services.feature.pages.placing import Placed
 
 
 def test_modules_are_written_as_protobuf_would() -> None:

@@ -12,16 +12,17 @@ from msgspec import structs
 
 from planogram.feature.v1 import feature_pb2
 from services.common import artifacts
-from services.feature import schema, snapshot, storing
-from services.feature.acts import CLICK, DISMISSAL, PURCHASE, RETURN, ShopperEvent
-from services.feature.bearings import bearings_in
-from services.feature.candidates import SOURCES, ModuleQuery
-from services.feature.gathering import Gathered, PageQuery, gather
-from services.feature.journal import Offer
-from services.feature.known import Bearings, Known, known_of
-from services.feature.profile import Profile, apply_events
-from services.feature.snapshot import Generation
-from services.feature.updating import profile_of
+from services.feature.items import schema, snapshot
+from services.feature.items.snapshot import Generation
+from services.feature.pages.bearings import bearings_in
+from services.feature.pages.candidates import SOURCES, ModuleQuery
+from services.feature.pages.gathering import Gathered, PageQuery, gather
+from services.feature.shoppers import serialization
+from services.feature.shoppers.acts import CLICK, DISMISSAL, PURCHASE, RETURN, ShopperEvent
+from services.feature.shoppers.known import Bearings, Known, known_of
+from services.feature.shoppers.profile import Profile, apply_events
+from services.feature.shoppers.updating import profile_of
+from services.feature.storage.journal import Offer
 
 FOR_YOU = feature_pb2.CANDIDATE_SOURCE_FOR_YOU
 
@@ -158,7 +159,7 @@ async def test_an_update_leaves_it_in_the_profile(service: Any, make_event: Any,
     await service.stub.UpdateProfiles(feature_pb2.UpdateProfilesRequest(events=[click]))
     generation = service.servicer._items.current
     row = (await service.servicer._read([key]))[0]
-    stored = storing.loads_known(row.values["state"])
+    stored = serialization.loads_known(row.values["state"])
     assert stored == ahead(generation, known_of(profile_of(row)))
     assert stored.bearings.worthy_rows and stored.bearings.taste
     assert np.frombuffer(stored.bearings.looked_rows, np.int32).tolist() == [generation.row_of("item-003")]

@@ -13,11 +13,11 @@ import pytest
 from planogram.feature.v1 import feature_pb2
 from planogram.files import catalogue
 from services.common import artifacts
-from services.feature.candidates import ModuleQuery, Visit, candidates
-from services.feature.journal import Journal
+from services.feature.items.snapshot import Generation, load
+from services.feature.pages.candidates import ModuleQuery, Visit, candidates
 from services.feature.pipeline.run import run
-from services.feature.snapshot import Generation, load
-from services.feature.store import Store
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import Store
 from simulator.catalogue import make, subcategory_of
 
 LIMIT = 16

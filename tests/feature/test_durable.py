@@ -12,9 +12,9 @@ import pytest
 
 from planogram.feature.v1 import feature_pb2
 from services.common.errors import ConfigurationError, NotReady
-from services.feature import durable
-from services.feature.journal import Journal, Offer
 from services.feature.reviews.ledger import Judged, ReviewLedger
+from services.feature.storage import durable
+from services.feature.storage.journal import Journal, Offer
 
 TABLES = """
 PRAGMA foreign_keys = ON;

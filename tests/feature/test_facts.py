@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from planogram.feature.v1 import feature_pb2
-from services.feature.facts import NAMES, NUMBERS, SHARES, Facts
+from services.feature.items.facts import NAMES, NUMBERS, SHARES, Facts
 
 IDS = ["a", "sku-2", "é" * 64, "sku-4"]
 """One of a byte, and one as long as an id may be."""

@@ -30,12 +30,12 @@ import yaml
 
 from services.common.errors import Incompatible
 from services.common.executor import BoundedExecutor
-from services.feature.acts import CLICK, ShopperEvent
-from services.feature.journal import Journal
-from services.feature.known import known_of
-from services.feature.store import OFFER, PROFILE, Row, Store, is_fresh
-from services.feature.storing import loads
-from services.feature.updating import ProfileUpdater
+from services.feature.shoppers.acts import CLICK, ShopperEvent
+from services.feature.shoppers.known import known_of
+from services.feature.shoppers.serialization import loads
+from services.feature.shoppers.updating import ProfileUpdater
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import OFFER, PROFILE, Row, Store, is_fresh
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _US = pa.timestamp("us", tz="UTC")
@@ -237,7 +237,7 @@ def test_7_nothing_asks_for_sqlite_vec(store: Store) -> None:
 
 def test_feast_arrives_light_and_leaves_the_environment_clean() -> None:
     code = (
-        "import os, sys; import services.feature.store; import prometheus_client.values as values; "
+        "import os, sys; import services.feature.storage.store; import prometheus_client.values as values; "
         "print('torch' in sys.modules, [name for name in os.environ if 'PROMETHEUS' in name], "
         "values.ValueClass.__name__)"
     )
@@ -260,8 +260,9 @@ def test_feast_is_imported_by_the_store_and_its_repository_alone() -> None:
             line.lstrip().startswith(("import feast", "from feast")) for line in path.read_text().splitlines()
         )
     }
-    assert {"feature/store.py", "feature/repo/definitions.py"} <= found
-    assert {str(Path(name).parent) for name in found - {"feature/store.py"}} == {"feature/repo"}
+    store, repository = "feature/storage/store.py", "feature/storage/repo"
+    assert {store, f"{repository}/definitions.py"} <= found
+    assert {str(Path(name).parent) for name in found - {store}} == {repository}
 
 
 def test_threads_read_over_connections_of_their_own(store: Store) -> None:

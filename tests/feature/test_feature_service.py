@@ -15,7 +15,7 @@ import pytest
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common import tensors
-from services.feature import schema
+from services.feature.items import schema
 
 SOURCES = {
     name.removeprefix("CANDIDATE_SOURCE_"): number

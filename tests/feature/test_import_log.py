@@ -16,11 +16,11 @@ from services.common import pseudonyms
 from services.common.cli import application
 from services.common.errors import ConfigurationError
 from services.common.tensors import from_tensor
-from services.feature import schema
 from services.feature.importing import impressions, items, shown
 from services.feature.importing.mapping import CatalogueMapping, LogMapping, load
 from services.feature.importing.support import support, wilson
 from services.feature.importing.writing import write_pages
+from services.feature.items import schema
 
 NAMES = pseudonyms.Pseudonyms(b"a secret of some length", "epoch")
 START = datetime(2026, 1, 1, tzinfo=UTC)

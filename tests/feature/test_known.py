@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planogram.common.v1 import context_pb2
-from services.feature import schema, storing
-from services.feature.acts import (
+from services.feature.items import schema
+from services.feature.shoppers import serialization
+from services.feature.shoppers.acts import (
     CLICK,
     DISMISSAL,
     DWELL,
@@ -23,8 +24,8 @@ from services.feature.acts import (
     ItemBrief,
     ShopperEvent,
 )
-from services.feature.known import IS_LOOKED, STRANGER, known_in, known_of, session_message
-from services.feature.profile import LOOKED, Profile, apply_events, price_level, shares, view
+from services.feature.shoppers.known import IS_LOOKED, STRANGER, known_in, known_of, session_message
+from services.feature.shoppers.profile import LOOKED, Profile, apply_events, price_level, shares, view
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BRIEFS = {
@@ -65,7 +66,7 @@ def profile_after(acts: list[tuple[int, str, str]]) -> Profile:
 @given(st.lists(ACTS, max_size=70))
 def test_what_pages_need_is_stored_as_the_profile_tells_it(acts: list[tuple[int, str, str]]) -> None:
     profile = profile_after(acts)
-    known = storing.loads_known(storing.dumps(profile, known_of(profile)))
+    known = serialization.loads_known(serialization.dumps(profile, known_of(profile)))
     assert known == known_of(profile)
     assert known.is_known and known.price_level == price_level(profile)
     assert list(known.category_affinities.items()) == list(shares(profile.categories).items())
@@ -102,16 +103,16 @@ def test_the_history_of_a_model_is_the_profiles(acts: list[tuple[int, str, str]]
 @pytest.mark.parametrize("is_older", [True, False])
 def test_what_another_release_stored_serves_as_well(is_older: bool) -> None:
     profile = profile_after([(CLICK, "kettle", "morning"), (PURCHASE, "spade", "morning")])
-    document: dict[str, Any] = json.loads(storing.dumps(profile, known_of(profile)))
+    document: dict[str, Any] = json.loads(serialization.dumps(profile, known_of(profile)))
     assert list(document)[:3] == ["format", "page-1-length", "page-1"]
     del document["page-1-length"], document["page-1"]
     if not is_older:  # then it has a form of its own
         document = {"format": 2, "page-2-length": 3, "page-2": "?", **document}
     stored = json.dumps(document).encode()
-    assert storing.loads_known(stored) == known_of(profile)
-    assert storing.loads(stored) == profile
+    assert serialization.loads_known(stored) == known_of(profile)
+    assert serialization.loads(stored) == profile
     with pytest.raises(ValueError, match="format 7"):
-        storing.loads_known(b'{"format":7}')
+        serialization.loads_known(b'{"format":7}')
 
 
 def test_of_a_stranger_nothing_is_known() -> None:

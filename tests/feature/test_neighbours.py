@@ -12,10 +12,11 @@ import pytest
 
 from planogram.feature.v1 import feature_pb2
 from services.common import artifacts
-from services.feature import build, neighbours, snapshot
-from services.feature.candidates import ModuleQuery, Visit, candidates
-from services.feature.journal import Journal, Offer
-from services.feature.taste import Taste
+from services.feature.indexes import neighbours
+from services.feature.items import building, snapshot
+from services.feature.pages.candidates import ModuleQuery, Visit, candidates
+from services.feature.shoppers.taste import Taste
+from services.feature.storage.journal import Journal, Offer
 
 D = 16
 FOR_YOU = feature_pb2.CANDIDATE_SOURCE_FOR_YOU
@@ -62,7 +63,7 @@ def test_a_shop_with_an_index_recommends_what_comparing_all_gives(
     monkeypatch.setattr(neighbours, "EXACT_COUNT", 0)
     journal = Journal(settings.state_path)
     store = open_store(settings.state_path)
-    version = build.build(store, journal, settings.snapshots_path, datetime.now(UTC))
+    version = building.build(store, journal, settings.snapshots_path, datetime.now(UTC))
     journal.close()
     built = snapshot.load(settings.snapshots_path, version)
     assert built.neighbours is not None

@@ -18,21 +18,21 @@ from planogram.files import log
 from services.common import cli
 from services.common.errors import ConfigurationError
 from services.common.executor import BoundedExecutor
-from services.feature import profile as profiles
-from services.feature import storing
-from services.feature.acts import ShopperEvent
-from services.feature.journal import Journal, Offer
-from services.feature.known import known_of
-from services.feature.live import ItemChange, LiveItems
+from services.feature.items.live import ItemChange, LiveItems
 from services.feature.pipeline import vectors as vector_module
 from services.feature.pipeline.clean import REASONS, clean, log_end, write_set_aside
 from services.feature.pipeline.companions import companions
 from services.feature.pipeline.run import run
 from services.feature.pipeline.statistics import CLICK_PRIOR, NO_TOUCHES, Touches, item_statistics
 from services.feature.pipeline.vectors import co_click_counts, item_vectors
-from services.feature.profile import apply_events
 from services.feature.reviews.ledger import ReviewLedger
-from services.feature.store import OFFER, PROFILE, Row, Store
+from services.feature.shoppers import profile as profiles
+from services.feature.shoppers import serialization
+from services.feature.shoppers.acts import ShopperEvent
+from services.feature.shoppers.known import known_of
+from services.feature.shoppers.profile import apply_events
+from services.feature.storage.journal import Journal, Offer
+from services.feature.storage.store import OFFER, PROFILE, Row, Store
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 KEY, SESSION = "a" * 32, "b" * 32
@@ -291,7 +291,7 @@ def test_replayed_profiles_equal_live_ones(shop: Any, settings: Any, open_store:
         digests, _, _ = apply_events(profile, digests, [one], items.brief, 1024)
     (stored,) = store.read(PROFILE, [key])
     assert stored.values["applied_event_ids"] == digests
-    replayed = storing.loads(stored.values["state"])
+    replayed = serialization.loads(stored.values["state"])
     replayed.written_us = profile.written_us
     assert replayed == profile
 
@@ -315,9 +315,9 @@ def test_a_rebuild_keeps_newer_profiles_and_pushes(
     store, journal = open_store(settings.state_path), Journal(settings.state_path)
     key = shop.pseudonyms.of("shopper", "user-1")
     (row,) = store.read(PROFILE, [key])
-    profile = storing.loads(row.values["state"])
+    profile = serialization.loads(row.values["state"])
     profile.click_count, profile.written_us = 777, profile.written_us + 1
-    values = {"state": storing.dumps(profile, known_of(profile)), "applied_event_ids": b""}
+    values = {"state": serialization.dumps(profile, known_of(profile)), "applied_event_ids": b""}
     store.write(PROFILE, [Row(key, shop.now + timedelta(minutes=1), values)])
     changed = round(datetime.now(UTC).timestamp() * 1e6) + 10**6
     offer = Offer("item-001", 123, 7, True, changed)
@@ -334,7 +334,7 @@ def test_a_rebuild_keeps_newer_profiles_and_pushes(
         kept_count=1024,
     )
     assert report.materialized_profile_count == 0, "the stored ones are as new"
-    assert storing.loads(store.read(PROFILE, [key])[0].values["state"]).click_count == 777
+    assert serialization.loads(store.read(PROFILE, [key])[0].values["state"]).click_count == 777
     assert store.read(OFFER, ["item-001"])[0].values["price_micros"] == 123
 
 

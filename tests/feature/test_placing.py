@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.feature.placing import ANY_PLACE, NO_PLACE, Placed, Shelf, Stock, find, placed
+from services.feature.pages.placing import ANY_PLACE, NO_PLACE, Placed, Shelf, Stock, find, placed
 
 NOTHING = np.zeros(0, np.int64)
 

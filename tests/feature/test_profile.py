@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planogram.common.v1 import context_pb2
-from services.feature import profile as profiles
-from services.feature import storing
-from services.feature.acts import (
+from services.feature.shoppers import profile as profiles
+from services.feature.shoppers import serialization
+from services.feature.shoppers.acts import (
     CART_ADD,
     CLICK,
     DISMISSAL,
@@ -27,9 +27,9 @@ from services.feature.acts import (
     ItemBrief,
     ShopperEvent,
 )
-from services.feature.known import known_of
-from services.feature.portrait import portrait
-from services.feature.profile import Profile, apply_events, view
+from services.feature.shoppers.known import known_of
+from services.feature.shoppers.portrait import portrait
+from services.feature.shoppers.profile import Profile, apply_events, view
 
 BRIEFS = {
     "kettle": ItemBrief("kitchen", "acme", 0.2, 0.75),
@@ -59,7 +59,7 @@ def event(kind: int, second: float, **fields: Any) -> ShopperEvent:
 
 
 def stored(profile: Profile) -> bytes:
-    return storing.dumps(profile, known_of(profile))
+    return serialization.dumps(profile, known_of(profile))
 
 
 def after(events: Iterable[ShopperEvent], profile: Profile | None = None) -> Profile:
@@ -133,10 +133,10 @@ def test_one_call_equals_many(data: st.DataObject) -> None:
 
 def test_stored_form_keeps_everything() -> None:
     profile = after([*page(1, 0, "deep", click="kettle"), event(PURCHASE, 9, item_id="teapot", page_id="p1")])
-    again = storing.loads(stored(profile))
+    again = serialization.loads(stored(profile))
     assert again == profile
     with pytest.raises(ValueError, match="format 7"):
-        storing.loads(b'{"format":7}')
+        serialization.loads(b'{"format":7}')
 
 
 def test_recent_items_are_the_newest_fifty_newest_first() -> None:
@@ -335,7 +335,7 @@ def test_a_profile_of_the_first_format_goes_on_without_what_it_did_not_know() ->
         *("last_click_item", "last_click_category", "is_last_click_dwelled"),
     ):
         del document["session"][name]
-    old = storing.loads(json.dumps(document).encode())
+    old = serialization.loads(json.dumps(document).encode())
     assert dict(view(old, "s1").family_click_counts) == {"deep": 1}
     assert not view(old, "s1").category_recent_interests
     after(page(2, 60, "deep", click="kettle"), old)

@@ -19,7 +19,7 @@ from services.common import artifacts
 from services.common.errors import ConfigurationError
 from services.feature import engines
 from services.feature.settings import FeatureSettings
-from services.feature.store import PROFILE
+from services.feature.storage.store import PROFILE
 from services.local.supervisor import clean_environment
 
 BUILD_AND_JOIN = """
@@ -27,9 +27,9 @@ import sys
 from datetime import datetime
 from pathlib import Path
 import pyarrow.parquet as pq
-from services.feature.build import build
+from services.feature.items.building import build
 from services.feature.engines import open_store
-from services.feature.journal import Journal
+from services.feature.storage.journal import Journal
 from services.feature.settings import FeatureSettings
 
 now, rows, joined = sys.argv[1:]
@@ -42,7 +42,7 @@ READ_PROFILES = """
 from datetime import UTC, datetime
 from services.feature.engines import open_store
 from services.feature.settings import FeatureSettings
-from services.feature.store import PROFILE
+from services.feature.storage.store import PROFILE
 
 print(open_store(FeatureSettings()).pull_latest(PROFILE, datetime.now(UTC)).num_rows)
 """

@@ -11,7 +11,7 @@ import pytest
 
 from services.common.errors import Overloaded
 from services.common.executor import BoundedExecutor
-from services.feature.reading import ProfileReader
+from services.feature.shoppers.reading import ProfileReader
 
 NOW = datetime.now(UTC)
 

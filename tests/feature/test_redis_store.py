@@ -22,11 +22,11 @@ from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2, feature_pb2_grpc
 from services.common import probe
 from services.common.errors import ConfigurationError, Overloaded
-from services.feature import locking
-from services.feature.journal import Journal
 from services.feature.pipeline.run import run
-from services.feature.store import OFFER, PROFILE, Row, Store
-from services.feature.storing import loads
+from services.feature.shoppers.serialization import loads
+from services.feature.storage import locking
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import OFFER, PROFILE, Row, Store
 from services.local.supervisor import clean_environment
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import ConfigurationError
-from services.feature.search import SearchIndex, write
-from services.feature.wording import PLAIN, Language, Wording, load
+from services.feature.indexes.search import SearchIndex, write
+from services.feature.indexes.wording import PLAIN, Language, Wording, load
 
 ITEMS = {
     "Brass kettle": "kitchen Norda",

@@ -22,10 +22,11 @@ from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.common import artifacts
 from services.common.errors import ConfigurationError, Incompatible, NotFound
-from services.feature import build, live, schema
-from services.feature.journal import Journal, Offer
-from services.feature.snapshot import SUBSTITUTE_COSINE, Generation, load, overlay
-from services.feature.store import ITEM_VIEWS, Store
+from services.feature import build
+from services.feature.items import building, live, schema
+from services.feature.items.snapshot import SUBSTITUTE_COSINE, Generation, load, overlay
+from services.feature.storage.journal import Journal, Offer
+from services.feature.storage.store import ITEM_VIEWS, Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +68,7 @@ async def test_snapshot_equals_feast_for_pushed_and_missing_ids(
     await service.stub.UpdateItems(feature_pb2.UpdateItemsRequest(items=changes))
     builder = open_store(settings.state_path)
     journal = Journal(settings.state_path)
-    version = build.build(builder, journal, settings.snapshots_path, datetime.now(UTC))
+    version = building.build(builder, journal, settings.snapshots_path, datetime.now(UTC))
     journal.close()
     built = load(settings.snapshots_path, version)
     store = service.servicer._store
@@ -124,7 +125,7 @@ async def test_two_snapshots_are_kept(settings: Any, store: Store) -> None:
     journal = Journal(settings.state_path)
     first = artifacts.current_version(settings.snapshots_path)
     second, third = (
-        build.build(store, journal, settings.snapshots_path, datetime.now(UTC)) for _ in range(2)
+        building.build(store, journal, settings.snapshots_path, datetime.now(UTC)) for _ in range(2)
     )
     assert artifacts.versions(settings.snapshots_path) == [second, third]
     assert artifacts.current_version(settings.snapshots_path) == third != first
@@ -138,7 +139,7 @@ async def test_a_damaged_snapshot_is_refused_and_the_old_one_stays(service: Any,
     items = service.servicer._items
     before = items.current.version
     version = await service.servicer._writer.submit(
-        build.build, store, journal, settings.snapshots_path, datetime.now(UTC)
+        building.build, store, journal, settings.snapshots_path, datetime.now(UTC)
     )
     # The service may have taken the sound one over already; break the next before it is current.
     for _ in range(100):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.feature.taste import CAUTION, Demand, Taste
+from services.feature.shoppers.taste import CAUTION, Demand, Taste
 
 # Ten products, bestsellers first; the even ones are of category 0, the odd ones of category 1.
 ROWS = np.arange(10, dtype=np.int32)

@@ -24,14 +24,14 @@ from planogram.feature.v1 import feature_pb2, feature_pb2_grpc
 from planogram.files.log import shopper_digest
 from services.common.errors import Overloaded
 from services.common.executor import BoundedExecutor
-from services.feature.acts import CLICK, ShopperEvent
-from services.feature.forgetting import forget, forget_meanwhile
-from services.feature.journal import Journal
-from services.feature.known import known_of
-from services.feature.profile import Profile
-from services.feature.store import PROFILE, Store
-from services.feature.storing import loads
-from services.feature.updating import ProfileUpdater, profile_row
+from services.feature.shoppers.acts import CLICK, ShopperEvent
+from services.feature.shoppers.known import known_of
+from services.feature.shoppers.profile import Profile
+from services.feature.shoppers.serialization import loads
+from services.feature.shoppers.updating import ProfileUpdater, profile_row
+from services.feature.storage.forgetting import forget, forget_meanwhile
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import PROFILE, Store
 
 ROOT = Path(__file__).parents[2]
 

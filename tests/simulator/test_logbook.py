@@ -14,10 +14,10 @@ import pytest
 from planogram.events.v1 import events_pb2
 from planogram.files import log
 from planogram.policy.v1 import policy_pb2
-from services.feature.acts import ItemBrief
-from services.feature.known import session_message
-from services.feature.profile import Profile, apply_events, view
 from services.feature.servicer import shopper_event
+from services.feature.shoppers.acts import ItemBrief
+from services.feature.shoppers.known import session_message
+from services.feature.shoppers.profile import Profile, apply_events, view
 from simulator import logbook
 from simulator.modules import BLUEPRINTS, PAGE_TYPES, TEMPLATES
 from simulator.shopper import Population

@@ -28,12 +28,12 @@ from planogram.policy.v1 import policy_pb2
 from services.common.errors import ConfigurationError
 from services.common.pseudonyms import Pseudonyms
 from services.common.tensors import to_tensor
-from services.feature import schema
-from services.feature.acts import CLICK, IMPRESSION, ShopperEvent
 from services.feature.importing.past import PastItems, PastShoppers
 from services.feature.importing.shown import LoggedRows
-from services.feature.known import session_message
+from services.feature.items import schema
 from services.feature.pipeline.statistics import Touches
+from services.feature.shoppers.acts import CLICK, IMPRESSION, ShopperEvent
+from services.feature.shoppers.known import session_message
 
 MAX_MODULE_COUNT = 64
 """Modules that a plan request may hold."""

@@ -18,14 +18,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from services.feature import build, schema
-from services.feature.acts import ShopperEvent
-from services.feature.known import Known, known_in
+from services.feature.items import building, schema
+from services.feature.items.snapshot import KINDS, discount_of, relative_price_of
 from services.feature.pipeline.run import item_briefs
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import item_vectors
-from services.feature.profile import Profile, SessionView, apply_events, view
-from services.feature.snapshot import KINDS, discount_of, relative_price_of
+from services.feature.shoppers.acts import ShopperEvent
+from services.feature.shoppers.known import Known, known_in
+from services.feature.shoppers.profile import Profile, SessionView, apply_events, view
 
 _FRESHNESS_SCALE_S = 30 * 86_400.0
 
@@ -41,9 +41,9 @@ class PastItems:
         self._price = items.column("price_micros").to_numpy()
         self._quality = items.column("quality").to_numpy()
         self._bid = items.column("bid_micros").to_numpy()
-        names, codes = build.encode_vocabulary(self._texts["category"])
+        names, codes = building.encode_vocabulary(self._texts["category"])
         kind = np.array([KINDS[text] for text in self._texts["kind"]], np.int8)
-        log_median, _ = build.price_levels(self._price, kind, codes, len(names))
+        log_median, _ = building.price_levels(self._price, kind, codes, len(names))
         self._relative_price = relative_price_of(self._price, codes, log_median)
         list_price = np.maximum(items.column("list_price_micros").to_numpy(), self._price)
         self._discount = discount_of(self._price, list_price)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from planogram.files import catalogue
-from services.feature.journal import Journal
 from services.feature.offers.standing import PricedItem
+from services.feature.storage.journal import Journal
 
 
 def items(catalogue_path: Path, state_path: Path) -> list[PricedItem]:

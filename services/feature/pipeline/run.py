@@ -20,20 +20,20 @@ from planogram.events.v1 import events_pb2
 from planogram.files import catalogue as catalogue_files
 from planogram.files import log as log_files
 from services.common.errors import ConfigurationError
-from services.feature import build
-from services.feature.acts import ItemBrief, ShopperEvent
-from services.feature.forgetting import forget_meanwhile, rejected_path
-from services.feature.journal import Journal, Offer
+from services.feature.indexes.wording import PLAIN, Wording
+from services.feature.items import building
+from services.feature.items.snapshot import KINDS, relative_price_of
 from services.feature.pipeline.clean import Cleaned, clean, log_end, write_set_aside
 from services.feature.pipeline.companions import Companions, companions
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import co_click_counts, item_vectors
-from services.feature.profile import Profile, apply_events
-from services.feature.snapshot import KINDS, relative_price_of
-from services.feature.store import OFFER, PROFILE, Row, Store
-from services.feature.storing import loads
-from services.feature.updating import profile_row
-from services.feature.wording import PLAIN, Wording
+from services.feature.shoppers.acts import ItemBrief, ShopperEvent
+from services.feature.shoppers.profile import Profile, apply_events
+from services.feature.shoppers.serialization import loads
+from services.feature.shoppers.updating import profile_row
+from services.feature.storage.forgetting import forget_meanwhile, rejected_path
+from services.feature.storage.journal import Journal, Offer
+from services.feature.storage.store import OFFER, PROFILE, Row, Store
 
 Progress = Callable[[str], None]
 
@@ -122,7 +122,7 @@ def run(
     rejected_path = _write_rejected(store, found.cleaned) if found else None
     forget_meanwhile(store, journal, [row.key for row in profiles], tombstones, is_online=has_place)
     progress("building the snapshot")
-    version = build.build(store, journal, snapshots_path, datetime.now(UTC), wording)
+    version = building.build(store, journal, snapshots_path, datetime.now(UTC), wording)
     return Report(
         item_count=len(ids),
         event_count=found.cleaned.events.num_rows if found else 0,
@@ -286,8 +286,8 @@ def item_briefs(items: pa.Table) -> dict[str, ItemBrief]:
     """What profiles need to know of the items of a catalogue, by item id."""
     kind = np.array([KINDS[text] for text in items.column("kind").to_pylist()], np.int8)
     price = items.column("price_micros").to_numpy()
-    names, codes = build.encode_vocabulary(items.column("category").to_pylist())
-    log_median, percentile = build.price_levels(price, kind, codes, len(names))
+    names, codes = building.encode_vocabulary(items.column("category").to_pylist())
+    log_median, percentile = building.price_levels(price, kind, codes, len(names))
     relative = relative_price_of(price, codes, log_median)
     columns: tuple[Sequence[Any], ...] = (
         items.column("item_id").to_pylist(),

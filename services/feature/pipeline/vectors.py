@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.feature.schema import VECTOR_WIDTH
+from services.feature.items.schema import VECTOR_WIDTH
 
 _WORD = re.compile(r"[^\W_]+")
 _CONTENT_WIDTH, _BEHAVIOUR_WIDTH = 1024, 512

@@ -14,9 +14,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from services.feature import durable
-from services.feature.acts import digest_of
 from services.feature.reviews.surge import DAY_US, Pulse, Surge, Usual
+from services.feature.shoppers.acts import digest_of
+from services.feature.storage import durable
 
 T = TypeVar("T")
 

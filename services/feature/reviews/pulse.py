@@ -11,11 +11,11 @@ from planogram.events.v1 import events_pb2
 from services.common import log
 from services.common.executor import BoundedExecutor
 from services.feature import metrics
-from services.feature.journal import Journal
-from services.feature.live import LiveItems
+from services.feature.items.live import LiveItems
 from services.feature.reviews.ledger import Alarm, Counted, Judged, ReviewLedger
 from services.feature.reviews.sentiment import Review, is_bad
 from services.feature.reviews.surge import Surge
+from services.feature.storage.journal import Journal
 
 ALARM_RAISED = "review_alarm_raised"
 

@@ -26,15 +26,15 @@ from planogram.feature.v1 import feature_pb2
 from planogram.files import catalogue as catalogue_files
 from planogram.files import log as log_files
 from planogram.layout.v1 import layout_pb2
-from services.feature.acts import CLICK, ShopperEvent
-from services.feature.candidates import ModuleQuery
-from services.feature.gathering import PageQuery, gather
-from services.feature.journal import Journal
-from services.feature.known import known_of
+from services.feature.items.snapshot import PRODUCT, Generation, load
+from services.feature.pages.candidates import ModuleQuery
+from services.feature.pages.gathering import PageQuery, gather
 from services.feature.pipeline.run import run as run_pipeline
-from services.feature.profile import Profile, apply_events
-from services.feature.snapshot import PRODUCT, Generation, load
-from services.feature.store import Store
+from services.feature.shoppers.acts import CLICK, ShopperEvent
+from services.feature.shoppers.known import known_of
+from services.feature.shoppers.profile import Profile, apply_events
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import Store
 from services.local.bench.harness import Row, report
 from simulator import catalogue, logbook, scene, session
 from simulator.visit import Eye

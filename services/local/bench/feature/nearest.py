@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.feature import neighbours
-from services.feature.schema import VECTOR_WIDTH
+from services.feature.indexes import neighbours
+from services.feature.items.schema import VECTOR_WIDTH
 from services.local.bench import harness
 from services.local.bench.harness import Row
 

@@ -25,7 +25,7 @@ from rich.console import Console
 from planogram.feature.v1 import feature_pb2_grpc
 from services.common import memory, probe
 from services.common.errors import ConfigurationError
-from services.feature.store import ITEM_VIEWS, PROFILE, Store
+from services.feature.storage.store import ITEM_VIEWS, PROFILE, Store
 from services.local.bench import harness
 from services.local.bench.feature import shop as shops
 from services.local.bench.feature.shop import Shop
@@ -260,7 +260,9 @@ class _Patient:
 
 def _reader(store: Store) -> Callable[[str], object]:
     """Feast's own read of one shopper, nothing of ours around it."""
-    from services.feature.repo.values import entity_key_of  # brings feast, which the store brings with less
+    from services.feature.storage.repo.values import (
+        entity_key_of,  # brings feast, which the store brings with less
+    )
 
     view = store._views[PROFILE]
     names = [feature.name for feature in view.features]

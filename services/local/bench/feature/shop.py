@@ -20,13 +20,13 @@ from planogram.feature.v1 import feature_pb2
 from planogram.files import catalogue as files
 from services.common import pseudonyms
 from services.common.errors import ConfigurationError
-from services.feature import schema
 from services.feature.__main__ import SERVICE
 from services.feature.engines import open_store
-from services.feature.journal import Journal
+from services.feature.items import schema
 from services.feature.pipeline.run import run as run_pipeline
 from services.feature.settings import FeatureSettings
-from services.feature.store import ITEM_VIEWS, Store
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import ITEM_VIEWS, Store
 from services.local.bench.ports import free_port
 from simulator import catalogue
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from services.feature import schema
-from services.feature.profile import POSITIVE_WEIGHTS
+from services.feature.items import schema
+from services.feature.shoppers.profile import POSITIVE_WEIGHTS
 from services.scoring.signature import SPECS
 from services.scoring.training.data import PER_ROW, Examined
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from services.feature.items.schema import VECTOR_WIDTH
 from services.feature.pipeline.vectors import item_vectors
-from services.feature.schema import VECTOR_WIDTH
 
 Array = np.ndarray[Any, Any]
 Texts = Mapping[str, Sequence[str]]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planogram.files.log import shopper_digest
-from services.feature import durable
+from services.feature.storage import durable
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS pushes (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.feature.profile import (
+from services.feature.shoppers.profile import (
     Profile,
     bought_before,
     price_level,

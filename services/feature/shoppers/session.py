@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from planogram.common.v1 import context_pb2
-from services.feature.acts import (
+from services.feature.shoppers.acts import (
     CART_ADD,
     CLICK,
     DWELL,

@@ -16,8 +16,8 @@ from feast.infra.provider import Provider
 from feast.repo_config import RepoConfig
 
 from services.common import erasure
-from services.feature.lookup import Places, RedisLookup, SqliteLookup
-from services.feature.repo.values import entity_key_of
+from services.feature.storage.lookup import Places, RedisLookup, SqliteLookup
+from services.feature.storage.repo.values import entity_key_of
 
 
 class SqliteRows:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from planogram.common.v1 import context_pb2
-from services.feature import session as sessions
-from services.feature.acts import (
+from services.feature.shoppers import session as sessions
+from services.feature.shoppers.acts import (
     CART_ADD,
     CLICK,
     DISMISSAL,
@@ -26,7 +26,7 @@ from services.feature.acts import (
     ShopperEvent,
     digest_of,
 )
-from services.feature.session import Session
+from services.feature.shoppers.session import Session
 
 RECENT_COUNT = 50
 """Item events that a profile keeps, which is the length of the click model's history."""

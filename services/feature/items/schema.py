@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from services.common.compiled import compiled
 from services.common.tensors import N, TensorSpec, fingerprint
-from services.feature.known import HAS_BRAND, HAS_CATEGORY, HAS_ITEM, Known, Standing
-from services.feature.profile import POSITIVE_WEIGHTS, RECENT_COUNT
+from services.feature.shoppers.known import HAS_BRAND, HAS_CATEGORY, HAS_ITEM, Known, Standing
+from services.feature.shoppers.profile import POSITIVE_WEIGHTS, RECENT_COUNT
 
 VECTOR_WIDTH = 16
 

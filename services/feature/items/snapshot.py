@@ -19,16 +19,17 @@ from numpy.typing import NDArray
 
 from services.common import artifacts
 from services.common.errors import Incompatible
-from services.feature import neighbours, schema
-from services.feature.acts import ItemBrief
-from services.feature.facts import Facts
-from services.feature.journal import Offer
-from services.feature.memo import Memo
-from services.feature.neighbours import Neighbours
-from services.feature.schema import Encoding, ItemRows
-from services.feature.search import SearchIndex
-from services.feature.taste import Demand
-from services.feature.wording import Language, Wording
+from services.feature.indexes import neighbours
+from services.feature.indexes.neighbours import Neighbours
+from services.feature.indexes.search import SearchIndex
+from services.feature.indexes.wording import Language, Wording
+from services.feature.items import schema
+from services.feature.items.facts import Facts
+from services.feature.items.memo import Memo
+from services.feature.items.schema import Encoding, ItemRows
+from services.feature.shoppers.acts import ItemBrief
+from services.feature.shoppers.taste import Demand
+from services.feature.storage.journal import Offer
 
 KEPT_COUNT = 2
 """Snapshots that stay on disk: the one that serves and the one before."""

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 
 from services.common import yaml_file
 
-DEFAULT = Path(__file__).parent / "config" / "search.yaml"
+DEFAULT = Path(__file__).parents[1] / "config" / "search.yaml"
 MAX_PHRASE_WORDS = 4
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]

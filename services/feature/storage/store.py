@@ -24,8 +24,8 @@ import pyarrow as pa
 import redis
 
 from services.common.errors import Incompatible, NotFound, NotReady
-from services.feature.locking import RedisLocks, WriterPlace
-from services.feature.lookup import Found
+from services.feature.storage.locking import RedisLocks, WriterPlace
+from services.feature.storage.lookup import Found
 
 
 @contextlib.contextmanager
@@ -57,11 +57,17 @@ with _light_import():
     from feast.infra.provider import Provider
     from feast.protos.feast.types.Value_pb2 import Value
 
-    from services.feature.repo.configuration import open_provider, write_configuration
-    from services.feature.repo.definitions import TIMESTAMP, Definitions, define
-    from services.feature.repo.offline import OfflineFiles, joined
-    from services.feature.repo.online import RedisRows, SqliteRows
-    from services.feature.repo.values import arrow_schema_of, entity_key_of, join_key_of, makers_of, plain
+    from services.feature.storage.repo.configuration import open_provider, write_configuration
+    from services.feature.storage.repo.definitions import TIMESTAMP, Definitions, define
+    from services.feature.storage.repo.offline import OfflineFiles, joined
+    from services.feature.storage.repo.online import RedisRows, SqliteRows
+    from services.feature.storage.repo.values import (
+        arrow_schema_of,
+        entity_key_of,
+        join_key_of,
+        makers_of,
+        plain,
+    )
 
 PROFILE = "shopper_profile"
 OFFER = "item_offer"

@@ -16,14 +16,14 @@ from services.common import artifacts, log
 from services.common.errors import ConfigurationError, Incompatible, NotFound
 from services.common.executor import BoundedExecutor
 from services.feature import metrics
-from services.feature.acts import ItemBrief
-from services.feature.bearings import bearings_in
-from services.feature.journal import Journal, Offer
-from services.feature.known import Known, known_of
-from services.feature.profile import Profile
+from services.feature.items.snapshot import Generation, load, overlay, under_review
+from services.feature.pages.bearings import bearings_in
 from services.feature.reviews.ledger import ReviewLedger
-from services.feature.snapshot import Generation, load, overlay, under_review
-from services.feature.store import OFFER, Store
+from services.feature.shoppers.acts import ItemBrief
+from services.feature.shoppers.known import Known, known_of
+from services.feature.shoppers.profile import Profile
+from services.feature.storage.journal import Journal, Offer
+from services.feature.storage.store import OFFER, Store
 
 SNAPSHOT_LOADED = "snapshot_loaded"
 SNAPSHOT_REFUSED = "snapshot_refused"

@@ -10,16 +10,17 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from services.feature import answer, schema
-from services.feature.acts import PURCHASE, ShopperEvent
-from services.feature.bearings import bearings_in
-from services.feature.candidates import SOURCES, ModuleQuery, Visit, common_sources, place
-from services.feature.known import STRANGER, Bearings, Known, known_of
-from services.feature.placing import find
-from services.feature.profile import Profile, apply_events
-from services.feature.schema import Encoding
-from services.feature.snapshot import Generation
-from services.feature.taste import Taste
+from services.feature.items import schema
+from services.feature.items.schema import Encoding
+from services.feature.items.snapshot import Generation
+from services.feature.pages import answer
+from services.feature.pages.bearings import bearings_in
+from services.feature.pages.candidates import SOURCES, ModuleQuery, Visit, common_sources, place
+from services.feature.pages.placing import find
+from services.feature.shoppers.acts import PURCHASE, ShopperEvent
+from services.feature.shoppers.known import STRANGER, Bearings, Known, known_of
+from services.feature.shoppers.profile import Profile, apply_events
+from services.feature.shoppers.taste import Taste
 
 
 class PageQuery(Struct, frozen=True):

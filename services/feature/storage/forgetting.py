@@ -7,8 +7,8 @@ from pathlib import Path
 
 from planogram.files import forgetting as files
 from planogram.files.log import shopper_digest
-from services.feature.journal import Journal
-from services.feature.store import PROFILE, Store
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import PROFILE, Store
 
 _EVER_US = 2**62
 

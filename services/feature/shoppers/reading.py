@@ -9,9 +9,9 @@ from datetime import datetime
 from services.common import log
 from services.common.errors import Overloaded
 from services.common.executor import BoundedExecutor
-from services.feature.known import Known
-from services.feature.store import PROFILE, Store
-from services.feature.storing import loads_known
+from services.feature.shoppers.known import Known
+from services.feature.shoppers.serialization import loads_known
+from services.feature.storage.store import PROFILE, Store
 
 QUICK_S = 0.002
 """Mean time of reads up to which they run on the event loop: as long as what else a page does there."""

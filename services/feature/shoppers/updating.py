@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 
 from services.common.errors import Overloaded
 from services.common.executor import BoundedExecutor
-from services.feature.acts import ItemBrief, ShopperEvent
-from services.feature.forgetting import forget
-from services.feature.journal import Journal
-from services.feature.known import Known, known_of
-from services.feature.profile import Profile, apply_events
-from services.feature.store import PROFILE, Row, Store
-from services.feature.storing import dumps, loads
+from services.feature.shoppers.acts import ItemBrief, ShopperEvent
+from services.feature.shoppers.known import Known, known_of
+from services.feature.shoppers.profile import Profile, apply_events
+from services.feature.shoppers.serialization import dumps, loads
+from services.feature.storage.forgetting import forget
+from services.feature.storage.journal import Journal
+from services.feature.storage.store import PROFILE, Row, Store
 
 Briefs = Callable[[str], ItemBrief | None]
 Knowing = Callable[[Profile], Known]

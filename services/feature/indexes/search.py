@@ -17,7 +17,7 @@ import tantivy
 from numpy.typing import NDArray
 from tantivy import Filter, Occur, Query, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
-from services.feature.wording import MAX_PHRASE_WORDS, Language, Wording
+from services.feature.indexes.wording import MAX_PHRASE_WORDS, Language, Wording
 
 MAX_HIT_COUNT = 1_000
 """Items that a query finds at most."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planogram.common.v1 import context_pb2
-from services.feature.profile import LOOKED, Profile, Recent, SessionView, evidence_count, view
+from services.feature.shoppers.profile import LOOKED, Profile, Recent, SessionView, evidence_count, view
 
 HAS_ITEM, HAS_CATEGORY, HAS_BRAND, IS_LOOKED = 1, 2, 4, 8
 EVENT = np.dtype(

@@ -10,8 +10,8 @@ from dataclasses import fields
 
 import msgspec
 
-from services.feature.known import Known, known_of
-from services.feature.profile import Profile
+from services.feature.shoppers.known import Known, known_of
+from services.feature.shoppers.profile import Profile
 
 _FORMAT = 2
 _READABLE_FORMATS = (1, _FORMAT)

@@ -16,8 +16,8 @@ from feast.infra.provider import Provider
 from feast.repo_config import RepoConfig
 
 from services.common.errors import Incompatible
-from services.feature.repo.definitions import TIMESTAMP
-from services.feature.repo.values import TIME, arrow_schema_of, join_key_of
+from services.feature.storage.repo.definitions import TIMESTAMP
+from services.feature.storage.repo.values import TIME, arrow_schema_of, join_key_of
 
 
 class OfflineFiles:

@@ -10,7 +10,7 @@ from feast import FeatureView
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import FloatList, StringList, Value
 
-from services.feature.repo.definitions import TIMESTAMP
+from services.feature.storage.repo.definitions import TIMESTAMP
 
 TIME = pa.timestamp("us", tz="UTC")
 

@@ -12,11 +12,11 @@ from itertools import accumulate, chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from services.feature import schema
-from services.feature.candidates import worth_most
-from services.feature.known import IS_LOOKED, Bearings, Known
-from services.feature.snapshot import Generation
-from services.feature.taste import Taste
+from services.feature.items import schema
+from services.feature.items.snapshot import Generation
+from services.feature.pages.candidates import worth_most
+from services.feature.shoppers.known import IS_LOOKED, Bearings, Known
+from services.feature.shoppers.taste import Taste
 
 
 def bearings_in(generation: Generation, known: Known, *, is_ahead: bool = False) -> Bearings:

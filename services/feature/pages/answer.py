@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from planogram.feature.v1 import feature_pb2
 from services.common.compiled import compiled
 from services.common.tensors import fill
-from services.feature.placing import Placed
+from services.feature.pages.placing import Placed
 
 Tensors = Mapping[str, NDArray[Any]]
 
