@@ -16,6 +16,7 @@ from services.common.server import Service, main
 from services.feature.engines import open_store
 from services.feature.items.live import LiveItems, rebuild
 from services.feature.pages import gathering
+from services.feature.pages.bearings import known_ahead
 from services.feature.reviews.ledger import ReviewLedger
 from services.feature.reviews.pulse import ReviewPulse
 from services.feature.servicer import FeatureServicer
@@ -54,12 +55,14 @@ async def open_service(settings: FeatureSettings) -> AsyncIterator[FeatureServic
             items.brief,
             settings.applied_event_count,
             settings.max_waiting_updates,
-            items.known,
+            lambda profile: known_ahead(items.current, profile),
         )
         stack.push_async_callback(updater.close)
         texts = BoundedExecutor("review-texts", 1, settings.max_waiting_updates)
         stack.callback(texts.close)
-        pulse = ReviewPulse(ledger, journal, items, writer, texts, settings.review_run_length)
+        pulse = ReviewPulse(
+            ledger, journal, items.brief, items.refresh, writer, texts, settings.review_run_length
+        )
         await asyncio.to_thread(gathering.warm_up, items.current)
         await _warm(store, readers, settings.reader_threads)
         await _keep(stack, items.follow(settings.refresh_interval_s))

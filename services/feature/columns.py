@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.feature.items.snapshot import PRODUCT, Generation
+from services.feature.items.generation import PRODUCT, Generation
 from services.feature.shoppers.profile import Profile, bought_before, price_level, recently_viewed, shares
 
 Value = str | float | int | list[float] | list[str]

@@ -6,8 +6,6 @@ import time
 
 from prometheus_client import Counter, Gauge
 
-from services.feature.items.snapshot import Generation
-
 AGE = Gauge("planogram_feature_snapshot_age_seconds", "Time since the snapshot that serves was built.")
 BUILD = Gauge("planogram_feature_snapshot_build_seconds", "Time that its build took.")
 ITEMS = Gauge("planogram_feature_items", "Items of the snapshot that serves.")
@@ -21,8 +19,13 @@ ALARMS = Gauge(
 )
 
 
-def serving(generation: Generation) -> None:
-    """Tells of the snapshot that serves from now on."""
-    AGE.set_function(lambda: max(time.time() - generation.built_s, 0.0))
-    BUILD.set(generation.build_s)
-    ITEMS.set(generation.count)
+def serving(built_s: float, build_s: float, item_count: int) -> None:
+    """Tells of the snapshot that serves from now on.
+
+    Args:
+        built_s: when it was built, seconds since 1970.
+        build_s: how long that took.
+    """
+    AGE.set_function(lambda: max(time.time() - built_s, 0.0))
+    BUILD.set(build_s)
+    ITEMS.set(item_count)

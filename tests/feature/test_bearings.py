@@ -13,7 +13,8 @@ from msgspec import structs
 from planogram.feature.v1 import feature_pb2
 from services.common import artifacts
 from services.feature.items import schema, snapshot
-from services.feature.items.snapshot import Generation
+from services.feature.items.generation import Generation
+from services.feature.items.overlay import overlay
 from services.feature.pages.bearings import bearings_in
 from services.feature.pages.candidates import SOURCES, ModuleQuery
 from services.feature.pages.gathering import Gathered, PageQuery, gather
@@ -121,7 +122,7 @@ def test_what_is_sold_out_since_then_does_not_stand_on_a_page(generation: Genera
     assert len(worthy) > 40 and generation.is_product_shown[worthy].all()
     gone = [generation.columns.ids[row].decode() for row in worthy[:3].tolist()]
     offers = [Offer(item_id, 5_000_000, stock=0, is_active=True, changed_us=2**60) for item_id in gone]
-    changed = snapshot.overlay(generation, offers, 1)
+    changed = overlay(generation, offers, 1)
     found = page(changed, known, shop)
     assert not set(found.rows.tolist()) & set(worthy[:3].tolist())
     assert same(found, page(changed, structs.replace(known, bearings=shopper(generation, 7).bearings), shop))

@@ -13,7 +13,8 @@ import pytest
 from planogram.feature.v1 import feature_pb2
 from planogram.files import catalogue
 from services.common import artifacts
-from services.feature.items.snapshot import Generation, load
+from services.feature.items.generation import Generation
+from services.feature.items.snapshot import load
 from services.feature.pages.candidates import ModuleQuery, Visit, candidates
 from services.feature.pipeline.run import run
 from services.feature.storage.journal import Journal

@@ -14,6 +14,7 @@ from planogram.feature.v1 import feature_pb2
 from services.common import artifacts
 from services.feature.indexes import neighbours
 from services.feature.items import building, snapshot
+from services.feature.items.overlay import overlay
 from services.feature.pages.candidates import ModuleQuery, Visit, candidates
 from services.feature.shoppers.taste import Taste
 from services.feature.storage.journal import Journal, Offer
@@ -70,7 +71,7 @@ def test_a_shop_with_an_index_recommends_what_comparing_all_gives(
     sold_out = built.columns.ids[np.flatnonzero(built.is_product_shown)[0]].decode()
     offer = Offer(sold_out, price_micros=5_000_000, stock=0, is_active=True, changed_us=2**60)
     random = np.random.default_rng(0)
-    for generation in (built, snapshot.overlay(built, [offer], 1)):
+    for generation in (built, overlay(built, [offer], 1)):
         plain = replace(generation, neighbours=None)
         for limit in (3, 10, 200):
             taste = random.normal(size=D).astype(np.float32)

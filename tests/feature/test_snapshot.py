@@ -24,7 +24,9 @@ from services.common import artifacts
 from services.common.errors import ConfigurationError, Incompatible, NotFound
 from services.feature import build
 from services.feature.items import building, live, schema
-from services.feature.items.snapshot import SUBSTITUTE_COSINE, Generation, load, overlay
+from services.feature.items.generation import SUBSTITUTE_COSINE, Generation
+from services.feature.items.overlay import overlay
+from services.feature.items.snapshot import load
 from services.feature.storage.journal import Journal, Offer
 from services.feature.storage.store import ITEM_VIEWS, Store
 

@@ -10,6 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("feature", "scoring", "policy", "layout")
+FEATURE_FOLDERS = (
+    *("storage", "indexes", "shoppers", "reviews", "items", "pages"),
+    *("pipeline", "importing", "offers"),
+)
+"""In the order of services/feature/README.md: each may import itself and those before it."""
 FIXED = (
     "protos",
     "services/feature",
@@ -97,6 +102,24 @@ def test_feast_is_imported_by_the_store_and_the_repository_alone():
     assert all(user == store or user.startswith(repository) for user in users)
 
 
+def test_folders_of_feature_import_those_before_them_alone():
+    """`commands.py`, which run in a process of their own, read the settings."""
+    beside, found = {"services.feature.metrics", "services.feature.settings"}, []
+    for place, folder in enumerate(FEATURE_FOLDERS):
+        allowed = tuple(f"services.feature.{each}." for each in FEATURE_FOLDERS[: place + 1])
+        found += [
+            f"{path.relative_to(ROOT)} imports {name}"
+            for path in modules(f"services/feature/{folder}")
+            for name in imports(path)
+            if name.startswith("services.feature.")
+            and not f"{name}.".startswith(allowed)
+            and not any(f"{name}.".startswith(f"{one}.") for one in beside)
+        ]
+    assert found == []
+    folders = {path.name for path in (ROOT / "services/feature").iterdir() if list(path.rglob("*.py"))}
+    assert folders == set(FEATURE_FOLDERS)
+
+
 def test_torch_is_imported_by_training_evaluation_and_benchmarks_alone():
     users = [
         str(path.relative_to(ROOT))
@@ -128,11 +151,11 @@ def test_who_knows_one_service_knows_four(service):
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_only_settings_read_the_environment(service):
-    """`store.py` mends what importing feast leaves in it."""
+    """`repo/loading.py` mends what importing feast leaves in it."""
     found = [
         str(path.relative_to(ROOT))
         for path in modules(f"services/{service}")
-        if path.name not in ("settings.py", "store.py")
+        if path.name not in ("settings.py", "loading.py")
         and re.search(r"os\.(environ|getenv)", path.read_text())
     ]
     assert found == []

@@ -18,8 +18,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from services.feature.items import building, schema
-from services.feature.items.snapshot import KINDS, discount_of, relative_price_of
+from services.feature.items import schema
+from services.feature.items.derived import discount_of, encode_vocabulary, price_levels, relative_price_of
+from services.feature.items.generation import KINDS
 from services.feature.pipeline.run import item_briefs
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import item_vectors
@@ -41,9 +42,9 @@ class PastItems:
         self._price = items.column("price_micros").to_numpy()
         self._quality = items.column("quality").to_numpy()
         self._bid = items.column("bid_micros").to_numpy()
-        names, codes = building.encode_vocabulary(self._texts["category"])
+        names, codes = encode_vocabulary(self._texts["category"])
         kind = np.array([KINDS[text] for text in self._texts["kind"]], np.int8)
-        log_median, _ = building.price_levels(self._price, kind, codes, len(names))
+        log_median, _ = price_levels(self._price, kind, codes, len(names))
         self._relative_price = relative_price_of(self._price, codes, log_median)
         list_price = np.maximum(items.column("list_price_micros").to_numpy(), self._price)
         self._discount = discount_of(self._price, list_price)

@@ -20,23 +20,17 @@ from services.common import artifacts
 from services.feature.indexes import neighbours, search
 from services.feature.indexes.wording import PLAIN, Wording
 from services.feature.items import schema
-from services.feature.items.snapshot import (
-    ARTICLE,
-    INDEX_FILE,
-    KEPT_COUNT,
-    KINDS,
-    LAYOUT,
-    PRODUCT,
-    SUBSTITUTE_COSINE,
-    Columns,
-    RankedIndex,
+from services.feature.items.derived import (
     discount_of,
-    encoded_name,
+    encode_vocabulary,
     group_by_category,
     popularity_of,
+    price_levels,
     rank_deals,
     relative_price_of,
 )
+from services.feature.items.generation import ARTICLE, KINDS, PRODUCT, SUBSTITUTE_COSINE, Columns, RankedIndex
+from services.feature.items.snapshot import INDEX_FILE, KEPT_COUNT, LAYOUT, encoded_name
 from services.feature.storage.journal import Journal
 from services.feature.storage.store import ITEM_VIEWS, OFFER, Store, require_items
 
@@ -212,28 +206,6 @@ def _arrays(values: dict[str, Any], now: datetime) -> tuple[dict[str, NDArray[An
         arrays[f"{name}_offsets"], arrays[f"{name}_rows"] = index.offsets, index.rows
     arrays["category_log_median"] = log_median
     return arrays, vocabularies
-
-
-def encode_vocabulary(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
-    vocabulary = sorted(set(texts))
-    place = {text: code for code, text in enumerate(vocabulary)}
-    return vocabulary, np.array([place[text] for text in texts], np.int32)
-
-
-def price_levels(
-    price: NDArray[np.int64], kind: NDArray[np.int8], category: NDArray[np.int32], category_count: int
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Log of the median price by category, and each item's percentile among its category's products."""
-    log_median = np.zeros(category_count, np.float64)
-    percentile = np.full(len(price), np.nan, np.float32)
-    is_priced = (kind == PRODUCT) & (price > 0)
-    for code in range(category_count):
-        rows = np.flatnonzero(is_priced & (category == code))
-        if len(rows):
-            ordered = np.sort(price[rows])
-            log_median[code] = np.log(np.median(ordered))
-            percentile[rows] = np.searchsorted(ordered, price[rows], side="right") / len(rows)
-    return log_median, percentile
 
 
 def _ranked(

@@ -7,21 +7,20 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from msgspec.structs import replace
 
 from services.common import artifacts, log
 from services.common.errors import ConfigurationError, Incompatible, NotFound
 from services.common.executor import BoundedExecutor
 from services.feature import metrics
-from services.feature.items.snapshot import Generation, load, overlay, under_review
-from services.feature.pages.bearings import bearings_in
+from services.feature.items.generation import Generation
+from services.feature.items.overlay import overlay, under_review
+from services.feature.items.snapshot import load
 from services.feature.reviews.ledger import ReviewLedger
-from services.feature.shoppers.acts import ItemBrief
-from services.feature.shoppers.known import Known, known_of
-from services.feature.shoppers.profile import Profile
+from services.feature.shoppers.acts import ItemBrief, category_by
 from services.feature.storage.journal import Journal, Offer
 from services.feature.storage.store import OFFER, Store
 
@@ -72,21 +71,11 @@ class LiveItems:
         self._log = log.logger("feature")
         self._refused: str | None = None
         self.current = self._open()
-        metrics.serving(self.current)
+        _tell_of(self.current)
 
     def brief(self, item_id: str) -> ItemBrief | None:
         """What a profile needs to know of an item now."""
         return self.current.brief(item_id)
-
-    def known(self, profile: Profile) -> Known:
-        """What pages need of a profile, ready for the items of now."""
-        known = known_of(profile)
-        return replace(known, bearings=bearings_in(self.current, known, is_ahead=True))
-
-    def category(self, item_id: str) -> str:
-        """The category of an item now; empty where it is unknown."""
-        brief = self.current.brief(item_id)
-        return brief.category if brief else ""
 
     def update(self, changes: Sequence[ItemChange], now_us: int) -> Applied:
         """Applies changes: to what is kept first, then to what serves. On the writer's thread."""
@@ -102,7 +91,7 @@ class LiveItems:
             self._store.push_offers(_table(self._store, offers))
             self._lay_over(offers, self._journal.push(offers))
         marks = {one.item_id: one.is_under_review for one, _ in known if one.is_under_review is not None}
-        if marks and self._reviews.mark(marks, self.category, now_us):
+        if marks and self._reviews.mark(marks, partial(category_by, self.brief), now_us):
             self._log.info(
                 REVIEWS_LOOKED_AT, item_ids=[one for one, is_wanted in marks.items() if not is_wanted]
             )
@@ -116,7 +105,7 @@ class LiveItems:
             version = artifacts.current_version(self._root)
             if version not in (None, self.current.snapshot_version, self._refused):
                 self.current = self._load(str(version))
-                metrics.serving(self.current)
+                _tell_of(self.current)
                 metrics.SWAPS.inc()
                 self._log.info(SNAPSHOT_LOADED, version=version, item_count=self.current.count)
         except (Incompatible, NotFound) as error:
@@ -177,6 +166,10 @@ async def rebuild(interval_s: float) -> None:
             raise
         if code:
             log.logger("feature").error(REBUILD_FAILED, exit_code=code)
+
+
+def _tell_of(generation: Generation) -> None:
+    metrics.serving(generation.built_s, generation.build_s, generation.count)
 
 
 def _offer(generation: Generation, change: ItemChange, row: int, now_us: int) -> Offer:

@@ -10,13 +10,21 @@ from collections.abc import Collection
 from itertools import accumulate, chain, pairwise
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from services.feature.items import schema
-from services.feature.items.snapshot import Generation
+from services.feature.items.generation import Generation
 from services.feature.pages.candidates import worth_most
-from services.feature.shoppers.known import IS_LOOKED, Bearings, Known
+from services.feature.shoppers.known import IS_LOOKED, Bearings, Known, known_of
+from services.feature.shoppers.profile import Profile
 from services.feature.shoppers.taste import Taste
+
+
+def known_ahead(generation: Generation, profile: Profile) -> Known:
+    """What pages to come need of a profile, ready for the items of a generation."""
+    known = known_of(profile)
+    return replace(known, bearings=bearings_in(generation, known, is_ahead=True))
 
 
 def bearings_in(generation: Generation, known: Known, *, is_ahead: bool = False) -> Bearings:

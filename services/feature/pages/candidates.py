@@ -12,7 +12,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from planogram.feature.v1 import feature_pb2
-from services.feature.items.snapshot import ARTICLE, SUBSTITUTE_COSINE, Generation
+from services.feature.items.generation import ARTICLE, SUBSTITUTE_COSINE, Generation
 from services.feature.pages.placing import ANY_PLACE, NO_PLACE, Placed, Shelf, Stock, placed
 from services.feature.shoppers.taste import Taste
 

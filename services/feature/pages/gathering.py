@@ -11,8 +11,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.feature.items import schema
+from services.feature.items.generation import Generation
 from services.feature.items.schema import Encoding
-from services.feature.items.snapshot import Generation
 from services.feature.pages import answer
 from services.feature.pages.bearings import bearings_in
 from services.feature.pages.candidates import SOURCES, ModuleQuery, Visit, common_sources, place

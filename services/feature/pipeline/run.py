@@ -21,8 +21,9 @@ from planogram.files import catalogue as catalogue_files
 from planogram.files import log as log_files
 from services.common.errors import ConfigurationError
 from services.feature.indexes.wording import PLAIN, Wording
-from services.feature.items import building
-from services.feature.items.snapshot import KINDS, relative_price_of
+from services.feature.items.building import build
+from services.feature.items.derived import encode_vocabulary, price_levels, relative_price_of
+from services.feature.items.generation import KINDS
 from services.feature.pipeline.clean import Cleaned, clean, log_end, write_set_aside
 from services.feature.pipeline.companions import Companions, companions
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
@@ -122,7 +123,7 @@ def run(
     rejected_path = _write_rejected(store, found.cleaned) if found else None
     forget_meanwhile(store, journal, [row.key for row in profiles], tombstones, is_online=has_place)
     progress("building the snapshot")
-    version = building.build(store, journal, snapshots_path, datetime.now(UTC), wording)
+    version = build(store, journal, snapshots_path, datetime.now(UTC), wording)
     return Report(
         item_count=len(ids),
         event_count=found.cleaned.events.num_rows if found else 0,
@@ -286,8 +287,8 @@ def item_briefs(items: pa.Table) -> dict[str, ItemBrief]:
     """What profiles need to know of the items of a catalogue, by item id."""
     kind = np.array([KINDS[text] for text in items.column("kind").to_pylist()], np.int8)
     price = items.column("price_micros").to_numpy()
-    names, codes = building.encode_vocabulary(items.column("category").to_pylist())
-    log_median, percentile = building.price_levels(price, kind, codes, len(names))
+    names, codes = encode_vocabulary(items.column("category").to_pylist())
+    log_median, percentile = price_levels(price, kind, codes, len(names))
     relative = relative_price_of(price, codes, log_median)
     columns: tuple[Sequence[Any], ...] = (
         items.column("item_id").to_pylist(),

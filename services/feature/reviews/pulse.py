@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from planogram.events.v1 import events_pb2
 from services.common import log
 from services.common.executor import BoundedExecutor
 from services.feature import metrics
-from services.feature.items.live import LiveItems
 from services.feature.reviews.ledger import Alarm, Counted, Judged, ReviewLedger
 from services.feature.reviews.sentiment import Review, is_bad
 from services.feature.reviews.surge import Surge
+from services.feature.shoppers.acts import Briefs, category_by
 from services.feature.storage.journal import Journal
 
 ALARM_RAISED = "review_alarm_raised"
@@ -41,20 +42,24 @@ class ReviewPulse:
         self,
         ledger: ReviewLedger,
         journal: Journal,
-        items: LiveItems,
+        briefs: Briefs,
+        refresh: Callable[[], None],
         writer: BoundedExecutor,
         readers: BoundedExecutor,
         run_length: float,
     ) -> None:
         """
         Args:
+            briefs: what is known of an item, called on the writer's thread.
+            refresh: lets the items that serve follow new alarms, called there as well.
             writer: the one thread that writes, and that the ledger and the journal are used on.
             readers: where texts are read, which takes milliseconds each.
             run_length: reviews of an item per false alarm, at least, on average.
         """
         self._ledger = ledger
         self._journal = journal
-        self._items = items
+        self._briefs = briefs
+        self._refresh = refresh
         self._writer = writer
         self._readers = readers
         self._run_length = run_length
@@ -90,7 +95,7 @@ class ReviewPulse:
             for event in events
             if event.event_id not in known
             and event.time.ToMicroseconds() > until_us.get(event.shopper_key, -1)
-            and self._items.brief(event.item_id) is not None
+            and self._briefs(event.item_id) is not None
         ]
         return wanted, sum(event.event_id in known for event in events)
 
@@ -98,14 +103,15 @@ class ReviewPulse:
         if not judged:
             return Counted(0, ())
         now_us = time.time_ns() // 1_000
-        counted = self._ledger.count(judged, self._items.category, self._run_length, now_us)
+        category_of = partial(category_by, self._briefs)
+        counted = self._ledger.count(judged, category_of, self._run_length, now_us)
         # Here and not where the answer is awaited: a caller that goes away takes no alarm with it.
         for one in judged:
             metrics.REVIEWS.labels("bad" if one.is_bad else "good").inc()
         for alarm in counted.raised:
             _tell(alarm)
         if counted.raised:
-            self._items.refresh()
+            self._refresh()
         return counted
 
 

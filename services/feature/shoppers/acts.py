@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 from planogram.events.v1 import events_pb2
@@ -45,6 +46,16 @@ class ItemBrief(NamedTuple):
     relative_price: float
     price_percentile: float | None
     """Share of the category's products that cost no more; None where there is no price."""
+
+
+Briefs = Callable[[str], ItemBrief | None]
+"""What is known of an item by its id; None of one that is unknown."""
+
+
+def category_by(briefs: Briefs, item_id: str) -> str:
+    """The category of an item; empty where it is unknown."""
+    brief = briefs(item_id)
+    return brief.category if brief else ""
 
 
 def digest_of(text: str) -> int:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from services.common.errors import Overloaded
 from services.common.executor import BoundedExecutor
-from services.feature.shoppers.acts import ItemBrief, ShopperEvent
+from services.feature.shoppers.acts import Briefs, ShopperEvent
 from services.feature.shoppers.known import Known, known_of
 from services.feature.shoppers.profile import Profile, apply_events
 from services.feature.shoppers.serialization import dumps, loads
@@ -22,7 +22,6 @@ from services.feature.storage.forgetting import forget
 from services.feature.storage.journal import Journal
 from services.feature.storage.store import PROFILE, Row, Store
 
-Briefs = Callable[[str], ItemBrief | None]
 Knowing = Callable[[Profile], Known]
 EventsByShopper = Mapping[str, Sequence[ShopperEvent]]
 

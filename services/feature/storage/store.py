@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import sqlite3
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,34 +24,11 @@ import redis
 from services.common.errors import Incompatible, NotFound, NotReady
 from services.feature.storage.locking import RedisLocks, WriterPlace
 from services.feature.storage.lookup import Found
+from services.feature.storage.repo.loading import light_import
 
-
-@contextlib.contextmanager
-def _light_import() -> Iterator[None]:
-    """Imports feast without torch, and leaves no variable behind that child processes would inherit.
-
-    Feast imports torch for image features wherever it is installed, which costs seconds and a quarter of
-    a gigabyte, and it points prometheus_client of every child at a folder of its own.
-    """
-    names = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")
-    before = {name: os.environ[name] for name in names if name in os.environ}
-    hide = "torch" not in sys.modules
-    if hide:
-        sys.modules["torch"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        if hide:
-            del sys.modules["torch"]
-        for name in names:
-            os.environ.pop(name, None)
-        os.environ.update(before)
-
-
-with _light_import():
+with light_import():
     import pandas as pd
     from feast import FeatureStore, FeatureView
-    from feast.errors import FeatureViewNotFoundException
     from feast.infra.provider import Provider
     from feast.protos.feast.types.Value_pb2 import Value
 
@@ -61,6 +36,7 @@ with _light_import():
     from services.feature.storage.repo.definitions import TIMESTAMP, Definitions, define
     from services.feature.storage.repo.offline import OfflineFiles, joined
     from services.feature.storage.repo.online import RedisRows, SqliteRows
+    from services.feature.storage.repo.registry import register
     from services.feature.storage.repo.values import (
         arrow_schema_of,
         entity_key_of,
@@ -127,25 +103,9 @@ class Store:
         """Registers the definitions and makes the online store's tables.
 
         Raises:
-            Incompatible: where a registered feature has another type; Feast itself would accept the new
-                type silently and fail on rows that are stored already.
+            Incompatible: where a registered feature has another type.
         """
-        feast = self._feature_store()
-        for view in self._definitions.views:
-            try:
-                registered = feast.get_feature_view(view.name)
-            except FeatureViewNotFoundException:
-                continue
-            types = {field.name: str(field.dtype) for field in registered.features}
-            for field in view.features:
-                found = types.get(field.name, str(field.dtype))
-                if found != str(field.dtype):
-                    raise Incompatible(
-                        f"{self.state_path}: feature {view.name}.{field.name} is registered as {found} and "
-                        f"defined as {field.dtype}: give the feature a new name, or delete {self.state_path}"
-                    )
-        definitions = self._definitions
-        feast.apply([*definitions.entities, *definitions.pushes, *definitions.views, *definitions.services])
+        register(self._feature_store(), self._definitions, self.state_path)
 
     def hold_writer_place(self) -> bool:
         """Takes the one writer's place of a SQLite store; false where another process holds it.

@@ -26,7 +26,8 @@ from planogram.feature.v1 import feature_pb2
 from planogram.files import catalogue as catalogue_files
 from planogram.files import log as log_files
 from planogram.layout.v1 import layout_pb2
-from services.feature.items.snapshot import PRODUCT, Generation, load
+from services.feature.items.generation import PRODUCT, Generation
+from services.feature.items.snapshot import load
 from services.feature.pages.candidates import ModuleQuery
 from services.feature.pages.gathering import PageQuery, gather
 from services.feature.pipeline.run import run as run_pipeline
