@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from services.feature.items import schema
 from services.feature.items.derived import discount_of, encode_vocabulary, price_levels, relative_price_of
 from services.feature.items.generation import KINDS
-from services.feature.pipeline.run import item_briefs
+from services.feature.pipeline.briefs import item_briefs
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import item_vectors
 from services.feature.shoppers.acts import ShopperEvent

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,13 +21,12 @@ from planogram.files import log as log_files
 from services.common.errors import ConfigurationError
 from services.feature.indexes.wording import PLAIN, Wording
 from services.feature.items.building import build
-from services.feature.items.derived import encode_vocabulary, price_levels, relative_price_of
-from services.feature.items.generation import KINDS
+from services.feature.pipeline.briefs import item_briefs
 from services.feature.pipeline.clean import Cleaned, clean, log_end, write_set_aside
 from services.feature.pipeline.companions import Companions, companions
 from services.feature.pipeline.statistics import NO_TOUCHES, Statistics, Touches, item_statistics
 from services.feature.pipeline.vectors import co_click_counts, item_vectors
-from services.feature.shoppers.acts import ItemBrief, ShopperEvent
+from services.feature.shoppers.acts import ShopperEvent
 from services.feature.shoppers.profile import Profile, apply_events
 from services.feature.shoppers.serialization import loads
 from services.feature.shoppers.updating import profile_row
@@ -281,26 +279,6 @@ def _replay(found: _Log, items: pa.Table, kept_count: int) -> list[Row]:
         digests, _, _ = apply_events(profile, b"", events, briefs.get, kept_count)
         rows.append(profile_row(key, profile, digests))
     return rows
-
-
-def item_briefs(items: pa.Table) -> dict[str, ItemBrief]:
-    """What profiles need to know of the items of a catalogue, by item id."""
-    kind = np.array([KINDS[text] for text in items.column("kind").to_pylist()], np.int8)
-    price = items.column("price_micros").to_numpy()
-    names, codes = encode_vocabulary(items.column("category").to_pylist())
-    log_median, percentile = price_levels(price, kind, codes, len(names))
-    relative = relative_price_of(price, codes, log_median)
-    columns: tuple[Sequence[Any], ...] = (
-        items.column("item_id").to_pylist(),
-        items.column("category").to_pylist(),
-        items.column("brand").to_pylist(),
-        relative.tolist(),
-        percentile.tolist(),
-    )
-    return {
-        item_id: ItemBrief(category, brand, relative_price, None if level != level else level)
-        for item_id, category, brand, relative_price, level in zip(*columns, strict=True)
-    }
 
 
 def _by_shopper(events: pa.Table) -> Iterator[tuple[str, list[ShopperEvent]]]:
