@@ -2,8 +2,8 @@
 
 A page is small and its search branches: numpy would spend its time on calls. What is compiled is kept beside
 the source, or where that cannot be written in the user's cache (NUMBA_CACHE_DIR names another place), so that
-a machine compiles once. Compiled functions call others of their own folder alone: what is kept is renewed
-when any source of that folder changes.
+a machine compiles once. It is renewed when any source of its folder changes: compiled functions name what is
+of their own folder alone, functions and constants, and take all else as arguments.
 """
 
 from __future__ import annotations

@@ -122,6 +122,30 @@ def test_folders_of_feature_import_those_before_them_alone():
     assert tuple(re.findall(r"^\| \[?`(\w+)/`", readme, re.MULTILINE)) == FEATURE_FOLDERS
 
 
+def test_compiled_functions_name_what_is_of_their_own_folder_alone():
+    """What is kept of them is renewed when a source of that folder changes, and of no other."""
+    strays = []
+    for path in modules("services"):
+        own, tree = ".".join(path.relative_to(ROOT).parent.parts), ast.parse(path.read_text())
+        foreign = {
+            alias.asname or alias.name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("services.")
+            for alias in node.names
+            if own not in (node.module, (node.module or "").rpartition(".")[0])
+        }
+        strays += [
+            f"{path}: {function.name}: {name.id}"
+            for function in tree.body
+            if isinstance(function, ast.FunctionDef)
+            and any(isinstance(mark, ast.Name) and mark.id == "compiled" for mark in function.decorator_list)
+            for statement in function.body
+            for name in ast.walk(statement)
+            if isinstance(name, ast.Name) and name.id in foreign
+        ]
+    assert strays == []
+
+
 def test_torch_is_imported_by_training_evaluation_and_benchmarks_alone():
     users = [
         str(path.relative_to(ROOT))

@@ -93,6 +93,7 @@ _DESKTOP = 1
 _S_PER_DAY = 86_400.0
 _US_PER_HOUR = 3.6e9
 _TASTE_HALF_LIFE_DAYS = 7.0
+_HAS = (HAS_ITEM, HAS_CATEGORY, HAS_BRAND)
 _POSITIVE_WEIGHTS = np.array(
     [POSITIVE_WEIGHTS.get(event, 0.0) for event in range(1 + max(POSITIVE_WEIGHTS))], np.float64
 )
@@ -170,7 +171,7 @@ def encode_shopper(
     """
     ids = np.zeros((RECENT_COUNT, 4), np.int64)
     numbers = np.zeros((RECENT_COUNT, 2), np.float32)
-    _write_history(known.events, now.timestamp() * 1e6, ids, numbers)
+    _write_history(known.events, now.timestamp() * 1e6, _HAS, ids, numbers)
     return {
         "history_ids": ids,
         "history_numbers": numbers,
@@ -220,14 +221,23 @@ def _write_age(numbers: NDArray[np.float32], first_seen_s: NDArray[np.int64], no
 
 @compiled
 def _write_history(
-    events: NDArray[np.void], now_us: float, ids: NDArray[np.int64], numbers: NDArray[np.float32]
+    events: NDArray[np.void],
+    now_us: float,
+    has: tuple[int, int, int],
+    ids: NDArray[np.int64],
+    numbers: NDArray[np.float32],
 ) -> None:
-    """Writes history_ids and history_numbers, of events as of `Known`."""
+    """Writes history_ids and history_numbers, of events as of `Known`.
+
+    Args:
+        has: flags of an item, of a category and of a brand that are known.
+    """
+    has_item, has_category, has_brand = has
     for place in range(min(len(events), len(ids))):
         event = events[place]
-        ids[place, 0] = _reduced(event.item, event.flags & HAS_ITEM, _ITEM)
-        ids[place, 1] = _reduced(event.category, event.flags & HAS_CATEGORY, _CATEGORY)
-        ids[place, 2] = _reduced(event.brand, event.flags & HAS_BRAND, _BRAND)
+        ids[place, 0] = _reduced(event.item, event.flags & has_item, _ITEM)
+        ids[place, 1] = _reduced(event.category, event.flags & has_category, _CATEGORY)
+        ids[place, 2] = _reduced(event.brand, event.flags & has_brand, _BRAND)
         ids[place, 3] = event.event
         hours = max(now_us - event.time_us, 0.0) / _US_PER_HOUR
         numbers[place, 0] = min(np.log1p(hours) / 3, 3.0)
