@@ -1,4 +1,4 @@
-"""How are the lists of a message read as arrays, without an object for each of their values?
+"""How is what feature answers read as arrays, without an object for each of its values?
 
 A message's own bytes hold a list of numbers in one piece, and texts one after the other
 (https://protobuf.dev/programming-guides/encoding). To write it and to go over its bytes once takes a third of
@@ -8,17 +8,19 @@ what asking it for every value takes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from itertools import accumulate
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
 
+from planogram.feature.v1 import feature_pb2
+from planogram.layout.v1 import ranking_pb2
 from services.common.compiled import compiled
 
 Array = np.ndarray[Any, Any]
+Answer = feature_pb2.GatherPageResponse | ranking_pb2.RankingInputs
+"""What feature answered, as it came or as it was logged."""
 
 _OTHER, _TEXT, _WHOLE, _FRACTION = range(4)
 _VARINT, _FIXED_64, _LENGTH_AHEAD = range(3)
@@ -32,92 +34,112 @@ _KINDS = {
 }
 
 
+_COLUMNS = {field.name: field.number for field in feature_pb2.ItemFacts.DESCRIPTOR.fields}
+ITEM = 0
+"""The column of the items' own ids, beside those of their facts, which fields number from 1."""
 NOBODY, ABSENT = -1, -2
 """Numbers of the empty text, and of one that a list does not hold."""
 
 
 class Texts(NamedTuple):
-    """W texts to be found in lists of messages of one kind, made once.
+    """W texts to be found in columns, made once.
 
-    content: the bytes of all, one after the other. ends: (W,) int64. fields: (W,) int64 of the list of each.
+    content: the bytes of all, one after the other. ends: (W,) int64. columns: (W,) int64 of each.
     """
 
     content: Array
     ends: Array
-    fields: Array
+    columns: Array
 
 
-class Columns:
-    """Lists of N values each, which are all that a message holds; what a list holds beyond N is left out."""
+class Layout(NamedTuple):
+    """Where a kind of messages has candidates.
 
-    def __init__(self, message: Message, count: int) -> None:
-        self._fields = message.DESCRIPTOR.fields_by_name
-        self._content = message.SerializeToString()
-        content = np.frombuffer(self._content, np.uint8)
-        found = columns(content, _kinds(message.DESCRIPTOR), count)
-        self.all_values, self.all_numbers, self._begin, self._end, self._table = found
-        """Of F fields, by number: (F, N) `values` and (F, N) `numbers`."""
+    kinds: (F,) int64 what each column of facts holds, and that of ids. The others are numbers of fields: of
+    ids, modules and facts, and within a module of its id and rows.
+    """
 
-    def values(self, name: str) -> Array:
-        """(N,) float64: a list of numbers; 0 where the message has none."""
-        values: Array = self.all_values[self._fields[name].number]
-        return values
-
-    def numbers(self, name: str) -> Array:
-        """(N,) int64: a number per text of a list, from 0, as they come; -1 of an empty one."""
-        numbers: Array = self.all_numbers[self._fields[name].number]
-        return numbers
-
-    def number_of(self, name: str) -> Mapping[str, int]:
-        """The number of each text of a list; -1, which comes first, of the empty one."""
-        number = self._fields[name].number
-        count = int(self.all_numbers[number].max(initial=-1)) + 1
-        begin, end = self._begin[number, :count].tolist(), self._end[number, :count].tolist()
-        texts = [self._content[at:last].decode() for at, last in zip(begin, end, strict=True)]
-        return {"": NOBODY} | {text: place for place, text in enumerate(texts)}
-
-    def numbers_of(self, texts: Texts) -> Array:
-        """(W,) int64: the number of each text in its list; NOBODY of the empty one, ABSENT of a stranger."""
-        content = np.frombuffer(self._content, np.uint8)
-        found: Array = numbers_of(content, self._table, self._begin, self._end, *texts)
-        return found
+    kinds: Array
+    item_ids: int
+    modules: int
+    item_facts: int
+    module_id: int
+    rows: int
 
 
-def texts_of(kind: type[Message], named: Sequence[tuple[str, str]]) -> Texts:
-    """Texts to be found, each given with the name of its list, as `Columns.numbers_of` takes them."""
-    fields = kind.DESCRIPTOR.fields_by_name
+def texts_of(named: Sequence[tuple[str, str]]) -> Texts:
+    """Texts to be found, each given with the name of its column: "item", or that of a list of facts."""
     contents = [text.encode() for _, text in named]
     return Texts(
         content=np.frombuffer(b"".join(contents), np.uint8),
         ends=np.cumsum([len(content) for content in contents], dtype=np.int64),
-        fields=np.array([fields[name].number for name, _ in named], np.int64),
+        columns=np.array([column_of(name) for name, _ in named], np.int64),
     )
 
 
-def lists(messages: Sequence[Message | None], name: str) -> tuple[Array, Array]:
-    """A list of whole numbers of each of K messages.
+class Candidates:
+    """N items with their facts, and the rows of M modules.
 
-    Args:
-        messages: of one kind; None stands for an empty one.
-
-    Returns:
-        (K, R) int64 numbers, R of the longest list, and 0 behind the others; (K,) int64 how many each holds.
+    Attributes:
+        values: (F, N) float64 numbers of the facts, by column; 0 where the message has none.
+        numbers: (F, N) int64 a number per text of a column, from 0, as they come, -1 of an empty one; of ids,
+            the row.
+        rows: (M, R) int64 of each module, R of the longest, and 0 behind the others. length: (M,) int64
+        content: the bytes that `begin` and `end`, (F, N), are places in, of each number's text.
     """
-    contents = [b"" if message is None else message.SerializeToString() for message in messages]
-    kind = next((message.DESCRIPTOR for message in messages if message is not None), None)
-    wanted = 0 if kind is None else kind.fields_by_name[name].number
-    ends = np.fromiter(accumulate(map(len, contents)), np.int64, len(contents))
-    values, length = unpacked(np.frombuffer(b"".join(contents), np.uint8), ends, wanted)
-    return values, length
+
+    def __init__(self, message: Answer, module_ids: Texts | None = None) -> None:
+        """
+        Args:
+            module_ids: of the M modules; None reads no rows.
+        """
+        wanted = texts_of(()) if module_ids is None else module_ids
+        self._message, self.count = message, len(message.item_ids)
+        self.content = np.frombuffer(message.SerializeToString(), np.uint8)
+        found = candidates(self.content, _layout(message.DESCRIPTOR), self.count, wanted.content, wanted.ends)
+        self.values, self.numbers, self.begin, self.end, self._table, self.rows, self.length = found
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """By row: made where they are first asked for."""
+        return self._message.item_ids[:]
+
+    def number_of(self, name: str) -> Mapping[str, int]:
+        """The number of each text of a list of facts; -1, which comes first, of the empty one."""
+        column = column_of(name)
+        count = int(self.numbers[column].max(initial=-1)) + 1
+        begin, end = self.begin[column, :count].tolist(), self.end[column, :count].tolist()
+        content = self.content.tobytes()
+        texts = [content[at:last].decode() for at, last in zip(begin, end, strict=True)]
+        return {"": NOBODY} | {text: place for place, text in enumerate(texts)}
+
+    def numbers_of(self, texts: Texts) -> Array:
+        """(W,) int64 the number of each text in its column; NOBODY of the empty one, ABSENT of a stranger."""
+        found: Array = numbers_of(self.content, self._table, self.begin, self.end, *texts)
+        return found
+
+
+def column_of(name: str) -> int:
+    """The column of a list of facts, or of the items' ids, "item"."""
+    return ITEM if name == "item" else _COLUMNS[name]
 
 
 @cache
-def _kinds(kind: Descriptor) -> Array:
-    """What the fields of a kind of messages hold, by their numbers."""
-    kinds = np.zeros(1 + max(field.number for field in kind.fields), np.int64)
-    for field in kind.fields:
+def _layout(kind: Descriptor) -> Layout:
+    fields, facts = kind.fields_by_name, feature_pb2.ItemFacts.DESCRIPTOR.fields
+    module = feature_pb2.ModuleCandidates.DESCRIPTOR.fields_by_name
+    kinds = np.full(1 + max(field.number for field in facts), _OTHER)
+    kinds[ITEM] = _TEXT
+    for field in facts:
         kinds[field.number] = _KINDS.get(field.cpp_type, _OTHER)
-    return kinds
+    return Layout(
+        kinds=kinds,
+        item_ids=fields["item_ids"].number,
+        modules=fields["modules"].number,
+        item_facts=fields["item_facts"].number,
+        module_id=module["module_id"].number,
+        rows=module["rows"].number,
+    )
 
 
 @compiled
@@ -170,90 +192,176 @@ def is_same(content: Array, begin: int, end: int, other: Array, other_begin: int
 
 
 @compiled
-def columns(content: Array, kinds: Array, count: int) -> tuple[Array, Array, Array, Array, Array]:
-    """The lists of a message of F fields, of N = count values each, by field number.
+def candidates(
+    content: Array, layout: Layout, count: int, module_ids: Array, module_ends: Array
+) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
+    """The N = count items of an answer with F columns, and the rows of M modules.
 
     Args:
-        kinds: (F,) what each field holds.
+        content: of the answer. module_ids: the bytes of the ids of M modules. module_ends: (M,) where each
+            ends there.
 
     Returns:
         (F, N) float64 numbers; int64 (F, N) a number per text, (F, N) its first byte and (F, N) its end where
-        it stands first; and the texts by digest, as `numbers_of` reads them.
+        it stands first; the texts by digest, as `numbers_of` reads them; and (M, R) rows, (M,) their count.
     """
-    values = np.zeros((len(kinds), count))
-    numbers = np.full((len(kinds), count), -1)
-    first, last = np.empty((2, len(kinds), count), np.int64)
-    text_count, distinct_count = np.zeros(len(kinds), np.int64), np.zeros(len(kinds), np.int64)
+    values, text_count = np.zeros((len(layout.kinds), count)), np.zeros(len(layout.kinds), np.int64)
+    first, last = np.zeros((2, len(layout.kinds), count), np.int64)
+    row_begin, length = np.zeros((2, len(module_ends)), np.int64)
+    at = expected = 0
+    while at < len(content):
+        field, begin, at = piece(content, at)
+        if field == layout.item_ids:
+            put_text(first, last, text_count, ITEM, begin, at)
+        elif field == layout.modules:
+            expected = read_module(
+                content, begin, at, layout, module_ids, module_ends, expected, row_begin, length
+            )
+        elif field == layout.item_facts:
+            read_facts(content, begin, at, layout.kinds, values, first, last, text_count)
+    rows = np.zeros((len(length), length.max() if len(length) else 0), np.int64)
+    for module in range(len(length)):
+        at = row_begin[module]
+        for place in range(length[module]):
+            rows[module, place], at = varint(content, at)
+    numbers, table = numbered(content, layout.kinds, first, last)
+    return values, numbers, first, last, table, rows, length
+
+
+@compiled
+def read_module(
+    content: Array,
+    at: int,
+    end: int,
+    layout: Layout,
+    module_ids: Array,
+    module_ends: Array,
+    expected: int,
+    row_begin: Array,
+    length: Array,
+) -> int:
+    """Notes where a module has its rows, if it is wanted, and how many; the place of the one that may follow.
+
+    Args:
+        expected: the place that it has if modules come in the order in which they were asked for.
+    """
+    id_begin = id_end = begin = count = 0
+    while at < end:
+        field, start, at = piece(content, at)
+        if field == layout.module_id:
+            id_begin, id_end = start, at
+        elif field == layout.rows:
+            begin, count = start, 0
+            for byte in range(start, at):
+                count += content[byte] < 128
+    for step in range(len(module_ends)):
+        place = (expected + step) % len(module_ends)
+        own = module_ends[place - 1] if place else 0
+        if is_same(content, id_begin, id_end, module_ids, own, module_ends[place]):
+            row_begin[place], length[place] = begin, count
+            return place + 1
+    return expected
+
+
+@compiled
+def put_text(first: Array, last: Array, text_count: Array, column: int, begin: int, end: int) -> None:
+    """Notes where the next text of a column begins and ends."""
+    place = text_count[column]
+    if place < first.shape[1]:
+        first[column, place], last[column, place] = begin, end
+        text_count[column] += 1
+
+
+@compiled
+def read_facts(
+    content: Array,
+    at: int,
+    end: int,
+    kinds: Array,
+    values: Array,
+    first: Array,
+    last: Array,
+    text_count: Array,
+) -> None:
+    """Reads the facts that lie from one place of an answer to another: numbers, and where texts are."""
+    count = values.shape[1]
+    while at < end:
+        column, begin, at = piece(content, at)
+        kind = kinds[column] if 0 < column < len(kinds) else _OTHER
+        if kind == _TEXT:
+            put_text(first, last, text_count, column, begin, at)
+        elif kind == _WHOLE:
+            place = 0
+            while begin < at and place < count:
+                values[column, place], begin = varint(content, begin)
+                place += 1
+        elif kind == _FRACTION:
+            fractions = content[begin:at].view(np.float32)[:count]
+            values[column, : len(fractions)] = fractions
+
+
+@compiled
+def numbered(content: Array, kinds: Array, first: Array, last: Array) -> tuple[Array, Array]:
+    """(F, N) a number per text of each column, and the texts by digest, as `numbers_of` reads them.
+
+    Args:
+        first, last: (F, N) where each text begins and ends; changed in place to where each number's does.
+    """
+    count = first.shape[1]
+    numbers = np.full(first.shape, NOBODY)
     size = 2
     while size < 2 * count * (kinds == _TEXT).sum():
         size *= 2
-    # By the digest of a text, N x its field + its number; what collides moves on by one, and half is free.
+    # By the digest of a text, N x its column + its number; what collides moves on by one, and half is free.
     table = np.full(size, -1)
-    at = 0
-    while at < len(content):
-        field, at, end = piece(content, at)
-        length = end - at
-        kind = kinds[field] if field < len(kinds) else _OTHER
-        if kind == _TEXT:
-            place = text_count[field]
-            text_count[field] += 1
-            if length > 0 and place < count:
-                slot = digest(content, at, end, field) & (size - 1)
-                own = field * count  # of the first text of the field in the table
-                while table[slot] >= 0:
-                    number = table[slot] - own
-                    is_own = 0 <= number < count
-                    if is_own and is_same(
-                        content, at, end, content, first[field, number], last[field, number]
-                    ):
-                        break
-                    slot = (slot + 1) & (size - 1)
-                if table[slot] < 0:
-                    first[field, distinct_count[field]] = at
-                    last[field, distinct_count[field]] = end
-                    table[slot] = own + distinct_count[field]
-                    distinct_count[field] += 1
-                numbers[field, place] = table[slot] - own
-        elif kind == _WHOLE:
-            place = 0
-            while at < end and place < count:
-                values[field, place], at = varint(content, at)
-                place += 1
-        elif kind == _FRACTION:
-            fractions = content[at:end].view(np.float32)[:count]
-            values[field, : len(fractions)] = fractions
-        at = end
-    return values, numbers, first, last, table
+    for column in range(len(kinds)):
+        if kinds[column] != _TEXT:
+            continue
+        own, distinct_count = column * count, 0
+        for place in range(count):
+            begin, end = first[column, place], last[column, place]
+            if begin == end and column != ITEM:
+                continue
+            slot = digest(content, begin, end, column) & (size - 1)
+            while table[slot] >= 0:
+                number = table[slot] - own
+                is_own = 0 <= number < count
+                if is_own and is_same(
+                    content, begin, end, content, first[column, number], last[column, number]
+                ):
+                    break
+                slot = (slot + 1) & (size - 1)
+            if table[slot] < 0:
+                number = place if column == ITEM else distinct_count
+                table[slot] = own + number
+                first[column, number], last[column, number] = begin, end
+                distinct_count += 1
+            numbers[column, place] = table[slot] - own
+    return numbers, table
 
 
 @compiled
 def numbers_of(
-    content: Array,
-    table: Array,
-    first: Array,
-    last: Array,
-    wanted: Array,
-    ends: Array,
-    fields: Array,
+    content: Array, table: Array, first: Array, last: Array, wanted: Array, ends: Array, columns: Array
 ) -> Array:
-    """(W,) the number of each text in the list of its field, as `columns` gave them.
+    """(W,) the number of each text in its column, as `candidates` gave them.
 
     Args:
-        content: of the message. table, first, last: what `columns` found in it.
-        wanted: the bytes of all texts. ends: (W,) where each ends there. fields: (W,)
+        content: of the answer. table, first, last: what `candidates` found in it.
+        wanted: the bytes of all texts. ends: (W,) where each ends there. columns: (W,)
     """
     count = first.shape[1]
     found = np.full(len(ends), ABSENT)
     begin = 0
     for place in range(len(ends)):
-        end, field = ends[place], fields[place]
+        end, column = ends[place], columns[place]
         if begin == end:
             found[place] = NOBODY
-        slot = digest(wanted, begin, end, field) & (len(table) - 1)
+        slot = digest(wanted, begin, end, column) & (len(table) - 1)
         while begin < end and table[slot] >= 0:
-            number = table[slot] - field * count
+            number = table[slot] - column * count
             if 0 <= number < count and is_same(
-                wanted, begin, end, content, first[field, number], last[field, number]
+                wanted, begin, end, content, first[column, number], last[column, number]
             ):
                 found[place] = number
                 break
@@ -262,33 +370,8 @@ def numbers_of(
     return found
 
 
-@compiled
-def unpacked(content: Array, ends: Array, wanted: int) -> tuple[Array, Array]:
-    """A list of whole numbers of each of K messages that lie one after the other.
-
-    Args:
-        ends: (K,) where each message ends. wanted: the number of the field.
-    """
-    begin, length = np.zeros((2, len(ends)), np.int64)
-    at = 0
-    for message in range(len(ends)):
-        while at < ends[message]:
-            field, start, at = piece(content, at)
-            if field == wanted:
-                begin[message] = start
-                for byte in range(start, at):
-                    length[message] += content[byte] < 128
-    values = np.zeros((len(ends), length.max() if len(ends) else 0), np.int64)
-    for message in range(len(ends)):
-        at = begin[message]
-        for place in range(length[message]):
-            values[message, place], at = varint(content, at)
-    return values, length
-
-
 def warm_up() -> None:
     """Compiles all of it."""
-    content = np.frombuffer(b"\x0a\x01\x61\x12\x01\x01\x1a\x04\x00\x00\x00\x00", np.uint8)
-    _, _, first, last, table = columns(content, np.array([_OTHER, _TEXT, _WHOLE, _FRACTION]), 1)
-    numbers_of(content, table, first, last, content[2:3], np.array([1]), np.array([1]))
-    unpacked(content, np.array([len(content)]), 2)
+    message = feature_pb2.GatherPageResponse(item_ids=["i"], modules=[feature_pb2.ModuleCandidates(rows=[0])])
+    message.item_facts.brand.append("oak")
+    Candidates(message, texts_of([("item", "m")])).numbers_of(texts_of([("brand", "oak")]))

@@ -43,7 +43,7 @@ class Decided:
     @property
     def item_ids(self) -> Sequence[str]:
         """The page's candidates, by row."""
-        return self.ranked.item_ids
+        return self.ranked.candidates.ids
 
     @property
     def is_planned(self) -> bool:

@@ -12,7 +12,7 @@ from planogram.feature.v1 import feature_pb2
 from planogram.policy.v1 import policy_pb2
 from services.layout.admission import PageView
 from services.layout.blueprint import Module, Slot
-from services.layout.columns import lists
+from services.layout.columns import Candidates
 from services.layout.reasons import MASK_WORDS
 from services.layout.rules import order
 from services.layout.rules.effects import Effects
@@ -84,8 +84,7 @@ class Ranked:
     """Those of `shelves`, as arrays."""
     programme: Programme
     """What rules ask of the modules of `shelves`."""
-    item_ids: Sequence[str]
-    """By row."""
+    candidates: Candidates
     slots: tuple[Slot, ...]
     predictions: Predictions
     groups: Groups | None
@@ -127,18 +126,18 @@ def rank(
     modules = [module for module in view.modules if module.when.holds(view.context, segment)]
     holding = Holding(view.configuration.rules, modules, view.context, segment, promise_factors, is_hurried)
     programme = holding.programme
-    items = Items(gathered.item_ids, gathered.item_facts, view.context, view.time_s, gathered.past)
-    found = {module.module_id: module for module in gathered.modules}
-    candidates = Shelves(*lists([found.get(module.module_id) for module in modules], "rows"))
+    candidates = Candidates(gathered, programme.module_ids)
+    items = Items(candidates, view.context, view.time_s, gathered.past)
+    offered = Shelves(candidates.rows, candidates.length)
     if view.shown_item_digests:
-        order.without(candidates, programme.everywhere, items.shown(view.shown_item_digests))
+        order.without(offered, programme.everywhere, items.shown(view.shown_item_digests))
     bids = items.column("bid_micros")
     worth = {
         "value": holding.value.click * expected.click
         + holding.value.purchase * expected.purchase * expected.margin,
         "bid": bids * expected.click,
     }
-    shelving = Shelving(holding, items, candidates)
+    shelving = Shelving(holding, items, offered)
     rows = shelving.arranged(np.array([worth[name] for name in ORDERS], np.float64))
     limits = programme.limits(len(view.slots), view.is_continued)
     slots = _passable(holding.pinned(view.slots), limits, view)
@@ -149,12 +148,12 @@ def rank(
         shelves=tuple([Shelf(module, place, rows) for place, module in enumerate(modules)]),
         rows=rows,
         programme=programme,
-        item_ids=items.ids,
+        candidates=candidates,
         slots=slots[:standing_count],  # more slots than modules could only repeat the filler
         predictions=expected,
         groups=holding.groups(items),
         limits=limits,
-        auction=Auction(bids, programme.floor_micros),
+        auction=Auction(bids, int(programme.acts.floor_micros)),
         pin_rules=holding.pin_rules,
         effects=holding.effects,
     )

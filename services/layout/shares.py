@@ -14,6 +14,7 @@ from planogram.layout.v1 import ranking_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common.tensors import from_tensor
 from services.layout import ranking
+from services.layout.columns import Candidates
 from services.layout.rules.document import Fair, Modules, Promise, Rule
 from services.layout.rules.items import Items
 from services.layout.rules.matching import wanted
@@ -59,7 +60,7 @@ class ShownPage:
             click = from_tensor(inputs.click_probability, "click_probability")
         else:
             click = ranking.predictions(inputs.item_facts, now_s).click
-        items = Items(inputs.item_ids, inputs.item_facts, exposure.context, now_s)
+        items = Items(Candidates(inputs), exposure.context, now_s)
         return cls(exposure.context, plan.session.segment, items, rows, places, modules, click)
 
     def of_rule(self, rule: Rule, action: Modules) -> ShownPage | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.layout import columns
+from services.layout.columns import Candidates
 from services.layout.rules import matching
 from services.layout.rules.document import Exclude, Match, Sensitive
 from services.layout.rules.items import Items
@@ -62,7 +63,10 @@ def items_of(entries):
         purchased_rows=[0, len(entries) - 1],
         purchased_unix_s=[int(NOW_S - 9 * DAY_S), int(NOW_S - DAY_S)],
     )
-    return Items([f"i{row}" for row in range(len(entries))], facts, context, NOW_S, past)
+    ids = [f"i{row}" for row in range(len(entries))]
+    return Items(
+        Candidates(feature_pb2.GatherPageResponse(item_ids=ids, item_facts=facts)), context, NOW_S, past
+    )
 
 
 def is_meant(said, row, entry):
@@ -116,7 +120,7 @@ def test_state_view_past_and_categories_rule_items_out(entries):
 
 
 def test_a_page_without_items_is_asked_nothing():
-    items = Items([], feature_pb2.ItemFacts(), context_pb2.PageContext(), NOW_S)
+    items = Items(Candidates(feature_pb2.GatherPageResponse()), context_pb2.PageContext(), NOW_S)
     said = (Match(brands=("oak",), items=("i1",)), Exclude(what="in_cart"))
     assert items.meant(wanted(said)).shape == (2, 0)
     assert items.meant(wanted(())).dtype == np.bool_

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
 from services.layout.blueprint import Module, Template
+from services.layout.columns import Candidates
 from services.layout.rules.document import Rule, Rules, Value
 from services.layout.rules.holding import Holding
 from services.layout.rules.items import Items
@@ -35,6 +36,9 @@ rules_said = st.lists(
         st.fixed_dictionaries(
             {"cap": st.fixed_dictionaries({"of": st.just("brand"), "most": st.integers(1, 3)})}
         ),
+        st.fixed_dictionaries(
+            {"lead": st.fixed_dictionaries({"module": st.sampled_from(("shop", "other")), "items": items})}
+        ),
     ),
     max_size=6,
 )
@@ -53,7 +57,8 @@ def shelving_of(said, shelves):
     value = Value.model_validate({"click": 1.0, "purchase": 1.0})
     holding = Holding(Rules(value, rules), [module("shop"), module("mine")], CONTEXT, "", {})
     facts = feature_pb2.ItemFacts(brand=BRANDS, price_micros=[10**6] * COUNT)
-    found = Items([f"i{row}" for row in range(COUNT)], facts, CONTEXT, 0.0)
+    ids = [f"i{row}" for row in range(COUNT)]
+    found = Items(Candidates(feature_pb2.GatherPageResponse(item_ids=ids, item_facts=facts)), CONTEXT, 0.0)
     return Shelving(holding, found, Shelves(np.array(shelves), np.full(2, 9)))
 
 
@@ -81,6 +86,7 @@ def plain(said, shelves):
                 kept = [row for row in kept if row not in rows_of(each)]
             if what == "boost":
                 worth[sorted(set(rows_of(each)))] *= each["factor"]
+        let_in = set(kept)
         kept.sort(key=lambda row: -worth[row])
         for what, each in about:
             if what == "bury":
@@ -93,6 +99,10 @@ def plain(said, shelves):
                     seen[BRANDS[row]] += 1
                     if not BRANDS[row] or seen[BRANDS[row]] <= each["most"]:
                         kept.append(row)
+        for what, each in about:
+            if what == "lead" and each["module"] == own_id:
+                first = [row for row in dict.fromkeys(rows_of(each)) if row in let_in]
+                kept = first + [row for row in kept if row not in first]
         found.append(kept)
     return found
 

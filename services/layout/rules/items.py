@@ -9,7 +9,7 @@ import numpy as np
 
 from planogram.common.v1 import context_pb2
 from planogram.feature.v1 import feature_pb2
-from services.layout.columns import Array, Columns
+from services.layout.columns import Array, Candidates, column_of, texts_of
 from services.layout.rules.document import Exclude, Kind
 from services.layout.rules.matching import DAY_S, Wanted, matching
 from services.layout.tokens import item_digest
@@ -20,8 +20,7 @@ class Items:
 
     def __init__(
         self,
-        ids: Sequence[str],
-        facts: feature_pb2.ItemFacts,
+        candidates: Candidates,
         context: context_pb2.PageContext,
         now_s: float,
         past: feature_pb2.ShopperPast | None = None,
@@ -30,24 +29,24 @@ class Items:
         Args:
             past: what the shopper did with them; None is nothing.
         """
-        self.ids = ids[:]  # a list: what a message holds is made anew at each look
+        self.candidates = candidates
         self.now_s = now_s
-        self._facts = Columns(facts, len(ids))
         self._context = context
         self._past = past or feature_pb2.ShopperPast()
         self._number_of: dict[Kind, Mapping[str, int]] = {}
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return self.candidates.count
 
     @property
-    def facts(self) -> tuple[Array, Array]:
-        """(F, N) float64 `column` and (F, N) int64 `numbers` of all facts, by their fields' numbers."""
-        return self._facts.all_values, self._facts.all_numbers
+    def ids(self) -> Sequence[str]:
+        """By row."""
+        return self.candidates.ids
 
     def column(self, name: str) -> Array:
         """(N,) float64: a numeric column of the facts."""
-        return self._facts.values(name)
+        values: Array = self.candidates.values[column_of(name)]
+        return values
 
     def names(self, kind: Kind) -> list[str]:
         """(N,) the brand, seller or category of each; empty where it is unknown."""
@@ -57,58 +56,44 @@ class Items:
 
     def numbers(self, kind: Kind) -> Array:
         """(N,) a number per brand, seller or category, from 0; -1 where it is unknown."""
-        return self._facts.numbers(kind)
+        numbers: Array = self.candidates.numbers[column_of(kind)]
+        return numbers
 
     def number_of(self, kind: Kind) -> Mapping[str, int]:
         """The number of each brand, seller or category of the page; -1, which comes first, of no name."""
         if kind not in self._number_of:
-            self._number_of[kind] = self._facts.number_of(kind)
+            self._number_of[kind] = self.candidates.number_of(kind)
         return self._number_of[kind]
-
-    def row_of(self, item_ids: Collection[str]) -> Mapping[str, int]:
-        """The row of each of these items that the page has; few are asked for, of many."""
-        if not item_ids:
-            return {}
-        return {item_id: row for row, item_id in enumerate(self.ids) if item_id in item_ids}
 
     @cached_property
     def price(self) -> Array:
         """(N,) in units of the currency."""
         return self.column("price_micros") / 1e6
 
-    def meant(self, wanted: Wanted, row_of: Mapping[str, int] | None = None) -> Array:
-        """(K, N) true where all holds that a rule says of items.
-
-        Args:
-            row_of: of the items that rules name, where it is known.
-        """
-        facts = self._facts
+    def meant(self, wanted: Wanted) -> Array:
+        """(K, N) true where all holds that a rule says of items."""
+        candidates = self.candidates
         found: Array = matching(
-            facts.all_values,
-            facts.all_numbers,
+            wanted.said,
+            candidates.values,
+            candidates.numbers,
             self.now_s,
-            wanted.is_everything,
-            wanted.limits,
-            wanted.bounds,
-            wanted.sets,
-            facts.numbers_of(wanted.names),
+            candidates.numbers_of(wanted.names),
+            self.excluded(wanted),
         )
-        row_of = self.row_of(wanted.named) if row_of is None else row_of
-        for place, item_ids in wanted.item_ids:
-            is_named = np.zeros(len(self), bool)
-            is_named[[row for item_id, row in row_of.items() if item_id in item_ids]] = True
-            found[place] &= is_named
-        for place, exclude in wanted.from_view:
-            if rows := self._excluded(exclude):
-                found[place, rows] = True
         return found
+
+    def excluded(self, wanted: Wanted) -> Array:
+        """(P, 2) int64 pairs of a rule and an item's row that the page view speaks for."""
+        pairs = [(place, row) for place, rule in wanted.from_view for row in self._excluded(rule)]
+        return np.array(pairs, np.int64).reshape(-1, 2)
 
     def _excluded(self, rule: Exclude) -> list[int]:
         """Rows that the page view rules out."""
         if rule.what == "in_cart":
-            return [*self.row_of(frozenset(self._context.cart_item_ids)).values()]
+            return self._rows_of(self._context.cart_item_ids)
         if rule.what == "current_item":
-            return [*self.row_of((self._context.item_id,) if self._context.item_id else ()).values()]
+            return self._rows_of([self._context.item_id] if self._context.item_id else [])
         past = self._past
         rows, times = (
             (past.purchased_rows, past.purchased_unix_s)
@@ -117,6 +102,13 @@ class Items:
         )
         since_s = 0.0 if rule.within_days is None else self.now_s - rule.within_days * DAY_S
         return [row for row, time_s in zip(rows, times, strict=True) if time_s > since_s]
+
+    def _rows_of(self, item_ids: Sequence[str]) -> list[int]:
+        """The rows of those of these items that the page has."""
+        if not item_ids:
+            return []
+        rows = self.candidates.numbers_of(texts_of([("item", item_id) for item_id in item_ids])).tolist()
+        return [row for row in rows if row >= 0]
 
     def is_page_about(self, categories: Collection[str]) -> bool:
         """True on pages that name such a category, and where a search is answered."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from planogram.feature.v1 import feature_pb2
 from services.common.compiled import compiled
-from services.layout.columns import Array, Texts, texts_of
+from services.layout.columns import Array, Texts, column_of, texts_of
 from services.layout.rules.document import Exclude, Match, Sensitive
 
 DAY_S = 86_400.0
 _AS_IT_IS, _PRICE, _AGE_DAYS = range(3)
 """What is compared of a number: itself, units of the currency from micros, days since it from seconds."""
 _BELOW, _AT_MOST, _AT_LEAST, _ABOVE = range(4)
-_NAMES = (("brand", "brands"), ("seller", "sellers"), ("category", "categories"))
+_NAMES = (("item", "items"), ("brand", "brands"), ("seller", "sellers"), ("category", "categories"))
 _LIMITS = (
     ("below_price", "price_micros", _PRICE, _BELOW),
     ("above_price", "price_micros", _PRICE, _ABOVE),
@@ -30,34 +30,43 @@ _UNDER_REVIEW = ("is_under_review", _AS_IT_IS, _ABOVE, 0.0)
 _SOLD_OUT = ("stock", _AS_IT_IS, _AT_MOST, 0.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
-    """What K rules say of items.
+class Said(NamedTuple):
+    """What K rules say of items, as numbers.
 
-    Attributes:
-        is_everything: (K,) true where a rule means all items for which its conditions hold; false where only
-            the page view tells which it means.
-        limits: (C, 4) int64 of each limit its rule, column, what of it, and comparison. bounds: (C,)
-        sets: (S, 4) int64 of each set of names its rule, column, and where in `names` it begins and ends.
-        item_ids: of rules that name items, their place and the ids. named: the ids of all of them.
-        from_view: of rules that the page view speaks for, their place and what they exclude.
+    is_everything: (K,) true where a rule means all items for which its conditions hold; false where only the
+    page view tells which it means. limits: (C, 4) int64 of each limit its rule, column, what of it, and
+    comparison. bounds: (C,) sets: (S, 4) int64 of each set of names its rule, column, and where in
+    `Wanted.names` it begins and ends.
     """
 
     is_everything: Array
     limits: Array
     bounds: Array
     sets: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """What K rules say of items.
+
+    Attributes:
+        names: those of all sets, and behind them the items that the page is asked for beside.
+        from_view: of rules that the page view speaks for, their place and what they exclude.
+    """
+
+    said: Said
     names: Texts
-    item_ids: Sequence[tuple[int, frozenset[str]]]
-    named: frozenset[str]
     from_view: Sequence[tuple[int, Exclude]]
 
 
-def wanted(actions: Sequence[Match | Exclude | Sensitive]) -> Wanted:
-    """What the actions of K rules say of items, for `Items.meant`."""
+def wanted(actions: Sequence[Match | Exclude | Sensitive], beside: Sequence[str] = ()) -> Wanted:
+    """What the actions of K rules say of items, for `Items.meant`.
+
+    Args:
+        beside: ids of other items whose rows are asked for.
+    """
     limits: list[tuple[int, str, int, int, float]] = []
     sets: list[tuple[int, str, Sequence[str]]] = []
-    item_ids: list[tuple[int, frozenset[str]]] = []
     from_view: list[tuple[int, Exclude]] = []
     for place, action in enumerate(actions):
         if isinstance(action, Sensitive):
@@ -65,8 +74,6 @@ def wanted(actions: Sequence[Match | Exclude | Sensitive]) -> Wanted:
         elif isinstance(action, Match):
             limits += [(place, *limit) for limit in _limits(action)]
             sets += [(place, kind, names) for kind, field in _NAMES if (names := getattr(action, field))]
-            if action.items:
-                item_ids.append((place, frozenset(action.items)))
         elif action.what in ("sold_out", "under_review"):
             limits.append((place, *(_SOLD_OUT if action.what == "sold_out" else _UNDER_REVIEW)))
         else:
@@ -74,22 +81,19 @@ def wanted(actions: Sequence[Match | Exclude | Sensitive]) -> Wanted:
     ends = np.cumsum([len(names) for _, _, names in sets], dtype=np.int64).tolist()
     is_everything = np.ones(len(actions), bool)
     is_everything[[place for place, _ in from_view]] = False
-    number = {field.name: field.number for field in feature_pb2.ItemFacts.DESCRIPTOR.fields}
-    return Wanted(
-        is_everything=is_everything,
-        limits=_table([(rule, number[name], unit, how) for rule, name, unit, how, _ in limits]),
-        bounds=np.array([bound for *_, bound in limits], np.float64),
-        sets=_table(
+    said = Said(
+        is_everything,
+        _table([(rule, column_of(name), unit, how) for rule, name, unit, how, _ in limits]),
+        np.array([bound for *_, bound in limits], np.float64),
+        _table(
             [
-                (rule, number[kind], end - len(names), end)
+                (rule, column_of(kind), end - len(names), end)
                 for (rule, kind, names), end in zip(sets, ends, strict=True)
             ]
         ),
-        names=texts_of(feature_pb2.ItemFacts, [(kind, name) for _, kind, names in sets for name in names]),
-        item_ids=item_ids,
-        named=frozenset().union(*(ids for _, ids in item_ids)),
-        from_view=from_view,
     )
+    named = [(kind, name) for _, kind, names in sets for name in names]
+    return Wanted(said, texts_of([*named, *(("item", item_id) for item_id in beside)]), from_view)
 
 
 def _limits(match: Match) -> list[tuple[str, int, int, float]]:
@@ -106,22 +110,14 @@ def _table(lines: Sequence[tuple[int, int, int, int]]) -> Array:
 
 
 @compiled
-def matching(
-    values: Array,
-    numbers: Array,
-    now_s: float,
-    is_everything: Array,
-    limits: Array,
-    bounds: Array,
-    sets: Array,
-    meant: Array,
-) -> Array:
-    """(K, N) true where all holds that a rule says in numbers and names.
+def matching(said: Said, values: Array, numbers: Array, now_s: float, meant: Array, excluded: Array) -> Array:
+    """(K, N) true where all holds that a rule says in numbers and names, or the page view says in its place.
 
     Args:
-        values, numbers: (F, N) of the items' facts, by field.
-        is_everything, limits, bounds, sets: as `Wanted` has them. meant: (W,) the numbers of its names.
+        values, numbers: (F, N) of the items' facts, by column. meant: (W,) the numbers of `Wanted.names`.
+        excluded: (P, 2) of rules that the page view speaks for, the place of each and a row that it means.
     """
+    is_everything, limits, bounds, sets = said
     count = values.shape[1]
     found = np.empty((len(is_everything), count), np.bool_)
     for rule in range(len(found)):
@@ -153,6 +149,8 @@ def matching(
                 is_meant[meant[name]] = True
         for item in range(count):
             found[rule, item] &= is_meant[numbers[column, item]]
+    for place in range(len(excluded)):
+        found[excluded[place, 0], excluded[place, 1]] = True
     return found
 
 
@@ -160,4 +158,4 @@ def warm_up() -> None:
     """Compiles it."""
     one = wanted((Match.model_validate({"brands": ["oak"], "above_price": 1}),))
     values, numbers, meant = np.ones((16, 1)), np.zeros((16, 1), np.int64), np.zeros(1, np.int64)
-    matching(values, numbers, 0.0, one.is_everything, one.limits, one.bounds, one.sets, meant)
+    matching(one.said, values, numbers, 0.0, meant, np.zeros((1, 2), np.int64))

@@ -305,6 +305,36 @@ def freshened(shelves: Shelves, is_reached: Array, is_fresh: Array, share: float
     return changed
 
 
+@compiled
+def lead(shelves: Shelves, module: int, wanted: Array, offered: Array, admitted: Array) -> tuple[int, bool]:
+    """Puts rows first in a module, in their order, as far as they are let in.
+
+    Args:
+        wanted: rows, negative where the page has no such item. offered, admitted: the module's rows before
+            any was taken out, and those that were let in.
+
+    Returns:
+        How many were put first, and whether any was offered and not let in.
+    """
+    rows, count = shelves
+    before = rows[module, : count[module]].copy()
+    led, is_lost = 0, False
+    for row in wanted:
+        if row >= 0:
+            if (admitted == row).any():
+                rows[module, led] = row
+                led += 1
+            else:
+                is_lost |= (offered == row).any()
+    kept = led
+    for row in before:
+        if not (rows[module, :led] == row).any():
+            rows[module, kept] = row
+            kept += 1
+    count[module] = kept
+    return led, is_lost
+
+
 def warm_up() -> None:
     """Compiles all of it, so that no shopper waits for that; what was compiled is kept on the machine."""
     reached, numbers = np.ones(1, bool), np.array([0, 1, 0, 1])

@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import chain
 
 import numpy as np
 
 from planogram.policy.v1 import policy_pb2
 from services.layout.blueprint import ANSWER, Kind
-from services.layout.columns import Array
+from services.layout.columns import Array, Texts, texts_of
 from services.layout.rules.document import Modules, Rule, Rules
 from services.layout.rules.matching import Wanted, wanted
-from services.layout.rules.steps import Steps, moving_of, steps
+from services.layout.rules.steps import Acts, moving_of, steps
 
 ORDERS = ("value", "bid")
 """What items of a module can be sorted by; others keep the order of their source."""
 MAX_PROGRAMME_COUNT = 512
 """Programmes that are kept, of all configurations: pages differ by blueprint, segment and hour."""
-
-
-class Acting(NamedTuple):
-    """Rules of one kind that act in modules.
-
-    is_reached: (K, M) the modules that each is about. is_everywhere: (K,) where it names none, and means all.
-    """
-
-    rules: Sequence[Rule]
-    is_reached: Array
-    is_everywhere: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,39 +31,33 @@ class Programme:
         by_action: the rules that hold, in the order of the file.
         reached: by rule, (M,) the modules that it is about; those in their source's order have to be named
             where it changes the order.
-        orders: (M,) the place in ORDERS of what each is sorted by; -1 where it keeps its source's order.
-        place_of: the place of each module, by its id.
+        place_of: the place of each module, by its id. module_ids: the ids, to be found in an answer.
         answer_ids: of the modules that answer, best first.
         least_counts: (M,) the fewest items that each can stand with.
-        everywhere, ads, personal: (M,) all modules, and those that are paid for, or of the shopper's past.
-        removing, weighing, burying: the rules that take items out, multiply what they are worth, or put them
-            last, in the order in which they act.
-        wanted: what they say of items, in the same order; of `fair`, which names no items, nothing.
-        steps: what moves rows once they are sorted.
+        everywhere, personal: (M,) all modules, and those of the shopper's past.
+        removing, weighing, leading: the rules that take items out, multiply what they are worth, or put them
+            first, in the order in which they act.
+        wanted: what rules say of items, as `acts` takes it.
+        acts: what they do.
         noted: the names of all rules that change rows, in the order in which `steps.arranged` counts.
-        named: the items that any of them names, those that lead included.
-        floor_micros: the least that a click on an ad costs.
     """
 
     modules: tuple[Kind, ...]
     actions: Mapping[str, str]
     by_action: Mapping[str, Sequence[Rule]]
     reached: Mapping[str, Array]
-    orders: Array
     place_of: Mapping[str, int]
+    module_ids: Texts
     answer_ids: Sequence[str]
     least_counts: Array
     everywhere: Array
-    ads: Array
     personal: Array
-    removing: Acting
-    weighing: Acting
-    burying: Acting
+    removing: Sequence[Rule]
+    weighing: Sequence[Rule]
+    leading: Sequence[Rule]
     wanted: Wanted
-    steps: Steps
+    acts: Acts
     noted: Sequence[str]
-    named: frozenset[str]
-    floor_micros: int
     _limits: dict[tuple[int, bool], dict[str, policy_pb2.ModuleLimit]] = field(default_factory=dict)
 
     def of(self, action: str) -> Sequence[Rule]:
@@ -105,49 +88,73 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
             action = getattr(rule, rule.action)
             if isinstance(action, Modules):
                 reached[rule.name] = _reached(rule, action, modules)
-    is_all = np.ones(len(modules), bool)
+    place_of = {module.module_id: place for place, module in enumerate(modules)}
 
-    def acting(*actions: str) -> Acting:
-        rules = [rule for action in actions for rule in by_action.get(action, ())]
-        lines = [reached.get(rule.name, is_all) for rule in rules]
-        named = [getattr(getattr(rule, rule.action), "in_modules", ()) for rule in rules]
-        return Acting(
-            rules,
-            np.array(lines, bool).reshape(len(rules), len(modules)),
-            np.array([not each for each in named], bool),
-        )
+    def acting(*actions: str) -> list[Rule]:
+        return [rule for action in actions for rule in by_action.get(action, ())]
 
-    removing, burying = acting("exclude", "hide", "sensitive"), acting("bury")
-    weighing = acting("boost", "promise", "fair")
-    leading = [item_id for rule in by_action.get("lead", ()) if rule.lead for item_id in rule.lead.items]
-    meaning = [rule for rule in (*removing.rules, *weighing.rules, *burying.rules) if not rule.fair]
-    ads, moving = by_action.get("ads", ())[:1], moving_of(by_action)
-    said = wanted([getattr(rule, rule.action) for rule in meaning])
+    removing, weighing, burying = (
+        acting("exclude", "hide", "sensitive"),
+        acting("boost", "promise", "fair"),
+        acting("bury"),
+    )
+    leading = [rule for rule in acting("lead") if rule.lead and rule.lead.module in place_of]
+    meaning = [rule for rule in (*removing, *weighing, *burying) if not rule.fair]
+    ads, moving = acting("ads")[:1], moving_of(by_action)
+    leads = [tuple(dict.fromkeys(rule.lead.items)) for rule in leading if rule.lead]
+    said = wanted([getattr(rule, rule.action) for rule in meaning], [*chain.from_iterable(leads)])
+    everywhere = np.ones(len(modules), bool)
+
+    def lines(rules: Sequence[Rule]) -> Array:
+        found = [reached.get(rule.name, everywhere) for rule in rules]
+        return np.array(found, bool).reshape(len(rules), len(modules))
+
     return Programme(
         modules=modules,
         actions={rule.name: rule.action for rule in rules.rules},
         by_action=by_action,
         reached=reached,
-        orders=np.array([ORDERS.index(m.order) if m.order in ORDERS else -1 for m in modules], np.int64),
-        place_of={module.module_id: place for place, module in enumerate(modules)},
+        place_of=place_of,
+        module_ids=texts_of([("item", module_id) for module_id in place_of]),
         answer_ids=[module.module_id for module in modules if module.module_id.startswith(ANSWER)],
         least_counts=np.array([module.least_count for module in modules], np.int64),
-        everywhere=is_all,
-        ads=np.array([module.is_ad for module in modules], bool),
+        everywhere=everywhere,
         personal=np.array([module.is_personal for module in modules], bool),
         removing=removing,
         weighing=weighing,
-        burying=burying,
+        leading=leading,
         wanted=said,
-        steps=steps(moving, reached, len(modules)),
+        acts=Acts(
+            said=said.said,
+            is_removing=lines(removing),
+            is_everywhere=np.array(
+                [not getattr(getattr(rule, rule.action), "in_modules", ()) for rule in removing], bool
+            ),
+            ads=np.array([module.is_ad for module in modules], bool),
+            floor_micros=float(sum(round(rule.ads.floor * 1e6) for rule in ads if rule.ads)),
+            orders=np.array([ORDERS.index(m.order) if m.order in ORDERS else -1 for m in modules], np.int64),
+            is_weighing=lines(weighing),
+            is_burying=lines(burying),
+            steps=steps(moving, reached, len(modules)),
+            leads=_leads(leads, [place_of[rule.lead.module] for rule in leading if rule.lead], said),
+        ),
         noted=[
-            *(rule.name for rule in removing.rules),
+            *(rule.name for rule in removing),
             "".join(rule.name for rule in ads),
-            *(rule.name for rule in (*weighing.rules, *burying.rules, *moving)),
+            *(rule.name for rule in (*weighing, *burying, *moving, *leading)),
         ],
-        named=said.named.union(leading),
-        floor_micros=sum(round(rule.ads.floor * 1e6) for rule in ads if rule.ads),
     )
+
+
+def _leads(item_ids: Sequence[Sequence[str]], places: Sequence[int], said: Wanted) -> Array:
+    """(L, 3) of each rule that leads, its module's place, and where its items begin and end in the names.
+
+    Args:
+        said: its last names are those of the items.
+    """
+    counts = [len(own) for own in item_ids]
+    ends = len(said.names.ends) - sum(counts) + np.cumsum(counts, dtype=np.int64)
+    return np.array([places, ends - counts, ends], np.int64).T.reshape(-1, 3).copy()
 
 
 def _reached(rule: Rule, action: Modules, modules: Sequence[Kind]) -> Array:
