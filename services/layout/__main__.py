@@ -18,7 +18,7 @@ from services.layout.event_log import EventLog
 from services.layout.fallback import LastGood
 from services.layout.promises import Promises
 from services.layout.relay import Relay
-from services.layout.rules import holding, matching, order, steps
+from services.layout.rules import auction, holding, matching, order, steps
 from services.layout.servicer import LayoutServicer
 from services.layout.settings import LayoutSettings
 from services.layout.tokens import Signer
@@ -28,7 +28,7 @@ from services.layout.upstreams import ModelDirectory
 @contextlib.asynccontextmanager
 async def open_servicer(settings: LayoutSettings) -> AsyncIterator[LayoutServicer]:
     """A servicer with its configuration read, its log open and its upstreams connected."""
-    for part in (columns, holding, matching, order, steps, wire):
+    for part in (columns, auction, holding, matching, order, steps, wire):
         await asyncio.to_thread(part.warm_up)
     configuration = LiveConfiguration(settings.config_path, settings.configuration_archive)
     admission = Admission(

@@ -31,6 +31,7 @@ MAX_CART_ITEMS = 200
 MAX_AGE_S = 30 * 86_400
 MAX_AHEAD_S = 60
 
+_PAGE_TYPES, _DEVICES = frozenset(PAGE_TYPES.values()), frozenset(DEVICES.values())
 _MODULE_ID = re.compile(r"[a-z0-9_-]{1,64}")
 _MARKET = re.compile(r"[a-z0-9_-]{1,35}")
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
@@ -113,7 +114,7 @@ class Admission:
         context = self._context(request.context, now_s)
         blueprints = configuration.blueprints
         blueprint = _blueprint(request.blueprint, context, blueprints)
-        cursor = token_pb2.PageCursor()
+        shown_module_ids, shown_item_digests = frozenset[str](), frozenset[bytes]()
         if request.cursor:
             cursor = self.signer.open(
                 "cursor",
@@ -125,11 +126,12 @@ class Admission:
                 MAX_CURSOR_BYTES,
             )
             blueprint = blueprints.by_name.get(cursor.blueprint, blueprint)
-        shown_module_ids = frozenset(cursor.module_ids)
+            shown_module_ids, shown_item_digests = frozenset(cursor.module_ids), shown_digests(cursor)
+        overrides = request.overrides
         if request.HasField("overrides"):
             require(caller, Role.ADMIN)
             for name in ("scoring_version", "policy_version"):
-                check_text(f"overrides.{name}", getattr(request.overrides, name), 0, 64)
+                check_text(f"overrides.{name}", getattr(overrides, name), 0, 64)
         has_consent = request.shopper.consent == context_pb2.CONSENT_GRANTED
         known = request.shopper if has_consent else context_pb2.Shopper()
         shopper_key = self.pseudonyms.of("shopper", known.user_id)
@@ -156,24 +158,24 @@ class Admission:
             issued_s=int(now_s),  # the clock's: tokens age by it, whatever time the page is about
             shopper_key=shopper_key,
             session_key=self.pseudonyms.of("session", known.session_id),
-            is_greedy=not has_consent or assignment.is_greedy or request.overrides.is_greedy,
-            is_preview=request.overrides.is_preview or bool(request.overrides.configuration),
+            is_greedy=not has_consent or assignment.is_greedy or overrides.is_greedy,
+            is_preview=overrides.is_preview or bool(overrides.configuration),
             seed=int.from_bytes(self.signer.derive("seed", *parts)[:8], "big") >> 1,
             assignment=assignment,
-            scoring_version=request.overrides.scoring_version or assignment.scoring_version,
-            policy_version=request.overrides.policy_version or assignment.policy_version,
+            scoring_version=overrides.scoring_version or assignment.scoring_version,
+            policy_version=overrides.policy_version or assignment.policy_version,
             is_continued=bool(request.cursor),
             shown_module_ids=shown_module_ids,
-            shown_item_digests=shown_digests(cursor),
+            shown_item_digests=shown_item_digests,
         )
 
     def _context(self, given: context_pb2.PageContext, now_s: float) -> context_pb2.PageContext:
         context = context_pb2.PageContext()
         context.CopyFrom(given)
-        if given.page_type not in PAGE_TYPES.values():
+        if given.page_type not in _PAGE_TYPES:
             names = ", ".join(context_pb2.PageType.keys()[1:])
             raise InvalidRequest("context.page_type", given.page_type, f"one of {names}")
-        if given.device not in DEVICES.values():
+        if given.device not in _DEVICES:
             context.device = context_pb2.DEVICE_DESKTOP
         if given.locale and not _LOCALE.fullmatch(given.locale):
             raise InvalidRequest(
@@ -217,7 +219,7 @@ def _blueprint(name: str, context: context_pb2.PageContext, blueprints: Blueprin
 
 def check_text(field: str, value: str, low: int, high: int) -> None:
     """Raises InvalidRequest unless the text has low to high bytes and no control characters."""
-    size = len(value.encode())
+    size = len(value) if value.isascii() else len(value.encode())
     if not low <= size <= high:
         raise InvalidRequest(field, value, f"{low} to {high} bytes")
     if not value.isprintable() and any(ord(character) < 32 or ord(character) == 127 for character in value):
@@ -237,7 +239,8 @@ def copy_time(field: str, given: Any, target: Any, now_s: float) -> None:
         InvalidRequest: for a time too far from the clock.
     """
     if not given.HasField("time"):
-        target.time.FromNanoseconds(int(now_s * 1e6) * 1_000)
+        target.time.seconds, micros = divmod(int(now_s * 1e6), 10**6)
+        target.time.nanos = 1_000 * micros
         return
     distance_s = given.time.seconds + given.time.nanos / 1e9 - now_s
     if not -MAX_AGE_S <= distance_s <= MAX_AHEAD_S or not 0 <= given.time.nanos < 10**9:
@@ -270,6 +273,8 @@ def modules_of(
         shown_module_ids: modules of earlier parts of the page, which do not come again.
         offered: answers, best first.
     """
+    if blueprint.is_fixed and not (given or shown_module_ids or offered):
+        return blueprint.modules
     modules = [each.module for each in offered if each.answer.module_id not in shown_module_ids]
     for module in blueprint.modules:
         if module.module_id in shown_module_ids and module.module_id != blueprint.filler_id:
@@ -331,9 +336,9 @@ def slots_of(
     is_continued: bool,
 ) -> tuple[Slot, ...]:
     """The blueprint's slots that hold for the page view, cut or continued to the number asked for."""
-    slots = _with_answers(
-        [slot for slot in blueprint.slots if slot.when.holds(context, None)], offered, blueprint
-    )
+    slots = [slot for slot in blueprint.slots if slot.when.is_always or slot.when.holds(context, None)]
+    if blueprint.answer_count:
+        slots = _with_answers(slots, offered, blueprint)
     if is_continued:
         slots = [Slot(f"more-{index + 1}") for index in range(len(slots))]
     if count is not None:

@@ -174,7 +174,7 @@ class Slot:
         return Slot(self.slot_id, module_id, allowed, self.allowed_template_ids, self.when, self.answer_count)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Blueprint:
     """One page type's modules, in editorial order, and slots, top-down."""
 
@@ -187,6 +187,11 @@ class Blueprint:
     when: When = ALWAYS
     answer_count: int = 0
     """Answers that are offered ahead of the modules."""
+
+    @cached_property
+    def is_fixed(self) -> bool:
+        """True where every page has the same modules, whoever it is for and whatever it is about."""
+        return all(module.when.is_always and module.category != CONTEXT for module in self.modules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +263,11 @@ def load(folder: Path) -> Blueprints:
 
 def text(names: Mapping[str, str], locale: str) -> str:
     """The text in the locale's language; English, or the first there is, where there is none."""
-    language = locale.partition("-")[0].lower()
+    return text_in(names, locale.partition("-")[0].lower())
+
+
+def text_in(names: Mapping[str, str], language: str) -> str:
+    """The text in a language; English, or the first there is, where there is none."""
     return names.get(language) or names.get("en") or next(iter(names.values()), "")
 
 

@@ -32,8 +32,6 @@ _KINDS = {
     FieldDescriptor.CPPTYPE_BOOL: _WHOLE,
     FieldDescriptor.CPPTYPE_FLOAT: _FRACTION,
 }
-
-
 _COLUMNS = {field.name: field.number for field in feature_pb2.ItemFacts.DESCRIPTOR.fields}
 ITEM = 0
 """The column of the items' own ids, beside those of their facts, which fields number from 1."""
@@ -55,11 +53,13 @@ class Texts(NamedTuple):
 class Layout(NamedTuple):
     """Where a kind of messages has candidates.
 
-    kinds: (F,) int64 what each column of facts holds, and that of ids. The others are numbers of fields: of
-    ids, modules and facts, and within a module of its id and rows.
+    kinds: (F,) int64 what each column of facts holds, and that of ids. text_count: T, how many of them go to
+    the last that holds texts. The others are numbers of fields: of ids, modules and facts, and within a
+    module of its id and rows.
     """
 
     kinds: Array
+    text_count: int
     item_ids: int
     modules: int
     item_facts: int
@@ -82,10 +82,10 @@ class Candidates:
 
     Attributes:
         values: (F, N) float64 numbers of the facts, by column; 0 where the message has none.
-        numbers: (F, N) int64 a number per text of a column, from 0, as they come, -1 of an empty one; of ids,
-            the row.
+        numbers: (T, N) int64 a number per text of a column, from 0, as they come, -1 of an empty one; of ids,
+            the row. T of the columns go to the last that holds texts.
         rows: (M, R) int64 of each module, R of the longest, and 0 behind the others. length: (M,) int64
-        content: the bytes that `begin` and `end`, (F, N), are places in, of each number's text.
+        content: the bytes that `begin` and `end`, (T, N), are places in, of each number's text.
     """
 
     def __init__(self, message: Answer, module_ids: Texts | None = None) -> None:
@@ -134,6 +134,7 @@ def _layout(kind: Descriptor) -> Layout:
         kinds[field.number] = _KINDS.get(field.cpp_type, _OTHER)
     return Layout(
         kinds=kinds,
+        text_count=1 + int((kinds == _TEXT).nonzero()[0].max()),
         item_ids=fields["item_ids"].number,
         modules=fields["modules"].number,
         item_facts=fields["item_facts"].number,
@@ -202,11 +203,11 @@ def candidates(
             ends there.
 
     Returns:
-        (F, N) float64 numbers; int64 (F, N) a number per text, (F, N) its first byte and (F, N) its end where
+        (F, N) float64 numbers; int64 (T, N) a number per text, (T, N) its first byte and (T, N) its end where
         it stands first; the texts by digest, as `numbers_of` reads them; and (M, R) rows, (M,) their count.
     """
-    values, text_count = np.zeros((len(layout.kinds), count)), np.zeros(len(layout.kinds), np.int64)
-    first, last = np.zeros((2, len(layout.kinds), count), np.int64)
+    values, text_count = np.zeros((len(layout.kinds), count)), np.zeros(layout.text_count, np.int64)
+    first, last = np.zeros((2, layout.text_count, count), np.int64)
     row_begin, length = np.zeros((2, len(module_ends)), np.int64)
     at = expected = 0
     while at < len(content):
@@ -302,10 +303,10 @@ def read_facts(
 
 @compiled
 def numbered(content: Array, kinds: Array, first: Array, last: Array) -> tuple[Array, Array]:
-    """(F, N) a number per text of each column, and the texts by digest, as `numbers_of` reads them.
+    """(T, N) a number per text of each column, and the texts by digest, as `numbers_of` reads them.
 
     Args:
-        first, last: (F, N) where each text begins and ends; changed in place to where each number's does.
+        first, last: (T, N) where each text begins and ends; changed in place to where each number's does.
     """
     count = first.shape[1]
     numbers = np.full(first.shape, NOBODY)
@@ -313,8 +314,8 @@ def numbered(content: Array, kinds: Array, first: Array, last: Array) -> tuple[A
     while size < 2 * count * (kinds == _TEXT).sum():
         size *= 2
     # By the digest of a text, N x its column + its number; what collides moves on by one, and half is free.
-    table = np.full(size, -1)
-    for column in range(len(kinds)):
+    table = np.full(size, -1, np.int32)
+    for column in range(len(numbers)):
         if kinds[column] != _TEXT:
             continue
         own, distinct_count = column * count, 0

@@ -255,10 +255,11 @@ class Composer:
             done_count = screen.slot_count
             first = layout_pb2.Page()
             first.CopyFrom(answered)
-            first.slots.extend(page.slots(decided, signer, end=done_count))
+            slots = page.slots(decided, signer, end=done_count)
+            first.MergeFromString(slots)
             await screen.send(first)
-            answered.slots.extend(first.slots)
-        answered.slots.extend(page.slots(decided, signer, first=done_count))
+            answered.MergeFromString(slots)
+        answered.MergeFromString(page.slots(decided, signer, first=done_count))
         answered.cursor = page.cursor(decided, signer)
         return answered
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,19 @@ from planogram.events.v1 import events_pb2
 from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2, token_pb2
 from planogram.policy.v1 import policy_pb2
-from services.layout import blueprint, wire
+from services.layout import blueprint, conditions, wire
 from services.layout.admission import PageRequest
-from services.layout.blueprint import Module
+from services.layout.blueprint import Kind, Module, Template
 from services.layout.ranking import Predictions, Ranked
 from services.layout.reasons import reason
 from services.layout.rules.auction import charges
 from services.layout.tokens import MAX_CURSOR_BYTES, Signer, item_digest, joined
 from services.layout.wire import Signable
+
+_MAX_KEPT_COUNT = 4_096
+"""Slots whose bytes are kept, of all configurations."""
+_SLOT_PROPENSITY = layout_pb2.Slot.DESCRIPTOR.fields_by_name["propensity"].number
+_TOKEN_PROPENSITY = token_pb2.TrackingToken.DESCRIPTOR.fields_by_name["propensity"].number
 
 
 @dataclass(frozen=True)
@@ -64,20 +69,24 @@ class Decided:
     @cached_property
     def charges(self) -> Sequence[Sequence[int]]:
         """What a click on each item of each slot costs its advertiser, in micros; 0 where it is no ad."""
-        return [self._charges(decision) for decision in self.decisions]
+        ad_places = self.ranked.programme.ad_places if self.predictions is not None else {}
+        return [
+            self._charges(decision, ad_places[module_id])
+            if (module_id := decision.module_id) in ad_places
+            else [0] * len(decision.rows)
+            for decision in self.decisions
+        ]
 
-    def _charges(self, decision: policy_pb2.SlotDecision) -> list[int]:
-        place = self.place_of.get(decision.module_id)
-        if place is None or not self.ranked.shelves[place].module.is_ad or self.predictions is None:
-            return [0] * len(decision.rows)
+    def _charges(self, decision: policy_pb2.SlotDecision, place: int) -> list[int]:
+        assert self.predictions is not None
         auction = self.ranked.auction
-        return charges(
-            decision.rows[:],
-            self.ranked.shelves[place].rows,
+        return charges(  # type: ignore[no-any-return]
+            np.array(decision.rows[:], np.int64),
+            self.ranked.rows.of(place),
             auction.bid_micros,
             self.predictions.click,
             auction.floor_micros,
-        )
+        ).tolist()
 
 
 def head(page: Decided) -> layout_pb2.Page:
@@ -92,73 +101,71 @@ def head(page: Decided) -> layout_pb2.Page:
     )
 
 
-def slots(page: Decided, signer: Signer, first: int = 0, end: int | None = None) -> list[layout_pb2.Slot]:
-    """The page's slots as the backend gets them, top-down.
+def slots(page: Decided, signer: Signer, first: int = 0, end: int | None = None) -> bytes:
+    """The bytes of a Page that holds the slots as the backend gets them, top-down.
 
     Args:
         first, end: places of those that are wanted; None goes to the last.
     """
-    pins = {slot.slot_id: slot.pinned_module_id for slot in page.ranked.slots}
+    request, blueprints = page.request, page.request.configuration.blueprints
+    device, language = request.context.device, conditions.language(request.context)
+    session, is_planned, modules = page.session, page.is_planned, page.modules
+    pins = {slot.slot_id: slot.pinned_module_id for slot in page.ranked.slots if slot.pinned_module_id}
+    # What all tokens of the page have in common: serialised messages may be concatenated, which merges them.
     shared = _token_of_page(page).SerializeToString()
-    decisions, charges_micros = page.decisions[first:end], page.charges[first:end]
-    signable = [
-        _signable(page, decision, own_micros, signer, shared)
-        for decision, own_micros in zip(decisions, charges_micros, strict=True)
-    ]
     found = []
-    for decision, tokens_and_items in zip(decisions, wire.signed(signable), strict=True):
-        slot = _slot(page, decision, pins.get(decision.slot_id) == decision.module_id)
-        slot.MergeFromString(tokens_and_items)
-        found.append(slot)
-    return found
+    for decision, charges_micros in zip(page.decisions[first:end], page.charges[first:end], strict=True):
+        slot_id, propensity = decision.slot_id, decision.propensity
+        module, template = modules[decision.module_id], blueprints.templates[decision.template_id]
+        slot, token_begin, token_end = _plain(
+            slot_id,
+            module.kind,
+            template,
+            device,
+            _title(module, request, language),
+            reason(module, decision, session, pins.get(slot_id) == module.module_id, is_planned),
+            decision.is_explored,
+        )
+        answer = b"" if module.relevance is None else _answer(module, request, module.relevance)
+        found.append(
+            Signable(
+                plain=slot + wire.double(_SLOT_PROPENSITY, propensity) + answer,
+                stem=shared + token_begin + wire.double(_TOKEN_PROPENSITY, propensity) + token_end,
+                rows=decision.rows[:],  # a list of its own is gone through faster
+                charges_micros=charges_micros,
+            )
+        )
+    return wire.slots(found, signer.tracking, page.ranked.candidates)
 
 
-def _signable(
-    page: Decided,
-    decision: policy_pb2.SlotDecision,
-    charges_micros: Sequence[int],
-    signer: Signer,
-    shared: bytes,
-) -> Signable:
-    """A slot's token and items.
+@lru_cache(_MAX_KEPT_COUNT)
+def _plain(
+    slot_id: str,
+    kind: Kind,
+    template: Template,
+    device: int,
+    title: str,
+    reason: str,
+    is_explored: bool,
+) -> tuple[bytes, bytes, bytes]:
+    """A Slot without propensity, answer, token and items; its token ahead of the propensity, and behind it.
 
-    Args:
-        shared: what all tokens of the page have in common. Serialised messages may be concatenated, which
-            merges them.
+    Many pages have the same ones.
     """
-    module = page.modules[decision.module_id]
-    token = token_pb2.TrackingToken(
-        slot_id=decision.slot_id,
-        module_id=module.module_id,
-        family=module.family,
-        category=module.kind.about,
-        propensity=decision.propensity,
+    slot = layout_pb2.Slot(
+        slot_id=slot_id,
+        module_id=kind.module_id,
+        template_id=template.template_id,
+        title=title,
+        reason=reason,
+        is_explored=is_explored,
+        is_ad=kind.is_ad,
+        family=kind.family,
+        column_count=template.columns.get(device, 1),
     )
-    item_ids = page.item_ids
-    return Signable(
-        stem=signer.stem("track", shared + token.SerializeToString()),
-        item_ids=[item_ids[row] for row in decision.rows[:]],  # a list of its own is gone through faster
-        charges_micros=charges_micros,
-    )
-
-
-def _slot(page: Decided, decision: policy_pb2.SlotDecision, is_pinned: bool) -> layout_pb2.Slot:
-    """A slot without its token and items."""
-    request, module = page.request, page.modules[decision.module_id]
-    blueprints = request.configuration.blueprints
-    return layout_pb2.Slot(
-        slot_id=decision.slot_id,
-        module_id=module.module_id,
-        template_id=decision.template_id,
-        title=_title(module, request.context, blueprints.category_names),
-        reason=reason(module, decision, page.session, is_pinned, page.is_planned),
-        propensity=decision.propensity,
-        is_explored=decision.is_explored,
-        is_ad=module.is_ad,
-        family=module.family,
-        column_count=blueprints.templates[decision.template_id].columns.get(request.context.device, 1),
-        answer=_answer(module, request),
-    )
+    begin = token_pb2.TrackingToken(slot_id=slot_id, module_id=kind.module_id, family=kind.family)
+    end = token_pb2.TrackingToken(category=kind.about)
+    return slot.SerializeToString(), begin.SerializeToString(), end.SerializeToString()
 
 
 def context_without_question(context: context_pb2.PageContext) -> context_pb2.PageContext:
@@ -220,30 +227,28 @@ def _token_of_page(page: Decided) -> token_pb2.TrackingToken:
     )
 
 
-def _answer(module: Module, request: PageRequest) -> layout_pb2.Answer | None:
-    if module.relevance is None:
-        return None
+def _answer(module: Module, request: PageRequest, relevance: float) -> bytes:
+    """A Slot with an answer alone."""
     found, locale = request.configuration.answers.by_module_id[module.module_id], request.context.locale
     label = blueprint.text(found.action_labels, locale)
-    return layout_pb2.Answer(
+    answer = layout_pb2.Answer(
         answer_id=found.answer_id,
         text=blueprint.text(found.texts, locale),
         action_label=label,
         action_link=found.action_link if label else "",
-        relevance=module.relevance,
+        relevance=relevance,
         topic=found.topic,
     )
+    return layout_pb2.Slot(answer=answer).SerializeToString()
 
 
-def _title(
-    module: Module, context: context_pb2.PageContext, category_names: Mapping[str, blueprint.Names]
-) -> str:
-    title = blueprint.text(module.titles, context.locale)
+def _title(module: Module, request: PageRequest, language: str) -> str:
+    title = blueprint.text_in(module.titles, language)
     if "{" not in title:
         return title
-    names = category_names.get(module.category, {})
-    category = blueprint.text(names, context.locale) or module.category
-    return title.replace("{category}", category).replace("{query}", context.query)
+    names = request.configuration.blueprints.category_names.get(module.category, {})
+    category = blueprint.text_in(names, language) or module.category
+    return title.replace("{category}", category).replace("{query}", request.context.query)
 
 
 def cursor(page: Decided, signer: Signer) -> str:
@@ -274,7 +279,7 @@ def _exposed_slot(
     scoring_rows: Mapping[int, int],
 ) -> events_pb2.ExposedSlot:
     module_index, template_index = _indexes(page, decision)
-    expected, rows = page.predictions, decision.rows[:]
+    expected, rows, item_ids = page.predictions, decision.rows[:], page.item_ids
     click = expected.click[rows].tolist() if expected is not None else [0.0] * len(rows)
     purchase = expected.purchase[rows].tolist() if expected is not None else [0.0] * len(rows)
     return events_pb2.ExposedSlot(
@@ -284,7 +289,7 @@ def _exposed_slot(
         family=page.modules[decision.module_id].family,
         items=[
             events_pb2.ExposedItem(
-                item_id=page.item_ids[row],
+                item_id=item_ids[row],
                 scoring_row=scoring_rows.get(row, -1),
                 click_probability=click[place],
                 purchase_probability=purchase[place],

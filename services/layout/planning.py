@@ -39,8 +39,7 @@ def request(view: PageView, session: context_pb2.SessionState, ranked: Ranked) -
     fill(items.freshness, expected.freshness)
     if ranked.groups is not None:
         fill(items.group_id, ranked.groups.group_id)
-        for group, limit in ranked.groups.limits.items():
-            question.group_limits.add(group_id=group, max_item_count=limit)
+        question.MergeFromString(wire.group_limits(ranked.groups.most))
     slots = b"".join(map(_slot, ranked.slots))
     plain = _modules(ranked.programme.modules, view.blueprint.filler_id)
     question.MergeFromString(slots + wire.modules(plain, ranked.rows))

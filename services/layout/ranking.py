@@ -19,7 +19,7 @@ from services.layout.rules.effects import Effects
 from services.layout.rules.holding import Groups, Holding
 from services.layout.rules.items import Items
 from services.layout.rules.order import Shelves
-from services.layout.rules.programme import ORDERS, Programme
+from services.layout.rules.programme import Programme
 from services.layout.rules.shelving import Shelving
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -72,7 +72,7 @@ class Auction:
     """
 
     bid_micros: Any
-    floor_micros: int
+    floor_micros: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,9 @@ def rank(
         is_hurried: True leaves out variety, which takes the longest.
     """
     segment = gathered.session.segment
-    modules = [module for module in view.modules if module.when.holds(view.context, segment)]
+    modules = [
+        module for module in view.modules if module.when.is_always or module.when.holds(view.context, segment)
+    ]
     holding = Holding(view.configuration.rules, modules, view.context, segment, promise_factors, is_hurried)
     programme = holding.programme
     candidates = Candidates(gathered, programme.module_ids)
@@ -132,13 +134,12 @@ def rank(
     if view.shown_item_digests:
         order.without(offered, programme.everywhere, items.shown(view.shown_item_digests))
     bids = items.column("bid_micros")
-    worth = {
-        "value": holding.value.click * expected.click
-        + holding.value.purchase * expected.purchase * expected.margin,
-        "bid": bids * expected.click,
-    }
+    value = holding.value
+    worth = order.worths(
+        expected.click, expected.purchase, expected.margin, bids, value.click, value.purchase
+    )
     shelving = Shelving(holding, items, offered)
-    rows = shelving.arranged(np.array([worth[name] for name in ORDERS], np.float64))
+    rows = shelving.arranged(worth)
     limits = programme.limits(len(view.slots), view.is_continued)
     slots = _passable(holding.pinned(view.slots), limits, view)
     _mend(rows, shelving, view, modules, slots)
@@ -153,7 +154,7 @@ def rank(
         predictions=expected,
         groups=holding.groups(items),
         limits=limits,
-        auction=Auction(bids, int(programme.acts.floor_micros)),
+        auction=Auction(bids, programme.acts.floor_micros),
         pin_rules=holding.pin_rules,
         effects=holding.effects,
     )
@@ -183,9 +184,12 @@ def _mend(
     slots: Sequence[Slot],
 ) -> None:
     """What rules left too little of: a filler gets back what caps took; a pinned module is reported."""
+    short = (rows.length < shelving.programme.least_counts).nonzero()[0].tolist()
+    if not short:
+        return
     rule_of = shelving.holding.pin_rules
     pins = {slot.pinned_module_id: rule_of.get(slot.slot_id) for slot in slots if slot.pinned_module_id}
-    for place in (rows.length < shelving.programme.least_counts).nonzero()[0].tolist():
+    for place in short:
         module, count = modules[place], int(rows.length[place])
         offered_count = int(shelving.candidates.length[place])
         pin_rule = pins.get(module.module_id)
@@ -219,10 +223,9 @@ def note_plan(ranked: Ranked, decisions: Sequence[policy_pb2.SlotDecision]) -> N
                         ranked.effects.note(rule, 1)
         if decision.rows and ranked.groups is not None and decision.module_id in shelves:
             shelf = shelves[decision.module_id]
-            left_out = set(_passed_over(shelf, decision)) - seen
-            for rule, groups in zip(ranked.groups.rules, ranked.groups.group_id.T, strict=True):
-                capped = sum(int(groups[row]) in ranked.groups.limits for row in left_out)
-                ranked.effects.note(rule, capped)
+            left_out = [row for row in _passed_over(shelf, decision) if row not in seen]
+            for column, rule in enumerate(ranked.groups.rules):
+                ranked.effects.note(rule, ranked.groups.limited_count(column, left_out))
         seen.update(decision.rows)
 
 

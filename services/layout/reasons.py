@@ -54,12 +54,11 @@ def reason(
         return f"{source} In the shop's usual order."
     if decision.is_explored:
         return f"{source} A trial: shown to learn whether it helps."
-    return " ".join(filter(None, (source, _interest(module, session), _chance(decision))))
+    interest = _interest(module, session) if module.category else ""
+    return " ".join(filter(None, (source, interest, _chance(decision))))
 
 
 def _interest(module: Module, session: context_pb2.SessionState) -> str:
-    if not module.category:
-        return ""
     clicks = session.category_click_counts.get(module.category, 0)
     looks = session.category_dwell_counts.get(module.category, 0)
     if clicks or looks:

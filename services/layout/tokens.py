@@ -6,14 +6,16 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Collection, Iterable
-from functools import lru_cache
+from collections.abc import Collection
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
 from planogram.layout.v1 import token_pb2
 from services.common.errors import InvalidRequest
+from services.layout import blake2
+from services.layout.columns import Array
 
 T = TypeVar("T", bound=Message)
 
@@ -50,23 +52,6 @@ def digests_of(content: bytes) -> frozenset[bytes]:
     return frozenset(content[start : start + DIGEST_BYTES] for start in starts)
 
 
-class Stem:
-    """What messages begin with that are signed alike; their own rest is all that each of them costs."""
-
-    def __init__(self, key: bytes, purpose: str, content: bytes) -> None:
-        self._mac, self.content = _mac(key, purpose, content), content
-
-    def sign(self, rests: Iterable[bytes]) -> list[bytes]:
-        """Of the stem with each rest: SIGNATURE_BYTES bytes, which stand ahead of both in a token."""
-        begun = self._mac.copy
-        found = []
-        for rest in rests:
-            mac = begun()
-            mac.update(rest)
-            found.append(mac.digest())
-        return found
-
-
 class Signer:
     """Signs messages and derives numbers with one secret."""
 
@@ -75,12 +60,13 @@ class Signer:
 
     def sign(self, purpose: str, content: bytes) -> str:
         """Signature and content as URL-safe text."""
-        (signature,) = self.stem(purpose, content).sign([b""])
+        signature = _mac(self._key, purpose, content).digest()
         return base64.urlsafe_b64encode(signature + content).decode().rstrip("=")
 
-    def stem(self, purpose: str, content: bytes) -> Stem:
-        """Signs what begins with this content."""
-        return Stem(self._key, purpose, content)
+    @cached_property
+    def tracking(self) -> Array:
+        """The state in which signatures of tracking tokens begin, which are written many at once."""
+        return blake2.begun(self._key, b"track", SIGNATURE_BYTES)
 
     def open(
         self,

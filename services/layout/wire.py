@@ -1,25 +1,31 @@
 """How do the longest parts of pages and of plan requests look as bytes?
 
-Of a page that is the tokens and items of its slots, of a request the rows of its modules: each is written in
-one pass (https://protobuf.dev/programming-guides/encoding). Signatures are the library's.
+Of a page that is its slots with their tokens and items, of a request the rows of its modules: each is written
+in one pass (https://protobuf.dev/programming-guides/encoding).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, islice, pairwise
+from itertools import chain
+from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
 
+from planogram.feature.v1 import feature_pb2
 from planogram.layout.v1 import layout_pb2, token_pb2
 from planogram.policy.v1 import policy_pb2
 from services.common.compiled import compiled
-from services.layout.columns import Array
+from services.layout import blake2
+from services.layout.blake2 import BLOCK_BYTES, absorb_all
+from services.layout.columns import ITEM, Array, Candidates
 from services.layout.rules.order import Shelves
-from services.layout.tokens import SIGNATURE_BYTES, Stem
+from services.layout.tokens import SIGNATURE_BYTES
 
-_NUMBER, _LENGTH_AHEAD = 0, 2
+_NUMBER, _FIXED_64, _LENGTH_AHEAD = range(3)
+_DOUBLE = Struct("<Bd")
+_PAGE_SLOT = layout_pb2.Page.DESCRIPTOR.fields_by_name["slots"].number << 3 | _LENGTH_AHEAD
 _SLOT, _ITEM = layout_pb2.Slot.DESCRIPTOR.fields_by_name, layout_pb2.Item.DESCRIPTOR.fields_by_name
 _TOKEN = token_pb2.TrackingToken.DESCRIPTOR.fields_by_name
 _SLOT_TOKEN = _SLOT["tracking_token"].number << 3 | _LENGTH_AHEAD
@@ -31,8 +37,15 @@ _TOKEN_ID = _TOKEN["item_id"].number << 3 | _LENGTH_AHEAD
 _TOKEN_CHARGE = _TOKEN["charge_micros"].number << 3 | _NUMBER
 _MODULE = policy_pb2.PlanPageRequest.DESCRIPTOR.fields_by_name["modules"].number << 3 | _LENGTH_AHEAD
 _ROWS = policy_pb2.Module.DESCRIPTOR.fields_by_name["rows"].number << 3 | _LENGTH_AHEAD
+_GROUP_LIMIT = (
+    policy_pb2.PlanPageRequest.DESCRIPTOR.fields_by_name["group_limits"].number << 3 | _LENGTH_AHEAD
+)
+_GROUP = policy_pb2.GroupLimit.DESCRIPTOR.fields_by_name
+_GROUP_ID, _GROUP_MOST = (_GROUP[name].number << 3 | _NUMBER for name in ("group_id", "max_item_count"))
 _ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 """Of URL-safe base64, RFC 4648."""
+_MESSAGE = SIGNATURE_BYTES // 8
+"""The word at which what is signed begins in a token."""
 _LARGEST_FRAME = 16
 """Bytes of tags and lengths around a token or module: two tags of up to three, two lengths of up to five."""
 _LARGEST_ITEM = 21
@@ -40,39 +53,46 @@ _LARGEST_ITEM = 21
 
 
 class Signable(NamedTuple):
-    """A slot's token and items before they are signed.
+    """A slot before its tokens are signed.
 
-    stem: what all its tokens begin with. item_ids: of its items. charges_micros: of each, from 0.
+    plain: the bytes of the Slot without token and items. stem: those that all its tokens begin with.
+    rows: of its items. charges_micros: of each, from 0.
     """
 
-    stem: Stem
-    item_ids: Sequence[str]
+    plain: bytes
+    stem: bytes
+    rows: Sequence[int]
     charges_micros: Sequence[int]
 
 
-def signed(slots: Sequence[Signable]) -> list[bytes]:
-    """Of each slot, the bytes of a Slot that holds its token and its items with theirs."""
-    ids = pieces([item_id.encode() for _, item_ids, _ in slots for item_id in item_ids])
-    charges = np.fromiter(chain.from_iterable(own for _, _, own in slots), np.int64, len(ids.sizes))
-    counts = np.array([len(item_ids) for _, item_ids, _ in slots], np.int64)
-    rests, rest_ends = endings(*ids, charges, counts)
-    endings_of = iter(parted(rests, rest_ends))
-    signatures = [
-        signature
-        for stem, item_ids, _ in slots
-        for signature in stem.sign(islice(endings_of, 1 + len(item_ids)))
-    ]
-    return parted(
-        *written(
-            np.frombuffer(b"".join(signatures), np.uint8),
-            *pieces([stem.content for stem, _, _ in slots]),
-            rests,
-            rest_ends,
-            *ids,
-            charges,
-            counts,
-        )
-    )
+def slots(signable: Sequence[Signable], begun: Array, candidates: Candidates) -> bytes:
+    """The bytes of a Page that holds slots with their tokens, and their items with theirs.
+
+    Args:
+        begun: the state in which signatures begin, as `blake2.begun` gives it. candidates: by row.
+    """
+    counts = np.array([len(slot.rows) for slot in signable], np.int64)
+    rows = np.fromiter(chain.from_iterable([slot.rows for slot in signable]), np.int64)
+    charges = np.fromiter(chain.from_iterable([slot.charges_micros for slot in signable]), np.int64)
+    plain = pieces([slot.plain for slot in signable])
+    stems = pieces([slot.stem for slot in signable])
+    content: bytes = written(
+        *plain,
+        *stems,
+        begun,
+        counts,
+        rows,
+        charges,
+        candidates.content,
+        candidates.begin[ITEM],
+        candidates.end[ITEM],
+    ).tobytes()
+    return content
+
+
+def double(field: int, value: float) -> bytes:
+    """The field of a number below 16 with a double; nothing of 0, as protobuf leaves that out."""
+    return _DOUBLE.pack(field << 3 | _FIXED_64, value) if value else b""
 
 
 class Pieces(NamedTuple):
@@ -88,14 +108,14 @@ def pieces(contents: Sequence[bytes]) -> Pieces:
     return Pieces(np.frombuffer(b"".join(contents), np.uint8), sizes)
 
 
-def parted(content: Array, ends: Array) -> list[bytes]:
-    """What lies one after the other, each by itself.
+def group_limits(most: Array) -> bytes:
+    """The bytes of a PlanPageRequest that holds the limits of G groups of items.
 
     Args:
-        ends: where each ends.
+        most: (G,) items of each; negative where there is no limit.
     """
-    whole = content.tobytes()
-    return [whole[begin:end] for begin, end in pairwise((0, *ends.tolist()))]
+    content: bytes = group_limits_of(most).tobytes()
+    return content
 
 
 def modules(plain: Pieces, rows: Shelves) -> bytes:
@@ -160,8 +180,7 @@ def put_item(
     if end > begin:
         at = put_number(out, at, id_tag)
         at = put_number(out, at, end - begin)
-        out[at : at + end - begin] = ids[begin:end]
-        at += end - begin
+        at = put_bytes(out, at, ids, begin, end)
     if charge > 0:
         at = put_number(out, at, charge_tag)
         at = put_number(out, at, charge)
@@ -169,92 +188,169 @@ def put_item(
 
 
 @compiled
-def endings(ids: Array, id_sizes: Array, charges: Array, item_counts: Array) -> tuple[Array, Array]:
-    """How the tokens of S slots end, of each slot its own token, whose ending is empty, ahead of its items.
+def item_size(id_tag: int, charge_tag: int, id_size: int, charge: int) -> int:
+    """Bytes that `put_item` writes."""
+    size = 0
+    if id_size > 0:
+        size += number_size(id_tag) + number_size(id_size) + id_size
+    if charge > 0:
+        size += number_size(charge_tag) + number_size(charge)
+    return size
 
-    Args:
-        ids: bytes of the ids of N items, one after the other. id_sizes, charges: (N,) item_counts: (S,)
 
-    Returns:
-        The bytes of T = S + N endings, one after the other, and (T,) where each ends.
-    """
-    out = np.empty(len(ids) + _LARGEST_ITEM * len(id_sizes), np.uint8)
-    ends = np.empty(len(item_counts) + len(id_sizes), np.int64)
-    at = token = item = id_begin = 0
-    for slot in range(len(item_counts)):
-        ends[token] = at
-        token += 1
-        for _ in range(item_counts[slot]):
-            id_end = id_begin + id_sizes[item]
-            at = put_item(out, at, _TOKEN_ID, _TOKEN_CHARGE, ids, id_begin, id_end, charges[item])
-            ends[token] = at
-            id_begin = id_end
-            item, token = item + 1, token + 1
-    return out[:at], ends
+@compiled
+def text_size(size: int) -> int:
+    """Letters that `put_text` writes of so many bytes."""
+    return (4 * size + 2) // 3
 
 
 @compiled
 def written(
-    signatures: Array,
+    plain: Array,
+    plain_sizes: Array,
     stems: Array,
     stem_sizes: Array,
-    rests: Array,
-    rest_ends: Array,
-    ids: Array,
-    id_sizes: Array,
+    begun: Array,
+    counts: Array,
+    rows: Array,
     charges: Array,
-    item_counts: Array,
-) -> tuple[Array, Array]:
-    """The tokens and items of S slots with T tokens, of each slot its own token ahead of its items.
+    ids: Array,
+    id_begin: Array,
+    id_end: Array,
+) -> Array:
+    """The bytes of a Page with S slots that hold T items.
 
     Args:
-        signatures: (16 T,) bytes. stems: bytes, one after the other. stem_sizes: (S,) how many each has.
-        rests, rest_ends: what `endings` gave. ids, id_sizes, charges, item_counts: as it takes them.
-
-    Returns:
-        The bytes of all slots, and (S,) where each ends.
+        plain, plain_sizes: what each slot holds beside its token and items, one after the other; (S,).
+        stems, stem_sizes: what its tokens begin with, in the same way. begun: (8,) uint64 state.
+        counts: (S,) items of each slot. rows, charges: (T,) of the items.
+        ids: the bytes that those of N items lie in. id_begin, id_end: (N,) where.
     """
-    largest = SIGNATURE_BYTES + (stem_sizes.max() if len(stem_sizes) else 0)
-    largest += _LARGEST_ITEM + (id_sizes.max() if len(id_sizes) else 0)
-    room = len(ids) + len(rest_ends) * (4 * (largest // 3 + 1) + _LARGEST_FRAME + _LARGEST_ITEM)
+    room, largest, item = len(plain) + _LARGEST_FRAME * len(counts), 0, 0
+    for slot in range(len(counts)):
+        room += text_size(SIGNATURE_BYTES + stem_sizes[slot]) + _LARGEST_FRAME
+        for _ in range(counts[slot]):
+            own = id_end[rows[item]] - id_begin[rows[item]] + _LARGEST_ITEM
+            largest = max(largest, own)
+            room += own + text_size(SIGNATURE_BYTES + stem_sizes[slot] + own) + _LARGEST_FRAME
+            item += 1
     out = np.empty(room, np.uint8)
-    content, shared = np.empty(largest, np.uint8), np.empty(4 * (largest // 3 + 1), np.uint8)
-    fields = np.empty(largest, np.uint8)
-    ends = np.empty(len(item_counts), np.int64)
-    at = token = item = stem_begin = rest_begin = id_begin = 0
-    for slot in range(len(item_counts)):
+    # A token's signature and what it signs, with room for the last block.
+    largest += SIGNATURE_BYTES + (stem_sizes.max() if len(stem_sizes) else 0) + BLOCK_BYTES
+    token = np.zeros((largest + 7) // 8 * 8, np.uint8)
+    words, shared = token.view(np.uint64), np.empty(text_size(len(token)), np.uint8)
+    of_stem, state = begun.copy(), begun.copy()
+    at = first_item = plain_begin = stem_begin = 0
+    for slot in range(len(counts)):
         stem_end = SIGNATURE_BYTES + stem_sizes[slot]
-        content[SIGNATURE_BYTES:stem_end] = stems[stem_begin : stem_begin + stem_sizes[slot]]
+        put_bytes(token, SIGNATURE_BYTES, stems, stem_begin, stem_begin + stem_sizes[slot])
         stem_begin += stem_sizes[slot]
+        end_item = first_item + counts[slot]
+        own_size = text_size(stem_end)
+        size = plain_sizes[slot] + number_size(_SLOT_TOKEN) + number_size(own_size) + own_size
+        for item in range(first_item, end_item):
+            whole = framed_size(stem_end, id_end[rows[item]] - id_begin[rows[item]], charges[item])
+            size += number_size(_SLOT_ITEM) + number_size(whole) + whole
+        at = put_number(out, at, _PAGE_SLOT)
+        at = put_number(out, at, size)
+        at = put_bytes(out, at, plain, plain_begin, plain_begin + plain_sizes[slot])
+        plain_begin += plain_sizes[slot]
+        of_stem[:] = begun
+        taken = absorb_all(of_stem, words, _MESSAGE, 0, stem_sizes[slot], False)
         # Three bytes are four letters: those that a stem alone makes up are the same in all its tokens.
         last = stem_end - stem_end % 3
         first = min(SIGNATURE_BYTES + 2, last)
-        shared_size = put_text(shared, 0, content, first, last)
-        for own in range(1 + item_counts[slot]):
-            rest_end = rest_ends[token]
-            size = stem_end + rest_end - rest_begin
-            content[:SIGNATURE_BYTES] = signatures[token * SIGNATURE_BYTES : (token + 1) * SIGNATURE_BYTES]
-            content[stem_end:size] = rests[rest_begin:rest_end]
-            text_size = (4 * size + 2) // 3
-            if own == 0:
-                at = put_number(out, at, _SLOT_TOKEN)
-            else:
-                id_end = id_begin + id_sizes[item]
-                filled = put_item(fields, 0, _ITEM_ID, _ITEM_CHARGE, ids, id_begin, id_end, charges[item])
-                at = put_number(out, at, _SLOT_ITEM)
-                at = put_number(out, at, filled + 1 + number_size(text_size) + text_size)
-                out[at : at + filled] = fields[:filled]
-                at = put_number(out, at + filled, _ITEM_TOKEN)
-                id_begin = id_end
-                item += 1
-            at = put_number(out, at, text_size)
-            at = put_text(out, at, content, 0, first)
-            out[at : at + shared_size] = shared[:shared_size]
-            at = put_text(out, at + shared_size, content, last, size)
-            rest_begin = rest_end
-            token += 1
-        ends[slot] = at
-    return out[:at], ends
+        shared_size = put_text(shared, 0, token, first, last)
+        at = put_number(out, at, _SLOT_TOKEN)
+        at = put_number(out, at, own_size)
+        token[stem_end:] = 0
+        filled = stem_end
+        sign(words, of_stem, taken, stem_sizes[slot], state)
+        at = put_token(out, at, token, stem_end, shared, shared_size, first, last)
+        for item in range(first_item, end_item):
+            begin, end, charge = id_begin[rows[item]], id_end[rows[item]], charges[item]
+            at = put_number(out, at, _SLOT_ITEM)
+            at = put_number(out, at, framed_size(stem_end, end - begin, charge))
+            at = put_item(out, at, _ITEM_ID, _ITEM_CHARGE, ids, begin, end, charge)
+            token_end = put_item(token, stem_end, _TOKEN_ID, _TOKEN_CHARGE, ids, begin, end, charge)
+            for place in range(token_end, filled):
+                token[place] = 0
+            filled = token_end
+            at = put_number(out, at, _ITEM_TOKEN)
+            at = put_number(out, at, text_size(token_end))
+            sign(words, of_stem, taken, token_end - SIGNATURE_BYTES, state)
+            at = put_token(out, at, token, token_end, shared, shared_size, first, last)
+        first_item = end_item
+    return out[:at]
+
+
+@compiled
+def framed_size(stem_end: int, id_size: int, charge: int) -> int:
+    """Bytes of an Item with its token, whose signature and stem end where `stem_end` says."""
+    text = text_size(stem_end + item_size(_TOKEN_ID, _TOKEN_CHARGE, id_size, charge))
+    frame = number_size(_ITEM_TOKEN) + number_size(text)
+    return item_size(_ITEM_ID, _ITEM_CHARGE, id_size, charge) + frame + text
+
+
+@compiled
+def sign(words: Array, begun: Array, taken: int, size: int, state: Array) -> None:
+    """Puts the signature ahead of what a token holds.
+
+    Args:
+        words: uint64 of the token. size: bytes that are signed.
+        begun: (8,) uint64 state after those of them that were taken. state: (8,) uint64, written over.
+    """
+    for word in range(len(state)):
+        state[word] = begun[word]
+    absorb_all(state, words, _MESSAGE, taken, size, True)
+    for word in range(_MESSAGE):
+        words[word] = state[word]
+
+
+@compiled
+def put_token(
+    out: Array, at: int, token: Array, end: int, shared: Array, shared_size: int, first: int, last: int
+) -> int:
+    """Writes a token as text; where the next thing begins.
+
+    Args:
+        shared: the text of its bytes from `first` to `last`, which it has in common with others.
+    """
+    at = put_text(out, at, token, 0, first)
+    at = put_bytes(out, at, shared, 0, shared_size)
+    return put_text(out, at, token, last, end)
+
+
+@compiled
+def put_bytes(out: Array, at: int, content: Array, begin: int, end: int) -> int:
+    """Writes bytes; where the next thing begins. A loop, since numba counts who holds each slice."""
+    for place in range(end - begin):
+        out[at + place] = content[begin + place]
+    return at + end - begin
+
+
+@compiled
+def group_limits_of(most: Array) -> Array:
+    """The bytes of a PlanPageRequest with the limits of G groups.
+
+    Args:
+        most: (G,) items of each; negative where there is no limit.
+    """
+    out = np.empty(_LARGEST_ITEM * len(most), np.uint8)
+    at = 0
+    for group in range(len(most)):
+        if most[group] < 0:
+            continue
+        size = (
+            number_size(_GROUP_ID) + number_size(group) + number_size(_GROUP_MOST) + number_size(most[group])
+        )
+        at = put_number(out, at, _GROUP_LIMIT)
+        at = put_number(out, at, size)
+        at = put_number(out, at, _GROUP_ID)
+        at = put_number(out, at, group)
+        at = put_number(out, at, _GROUP_MOST)
+        at = put_number(out, at, most[group])
+    return out[:at]
 
 
 @compiled
@@ -289,6 +385,8 @@ def with_rows(plain: Array, sizes: Array, rows: Array, length: Array) -> Array:
 
 def warm_up() -> None:
     """Compiles all of it."""
-    stem = Stem(b"key", "warm", b"content")
-    signed([Signable(stem, ["a"], [1])])
+    candidates = Candidates(feature_pb2.GatherPageResponse(item_ids=["a"]))
+    begun = blake2.begun(b"key", b"warm", SIGNATURE_BYTES)
+    slots([Signable(b"", b"content", [0], [1])], begun, candidates)
+    group_limits(np.ones(1, np.int64))
     modules(pieces([b"content"]), Shelves(np.zeros((1, 1), np.int64), np.ones(1, np.int64)))

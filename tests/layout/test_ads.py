@@ -59,7 +59,11 @@ async def test_a_click_on_an_ad_costs_the_second_price_and_is_logged_with_it(rul
 
 
 def test_the_last_ad_pays_the_best_one_not_shown_or_the_floor():
-    bids, click = np.array([500, 400, 300, 200]), np.array([0.1, 0.1, 0.2, 0.1])
-    assert auction.charges([0, 1], [0, 1, 2, 3], bids, click, 50) == [400, 400]
-    assert auction.charges([0], [0], bids, click, 50) == [50]
-    assert auction.charges([3, 0], [3, 0], bids, click, 250) == [250, 250]
+    bids, click = np.array([500.0, 400.0, 300.0, 200.0]), np.array([0.1, 0.1, 0.2, 0.1], np.float32)
+
+    def charged(shown, ranked, floor):
+        return auction.charges(np.array(shown), np.array(ranked), bids, click, float(floor)).tolist()
+
+    assert charged([0, 1], [0, 1, 2, 3], 50) == [400, 400]
+    assert charged([0], [0], 50) == [50]
+    assert charged([3, 0], [3, 0], 250) == [250, 250]

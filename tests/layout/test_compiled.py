@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.layout import columns, wire
-from services.layout.rules import holding, matching, order, steps, variety
+from services.layout import blake2, columns, wire
+from services.layout.rules import auction, holding, matching, order, steps, variety
 from tests.layout.test_rules import compose, ruled
 
 __all__ = ["ruled"]  # a fixture
@@ -22,7 +22,7 @@ RULES = (
 
 
 def signature_counts():
-    parts = (columns, holding, matching, order, steps, variety, wire)
+    parts = (blake2, columns, auction, holding, matching, order, steps, variety, wire)
     found = [entry for module in parts for entry in vars(module).values()]
     return {entry.__name__: len(entry.signatures) for entry in found if hasattr(entry, "signatures")}
 

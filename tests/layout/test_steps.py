@@ -13,7 +13,7 @@ from planogram.feature.v1 import feature_pb2
 from services.layout.blueprint import Module, Template
 from services.layout.columns import Candidates
 from services.layout.rules.document import Rule, Rules, Value
-from services.layout.rules.holding import Holding
+from services.layout.rules.holding import NO_LIMIT, Holding
 from services.layout.rules.items import Items
 from services.layout.rules.order import Shelves
 from services.layout.rules.shelving import Shelving
@@ -150,6 +150,8 @@ def test_groups_are_of_caps_that_bind_on_a_page(caps):
     for (_, most), column in zip(binding, groups.group_id.T.tolist(), strict=True):
         group_of = dict(zip(BRANDS, column, strict=True))
         assert group_of[""] == -1 and len({*group_of.values()}) == len(counts) + 1
-        limited = {brand for brand, group in group_of.items() if group in groups.limits}
+        limited = {
+            brand for brand, group in group_of.items() if group >= 0 and groups.most[group] != NO_LIMIT
+        }
         assert limited == {brand for brand, count in counts.items() if count > most}
-        assert all(groups.limits[group_of[brand]] == most for brand in limited)
+        assert all(groups.most[group_of[brand]] == most for brand in limited)

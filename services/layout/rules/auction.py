@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import numpy as np
 
+from services.common.compiled import compiled
 from services.layout.columns import Array
 
 
-def charges(
-    shown: Sequence[int], ranked: Sequence[int], bid_micros: Array, click: Array, floor: int
-) -> list[int]:
-    """Of each item shown, in order: micros for a click, from the floor to its own bid.
+@compiled
+def charges(shown: Array, ranked: Array, bid_micros: Array, click: Array, floor: float) -> Array:
+    """(S,) int64 of each item shown, in order: micros for a click, from the floor to its own bid.
 
     An ad pays what makes its bid x probability equal to that of the next: the next shown, and for the last
     the best of the module that is not shown. Where there is none, or it bids nothing, the floor is paid.
 
     Args:
-        shown: rows in the order of the page.
+        shown: (S,) rows in the order of the page.
         ranked: rows of the module in its order; those shown are among them.
         bid_micros, click: (N,) bids for a click, and probabilities of one, by row.
         floor: least price of a click, micros.
     """
-    # The last is followed by the best that is not shown.
-    left = next((row for row in ranked if row not in shown), None)
-    rows = [*shown] if left is None else [*shown, left]
-    bids, clicks = bid_micros[rows].tolist(), click[rows].tolist()
-    found = []
+    found = np.empty(len(shown), np.int64)
     for place in range(len(shown)):
+        row, after = shown[place], -1
+        if place + 1 < len(shown):
+            after = shown[place + 1]
+        else:
+            for left in ranked:
+                if not (shown == left).any():
+                    after = left
+                    break
         needed = 0.0
-        if place + 1 < len(rows) and clicks[place] > 0:
-            needed = bids[place + 1] * clicks[place + 1] / clicks[place]
-        found.append(min(max(math.ceil(needed), floor), max(int(bids[place]), floor)))
+        if after >= 0 and click[row] > 0:
+            needed = bid_micros[after] * np.float64(click[after]) / np.float64(click[row])
+        found[place] = min(max(np.ceil(needed), floor), max(np.floor(bid_micros[row]), floor))
     return found
+
+
+def warm_up() -> None:
+    """Compiles it."""
+    rows = np.zeros(1, np.int64)
+    for click in (np.ones(1, np.float32), np.frombuffer(bytes(4), np.float32)):  # one's own, or a message's
+        charges(rows, rows, np.ones(1), click, 0.0)

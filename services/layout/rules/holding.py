@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 
@@ -15,24 +16,30 @@ from planogram.common.v1 import context_pb2
 from services.common.compiled import compiled
 from services.layout.blueprint import Module, Slot
 from services.layout.columns import Array
-from services.layout.rules.document import Rule, Rules, is_page_cap
+from services.layout.rules.document import Rule, Rules
 from services.layout.rules.effects import Effects
 from services.layout.rules.items import Items
 from services.layout.rules.programme import programme
 
-_NO_LIMIT = -1
+NO_LIMIT = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
     """Caps across the page.
 
-    group_id: (N, K) int32, -1 for none. limits: most items by group. rules: (K,) whose caps they are.
+    group_id: (N, K) int32, -1 for none. most: (G,) int64 items of each group, NO_LIMIT where there are no
+    more. rules: (K,) whose caps they are.
     """
 
     group_id: Array
-    limits: Mapping[int, int]
+    most: Array
     rules: Sequence[str]
+
+    def limited_count(self, column: int, rows: Sequence[int]) -> int:
+        """How many of some rows are of a group of one rule, by its place, that may not all stand."""
+        groups = self.group_id[rows, column]
+        return int(np.count_nonzero((groups >= 0) & (self.most[groups] != NO_LIMIT)))
 
 
 class Holding:
@@ -55,7 +62,8 @@ class Holding:
         self.value = rules.value.on(context.page_type)
         self.promise_factors = promise_factors
         is_holding = [
-            rule.when.holds(context, segment) and not (is_hurried and rule.action == "diversify")
+            (rule.when.is_always or rule.when.holds(context, segment))
+            and not (is_hurried and rule.action == "diversify")
             for rule in rules.rules
         ]
         self.programme = programme(rules, tuple(is_holding), tuple([module.kind for module in modules]))
@@ -69,16 +77,13 @@ class Holding:
 
     def groups(self, items: Items) -> Groups | None:
         """The caps across the page; None where none can bind."""
-        caps = [(rule.name, rule.cap) for rule in self.of("cap") if rule.cap and is_page_cap(rule)]
-        if not caps or not len(items):
+        names, caps = self.programme.page_caps
+        if not names or not len(items):
             return None
-        numbers = np.array([items.numbers(cap.of) for _, cap in caps])
-        group_id, most, is_binding = grouped(numbers, np.array([cap.most for _, cap in caps]))
+        group_id, most, is_binding = grouped(items.candidates.numbers, caps)
         if not most.size:
             return None
-        limits = {group: limit for group, limit in enumerate(most.tolist()) if limit != _NO_LIMIT}
-        names = [name for (name, _), binds in zip(caps, is_binding.tolist(), strict=True) if binds]
-        return Groups(group_id, limits, names)
+        return Groups(group_id, most, [*compress(names, is_binding.tolist())])
 
     def pinned(self, slots: Sequence[Slot]) -> list[Slot]:
         """The slots with the pins of rules in place of the blueprint's own."""
@@ -105,39 +110,41 @@ class Holding:
 
 
 @compiled
-def grouped(numbers: Array, most: Array) -> tuple[Array, Array, Array]:
+def grouped(numbers: Array, caps: Array) -> tuple[Array, Array, Array]:
     """The kinds of items of which K caps allow less than there are, as groups of one numbering.
 
     Args:
-        numbers: (K, N) the kind of each item by what each cap is of, from 0; -1 where it is unknown.
-        most: (K,) how many of a kind each allows.
+        numbers: (T, N) the kind of each item by its facts' columns, from 0; -1 where it is unknown.
+        caps: (2, K) the column that each cap is of, and how many of a kind it allows.
 
     Returns:
         (N, B) int32 the groups of each item, by the B caps of which a kind is more, -1 where it is of none;
-        (G,) int64 how many of each group may stand, _NO_LIMIT where there are no more; (K,) which caps bind.
+        (G,) int64 how many of each group may stand, NO_LIMIT where there are no more; (K,) which caps bind.
     """
-    kind_count = np.zeros(len(numbers), np.int64)
-    is_binding = np.zeros(len(numbers), np.bool_)
-    counts = np.zeros((len(numbers), numbers.max() + 1), np.int64)
-    for cap in range(len(numbers)):
+    columns, most = caps
+    kind_count = np.zeros(len(columns), np.int64)
+    is_binding = np.zeros(len(columns), np.bool_)
+    counts = np.zeros((len(columns), numbers.shape[1]), np.int64)
+    for cap in range(len(columns)):
         for item in range(numbers.shape[1]):
-            kind = numbers[cap, item]
+            kind = numbers[columns[cap], item]
             if kind >= 0:
                 counts[cap, kind] += 1
                 kind_count[cap] = max(kind_count[cap], kind + 1)
                 is_binding[cap] |= counts[cap, kind] > most[cap]
     group_id = np.full((numbers.shape[1], is_binding.sum()), -1, np.int32)
-    limits = np.full((kind_count * is_binding).sum(), _NO_LIMIT)
+    limits = np.full((kind_count * is_binding).sum(), NO_LIMIT)
     first = column = 0
-    for cap in range(len(numbers)):
+    for cap in range(len(columns)):
         if not is_binding[cap]:
             continue
         for kind in range(kind_count[cap]):
             if counts[cap, kind] > most[cap]:
                 limits[first + kind] = most[cap]
         for item in range(numbers.shape[1]):
-            if numbers[cap, item] >= 0:
-                group_id[item, column] = first + numbers[cap, item]
+            kind = numbers[columns[cap], item]
+            if kind >= 0:
+                group_id[item, column] = first + kind
         first += kind_count[cap]
         column += 1
     return group_id, limits, is_binding
@@ -145,7 +152,7 @@ def grouped(numbers: Array, most: Array) -> tuple[Array, Array, Array]:
 
 def warm_up() -> None:
     """Compiles it."""
-    grouped(np.zeros((1, 2), np.int64), np.ones(1, np.int64))
+    grouped(np.zeros((1, 2), np.int64), np.zeros((2, 1), np.int64))
 
 
 def _free_of(slots: Sequence[Slot], pins: Mapping[str, str], answers: Sequence[str]) -> dict[str, Slot]:

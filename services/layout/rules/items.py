@@ -14,6 +14,8 @@ from services.layout.rules.document import Exclude, Kind
 from services.layout.rules.matching import DAY_S, Wanted, matching
 from services.layout.tokens import item_digest
 
+_NO_PAIRS = np.zeros((0, 2), np.int64)
+
 
 class Items:
     """The N items of a page."""
@@ -86,7 +88,7 @@ class Items:
     def excluded(self, wanted: Wanted) -> Array:
         """(P, 2) int64 pairs of a rule and an item's row that the page view speaks for."""
         pairs = [(place, row) for place, rule in wanted.from_view for row in self._excluded(rule)]
-        return np.array(pairs, np.int64).reshape(-1, 2)
+        return np.array(pairs, np.int64) if pairs else _NO_PAIRS
 
     def _excluded(self, rule: Exclude) -> list[int]:
         """Rows that the page view rules out."""

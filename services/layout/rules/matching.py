@@ -114,8 +114,9 @@ def matching(said: Said, values: Array, numbers: Array, now_s: float, meant: Arr
     """(K, N) true where all holds that a rule says in numbers and names, or the page view says in its place.
 
     Args:
-        values, numbers: (F, N) of the items' facts, by column. meant: (W,) the numbers of `Wanted.names`.
-        excluded: (P, 2) of rules that the page view speaks for, the place of each and a row that it means.
+        values: (F, N), numbers: (T, N) of the items' facts, by column. meant: (W,) the numbers of
+            `Wanted.names`. excluded: (P, 2) of rules that the page view speaks for, the place of each and a
+            row that it means.
     """
     is_everything, limits, bounds, sets = said
     count = values.shape[1]

@@ -37,6 +37,24 @@ class Shelves(NamedTuple):
 
 
 @compiled
+def worths(
+    click: Array, purchase: Array, margin: Array, bids: Array, of_click: float, of_purchase: float
+) -> Array:
+    """(2, N) what items are worth, and what their bids are: what `keyed` sorts by.
+
+    Args:
+        click, purchase: (N,) float32 probabilities. margin: (N,) float32. bids: (N,) float64 for a click.
+        of_click, of_purchase: what one click is worth, and a unit of margin.
+    """
+    found = np.empty((2, len(click)))
+    for item in range(len(click)):
+        bought = np.float32(of_purchase) * purchase[item] * margin[item]
+        found[0, item] = np.float32(of_click) * click[item] + bought
+        found[1, item] = bids[item] * click[item]
+    return found
+
+
+@compiled
 def offered(shelves: Shelves, item_count: int) -> Array:
     """(N,) true for items of any module."""
     rows, count = shelves
@@ -339,6 +357,9 @@ def warm_up() -> None:
     """Compiles all of it, so that no shopper waits for that; what was compiled is kept on the machine."""
     reached, numbers = np.ones(1, bool), np.array([0, 1, 0, 1])
     shelves = Shelves(np.arange(4)[None].copy(), np.array([4]))
+    share, own = np.ones(4, np.float32), np.frombuffer(bytes(16), np.float32)
+    for chance in (share, own):  # what was computed here, and what a message holds
+        worths(chance, chance, share, np.ones(4), 1.0, 1.0)
     by_rule, is_out, none = reached[None].copy(), np.zeros((1, 4), bool), np.zeros(1, np.int64)
     admit(shelves, by_rule, reached, is_out)
     by_worth(shelves, none, np.ones((1, 4)), by_rule, np.ones((1, 4)), by_rule, is_out)

@@ -11,13 +11,13 @@ import numpy as np
 
 from planogram.policy.v1 import policy_pb2
 from services.layout.blueprint import ANSWER, Kind
-from services.layout.columns import Array, Texts, texts_of
-from services.layout.rules.document import Modules, Rule, Rules
+from services.layout.columns import Array, Texts, column_of, texts_of
+from services.layout.rules.document import Modules, Rule, Rules, is_page_cap
 from services.layout.rules.matching import Wanted, wanted
 from services.layout.rules.steps import Acts, moving_of, steps
 
 ORDERS = ("value", "bid")
-"""What items of a module can be sorted by; others keep the order of their source."""
+"""What items of a module can be sorted by, as `order.worths` gives it; others keep their source's order."""
 MAX_PROGRAMME_COUNT = 512
 """Programmes that are kept, of all configurations: pages differ by blueprint, segment and hour."""
 
@@ -31,7 +31,8 @@ class Programme:
         by_action: the rules that hold, in the order of the file.
         reached: by rule, (M,) the modules that it is about; those in their source's order have to be named
             where it changes the order.
-        place_of: the place of each module, by its id. module_ids: the ids, to be found in an answer.
+        place_of: the place of each module, by its id. ad_places: of those that are paid for.
+        module_ids: the ids, to be found in an answer.
         answer_ids: of the modules that answer, best first.
         least_counts: (M,) the fewest items that each can stand with.
         everywhere, personal: (M,) all modules, and those of the shopper's past.
@@ -40,6 +41,9 @@ class Programme:
         wanted: what rules say of items, as `acts` takes it.
         acts: what they do.
         noted: the names of all rules that change rows, in the order in which `steps.arranged` counts.
+        weights: what each rule that weighs, but is not `fair`, multiplies worth by; 1 of promises.
+        page_caps: the rules that cap the whole page; (2, C) int64 the column of facts that each is of, and
+            how many of a kind it allows.
     """
 
     modules: tuple[Kind, ...]
@@ -47,6 +51,7 @@ class Programme:
     by_action: Mapping[str, Sequence[Rule]]
     reached: Mapping[str, Array]
     place_of: Mapping[str, int]
+    ad_places: Mapping[str, int]
     module_ids: Texts
     answer_ids: Sequence[str]
     least_counts: Array
@@ -58,6 +63,8 @@ class Programme:
     wanted: Wanted
     acts: Acts
     noted: Sequence[str]
+    weights: Array
+    page_caps: tuple[Sequence[str], Array]
     _limits: dict[tuple[int, bool], dict[str, policy_pb2.ModuleLimit]] = field(default_factory=dict)
 
     def of(self, action: str) -> Sequence[Rule]:
@@ -115,6 +122,7 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
         by_action=by_action,
         reached=reached,
         place_of=place_of,
+        ad_places={module.module_id: place_of[module.module_id] for module in modules if module.is_ad},
         module_ids=texts_of([("item", module_id) for module_id in place_of]),
         answer_ids=[module.module_id for module in modules if module.module_id.startswith(ANSWER)],
         least_counts=np.array([module.least_count for module in modules], np.int64),
@@ -143,7 +151,15 @@ def programme(rules: Rules, is_holding: tuple[bool, ...], modules: tuple[Kind, .
             "".join(rule.name for rule in ads),
             *(rule.name for rule in (*weighing, *burying, *moving, *leading)),
         ],
+        weights=np.array([rule.boost.factor if rule.boost else 1.0 for rule in weighing if not rule.fair]),
+        page_caps=_page_caps(acting("cap")),
     )
+
+
+def _page_caps(caps: Sequence[Rule]) -> tuple[Sequence[str], Array]:
+    those = [(rule.name, rule.cap) for rule in caps if rule.cap and is_page_cap(rule)]
+    of_whom, most = [column_of(cap.of) for _, cap in those], [cap.most for _, cap in those]
+    return [name for name, _ in those], np.array([of_whom, most], np.int64)
 
 
 def _leads(item_ids: Sequence[Sequence[str]], places: Sequence[int], said: Wanted) -> Array:

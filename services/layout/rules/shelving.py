@@ -59,7 +59,7 @@ class Shelving:
         shelves = Shelves(*found)
         for name, count in zip(programme.noted, changed.tolist(), strict=True):
             self.holding.effects.note(name, count)
-        if is_lost.any():
+        if True in is_lost.tolist():
             self._note_lost(seen.named, is_lost, Shelves(*admitted))
         return shelves
 
@@ -107,13 +107,14 @@ class Shelving:
 
     def _weights(self) -> Array:
         """What each rule that weighs, but is not `fair`, multiplies worth by."""
-        kept = self.holding.promise_factors
-        found = [
-            rule.boost.factor if rule.boost else kept.get(rule.name, 1.0)
-            for rule in self.programme.weighing
-            if not rule.fair
-        ]
-        return np.array(found, np.float64)
+        kept, weights = self.holding.promise_factors, self.programme.weights
+        if not kept:
+            return weights
+        weights = weights.copy()
+        for place, rule in enumerate(self.programme.weighing):
+            if rule.promise:
+                weights[place] = kept.get(rule.name, 1.0)
+        return weights
 
     def _fair_factors(self) -> Array:
         """(V, N) what each `fair` rule multiplies worth by."""

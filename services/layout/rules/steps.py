@@ -102,7 +102,7 @@ class Acts(NamedTuple):
 class Seen(NamedTuple):
     """What rules know of a page's N items.
 
-    values, numbers: (F, N) of their facts, by column. log_price: (N,) of 1 + price.
+    values: (F, N), numbers: (T, N) of their facts, by column. log_price: (N,) of 1 + price.
     named: (W,) the numbers of `Wanted.names`. excluded: as `matching.matching` takes it.
     worth: what `order.keyed` sorts by. weights: what each rule that weighs (but is not `fair`) multiplies the
     worth of the items by that it means. fair: (V, N) what each `fair` one multiplies worth by.

@@ -31,6 +31,26 @@ class Traits(NamedTuple):
 
 
 @compiled
+def is_shared(one: int, other: int) -> bool:
+    """Whether two items have a trait in common that is known of both."""
+    return one == other and one >= 0
+
+
+@compiled
+def alike(near: float, is_category: bool, is_brand: bool, is_seller: bool) -> float:
+    """How alike two items are, 0 to 1.
+
+    Args:
+        near: how near their prices are, 0 to 1. is_category, is_brand, is_seller: whether they share it.
+    """
+    found = _PRICE * near
+    found += _CATEGORY * is_category
+    found += _BRAND * is_brand
+    found += _SELLER * is_seller
+    return found
+
+
+@compiled
 def likeness(traits: Traits, rows: Array) -> Array:
     """(R, R) how alike items are, 0 to 1: same category, brand, seller, near in price.
 
@@ -42,12 +62,23 @@ def likeness(traits: Traits, rows: Array) -> Array:
     found = np.empty((len(rows), len(rows)))
     for one in range(len(rows)):
         for other in range(one + 1):
-            alike = _PRICE * np.exp(-abs(log_price[one] - log_price[other]))
-            alike += _CATEGORY * (category[one] == category[other] and category[one] >= 0)
-            alike += _BRAND * (brand[one] == brand[other] and brand[one] >= 0)
-            alike += _SELLER * (seller[one] == seller[other] and seller[one] >= 0)
-            found[one, other] = found[other, one] = alike
+            found[one, other] = found[other, one] = alike(
+                np.exp(-abs(log_price[one] - log_price[other])),
+                is_shared(category[one], category[other]),
+                is_shared(brand[one], brand[other]),
+                is_shared(seller[one], seller[other]),
+            )
     return found
+
+
+@compiled
+def first_largest(values: Array) -> int:
+    """The place of the largest of several values; of those that are alike, the first."""
+    best = 0
+    for place in range(1, len(values)):
+        if values[place] > values[best]:
+            best = place
+    return best
 
 
 @compiled
@@ -66,20 +97,29 @@ def relevant(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits, 
         if not is_reached[module] or depth < 3:
             continue
         before = rows[module, :depth].copy()
-        alike = likeness(traits, before)
+        category, brand, seller = traits.category[before], traits.brand[before], traits.seller[before]
+        log_price = traits.log_price[before]
         quality = (1 - strength) * worth[module, :depth] / max(worth[module, :depth].max(), 1e-12)
         nearest = np.zeros(depth)
         is_used = np.zeros(depth, np.bool_)
+        best = first_largest(quality)
         for place in range(depth):
-            best, most = -1, -np.inf
-            for other in range(depth):
-                score = quality[other] - strength * nearest[other]
-                if not is_used[other] and score > most:
-                    best, most = other, score
             is_used[best] = True
             rows[module, place] = before[best]
+            last, most = best, -np.inf
             for other in range(depth):
-                nearest[other] = max(nearest[other], alike[best, other])
+                if is_used[other]:
+                    continue
+                is_category = is_shared(category[last], category[other])
+                is_brand = is_shared(brand[last], brand[other])
+                is_seller = is_shared(seller[last], seller[other])
+                # Mostly one before is more like it than this could be at any price.
+                if alike(1.0, is_category, is_brand, is_seller) > nearest[other]:
+                    near = np.exp(-abs(log_price[last] - log_price[other]))
+                    nearest[other] = max(nearest[other], alike(near, is_category, is_brand, is_seller))
+                score = quality[other] - strength * nearest[other]
+                if score > most:
+                    best, most = other, score
         changed += not np.array_equal(before, rows[module, :depth])
     return changed
 
@@ -101,7 +141,7 @@ def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits,
         if not is_reached[module] or depth < 3:
             continue
         before = rows[module, :depth].copy()
-        alike = likeness(traits, before) / (1 + _RIDGE)
+        kernel = likeness(traits, before) / (1 + _RIDGE)
         scale = max(worth[module, :depth].max(), 1e-12)
         gain = np.exp(np.minimum((1 - strength) / (2 * strength) * worth[module, :depth] / scale, 50.0))
         rest = gain * gain
@@ -121,7 +161,7 @@ def repulsive(shelves: Shelves, is_reached: Array, worth: Array, traits: Traits,
                 explained = 0.0
                 for earlier in range(place):
                     explained += factors[best, earlier] * factors[other, earlier]
-                factors[other, place] = (alike[best, other] * gain[best] * gain[other] - explained) / pivot
+                factors[other, place] = (kernel[best, other] * gain[best] * gain[other] - explained) / pivot
                 rest[other] -= factors[other, place] ** 2
         changed += not np.array_equal(before, rows[module, :depth])
     return changed

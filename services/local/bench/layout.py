@@ -258,7 +258,13 @@ def _decided(
         degraded=(),
         key_epoch=admission.pseudonyms.epoch,
     )
-    timed(lambda: (page.head(decided), page.slots(decided, admission.signer)))
+
+    def answer() -> layout_pb2.Page:
+        answered = page.head(decided)
+        answered.MergeFromString(page.slots(decided, admission.signer))
+        return answered
+
+    timed(answer)
 
     def record() -> None:
         page.exposure(decided).SerializeToString()
