@@ -55,12 +55,11 @@ class Shelving:
             weights=self._weights(),
             fair=self._fair_factors(),
         )
-        found, admitted, changed, is_lost = steps.arranged(self.candidates, self._acts, seen)
-        shelves = Shelves(*found)
+        shelves, admitted, changed, is_lost = steps.arranged(self.candidates, self._acts, seen)
         for name, count in zip(programme.noted, changed.tolist(), strict=True):
             self.holding.effects.note(name, count)
         if True in is_lost.tolist():
-            self._note_lost(seen.named, is_lost, Shelves(*admitted))
+            self._note_lost(seen.named, is_lost, admitted)
         return shelves
 
     def admitted(self, place: int) -> list[int]:
