@@ -213,7 +213,10 @@ def candidates(
     while at < len(content):
         field, begin, at = piece(content, at)
         if field == layout.item_ids:
-            put_text(first, last, text_count, ITEM, begin, at)
+            place = text_count[ITEM]
+            if place < count:
+                first[ITEM, place], last[ITEM, place] = begin, at
+                text_count[ITEM] += 1
         elif field == layout.modules:
             expected = read_module(
                 content, begin, at, layout, module_ids, module_ends, expected, row_begin, length
@@ -265,15 +268,6 @@ def read_module(
 
 
 @compiled
-def put_text(first: Array, last: Array, text_count: Array, column: int, begin: int, end: int) -> None:
-    """Notes where the next text of a column begins and ends."""
-    place = text_count[column]
-    if place < first.shape[1]:
-        first[column, place], last[column, place] = begin, end
-        text_count[column] += 1
-
-
-@compiled
 def read_facts(
     content: Array,
     at: int,
@@ -290,7 +284,10 @@ def read_facts(
         column, begin, at = piece(content, at)
         kind = kinds[column] if 0 < column < len(kinds) else _OTHER
         if kind == _TEXT:
-            put_text(first, last, text_count, column, begin, at)
+            place = text_count[column]
+            if place < count:
+                first[column, place], last[column, place] = begin, at
+                text_count[column] += 1
         elif kind == _WHOLE:
             place = 0
             while begin < at and place < count:
