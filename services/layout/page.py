@@ -113,11 +113,13 @@ def slots(page: Decided, signer: Signer, first: int = 0, end: int | None = None)
     pins = {slot.slot_id: slot.pinned_module_id for slot in page.ranked.slots if slot.pinned_module_id}
     # What all tokens of the page have in common: serialised messages may be concatenated, which merges them.
     shared = _token_of_page(page).SerializeToString()
+    # Titles may hold the query, and that is nobody else's.
+    plain_of = _plain if request.context.query else _kept_plain
     found = []
     for decision, charges_micros in zip(page.decisions[first:end], page.charges[first:end], strict=True):
         slot_id, propensity = decision.slot_id, decision.propensity
         module, template = modules[decision.module_id], blueprints.templates[decision.template_id]
-        slot, token_begin, token_end = _plain(
+        slot, token_begin, token_end = plain_of(
             slot_id,
             module.kind,
             template,
@@ -138,7 +140,6 @@ def slots(page: Decided, signer: Signer, first: int = 0, end: int | None = None)
     return wire.slots(found, signer.tracking, page.ranked.candidates)
 
 
-@lru_cache(_MAX_KEPT_COUNT)
 def _plain(
     slot_id: str,
     kind: Kind,
@@ -148,10 +149,7 @@ def _plain(
     reason: str,
     is_explored: bool,
 ) -> tuple[bytes, bytes, bytes]:
-    """A Slot without propensity, answer, token and items; its token ahead of the propensity, and behind it.
-
-    Many pages have the same ones.
-    """
+    """A Slot without propensity, answer, token and items; of its token what is ahead of that and behind."""
     slot = layout_pb2.Slot(
         slot_id=slot_id,
         module_id=kind.module_id,
@@ -166,6 +164,10 @@ def _plain(
     begin = token_pb2.TrackingToken(slot_id=slot_id, module_id=kind.module_id, family=kind.family)
     end = token_pb2.TrackingToken(category=kind.about)
     return slot.SerializeToString(), begin.SerializeToString(), end.SerializeToString()
+
+
+_kept_plain = lru_cache(_MAX_KEPT_COUNT)(_plain)
+"""Many pages have the same ones."""
 
 
 def context_without_question(context: context_pb2.PageContext) -> context_pb2.PageContext:
