@@ -12,5 +12,5 @@ RUN useradd --uid 10001 planogram && mkdir var && chown planogram var
 USER planogram
 ENV PYTHONPATH=/app:/app/protos PYTHONUNBUFFERED=1 PLANOGRAM_POLICY_LISTEN=0.0.0.0:7073 PLANOGRAM_POLICY_METRICS_LISTEN=0.0.0.0:9073 NUMBA_CACHE_DIR=/app/var/numba
 EXPOSE 7073 9073
-HEALTHCHECK --start-period=60s CMD ["python", "-m", "services.common.probe", "127.0.0.1:7073"]
+HEALTHCHECK --start-period=120s CMD ["python", "-m", "services.common.probe", "127.0.0.1:7073"]
 CMD ["python", "-m", "services.policy"]

@@ -12,5 +12,5 @@ RUN useradd --uid 10001 planogram && mkdir var && chown planogram var
 USER planogram
 ENV PYTHONPATH=/app:/app/protos PYTHONUNBUFFERED=1 PLANOGRAM_SCORING_LISTEN=0.0.0.0:7072 PLANOGRAM_SCORING_METRICS_LISTEN=0.0.0.0:9072 NUMBA_CACHE_DIR=/app/var/numba
 EXPOSE 7072 9072
-HEALTHCHECK --start-period=60s CMD ["python", "-m", "services.common.probe", "127.0.0.1:7072"]
+HEALTHCHECK --start-period=120s CMD ["python", "-m", "services.common.probe", "127.0.0.1:7072"]
 CMD ["python", "-m", "services.scoring"]
