@@ -30,7 +30,7 @@ from planogram.layout.v1 import layout_pb2
 from storefront import cockpit, given, reviews, shelf
 from storefront.alarms import ReviewAlarms
 from storefront.given import form_of, tidy
-from storefront.guard import Guard
+from storefront.guard import Guard, is_followed
 from storefront.portraits import Portraits
 from storefront.settings import StorefrontSettings
 from storefront.shop import Shop, device_of, link, links, shop_of, visit_of, with_cookie
@@ -104,7 +104,7 @@ def create(settings: StorefrontSettings) -> Starlette:
             Route("/healthz", lambda request: PlainTextResponse("ok")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        middleware=[Middleware(Guard), Middleware(GZipMiddleware, minimum_size=1_000)],
+        middleware=[Middleware(Guard, names=settings.names), Middleware(GZipMiddleware, minimum_size=1_000)],
         lifespan=lifespan,
         exception_handlers={404: _not_found},
     )
@@ -137,7 +137,8 @@ async def search(request: Request) -> Response:
     visit, query = visit_of(request), tidy(request.query_params.get("q", ""))
     if not query:
         return RedirectResponse(link(request, "/"), 303)
-    await _record(request, visit, _TYPES.EVENT_TYPE_SEARCH, query=query)
+    if is_followed(request):
+        await _record(request, visit, _TYPES.EVENT_TYPE_SEARCH, query=query)
     visit.noticed = f"You searched for “{query}”."
     return await _page(request, visit, f"/search?{urlencode({'q': query})}", query=query)
 
@@ -183,13 +184,18 @@ async def judge(request: Request) -> Response:
 
 
 async def go(request: Request) -> Response:
-    """Records a click, then shows what was clicked."""
+    """Records a click, then shows what was clicked.
+
+    It takes a token, which layout holds against its signature and the item: an address alone, which any page
+    can name, is no click.
+    """
     visit, shop = visit_of(request), shop_of(request)
     item = shop.items.get(request.query_params.get("item", ""))
     if item is None:
         return await _not_found(request)
     token = given.token(request.query_params.get("token", ""))
-    if await _record(request, visit, _TYPES.EVENT_TYPE_CLICK, token, item.item_id):
+    is_click = bool(token) and is_followed(request)
+    if is_click and await _record(request, visit, _TYPES.EVENT_TYPE_CLICK, token, item.item_id):
         visit.noticed = f"You looked at “{item.title}”."
     target = link(request, f"/p/{item.item_id}", token=token)
     return with_cookie(RedirectResponse(target, 303), visit)

@@ -208,6 +208,7 @@ def storefront(services, goods_path):
         StorefrontSettings(
             layout_target=services.layout_target,
             feature_target=services.feature_target,
+            allowed_hosts={"shop"},
             catalogue_path=goods_path,
         )
     )

@@ -12,6 +12,7 @@ from planogram.files import catalogue
 from planogram.layout.v1 import layout_pb2
 from services.common.errors import InvalidRequest, NotReady, Overloaded
 from storefront import guard
+from storefront.__main__ import main
 from storefront.app import MAX_CART_ITEMS, create
 from storefront.settings import StorefrontSettings
 
@@ -37,7 +38,10 @@ async def opened(app):
 
 def settings_of(services, path):
     return StorefrontSettings(
-        layout_target=services.layout_target, feature_target=services.feature_target, catalogue_path=path
+        layout_target=services.layout_target,
+        feature_target=services.feature_target,
+        allowed_hosts={"shop"},
+        catalogue_path=path,
     )
 
 
@@ -128,6 +132,70 @@ async def test_another_site_changes_nothing(shop, services, path, headers):
 async def test_its_own_pages_do(shop, services, headers):
     assert (await shop.post("/reviews/looked", data={"item": "pan"}, headers=headers)).status_code == 303
     assert services.items.requests[0].items[0].item_id == "pan"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "same-origin", "sec-purpose": "prefetch;prerender"},
+        {"purpose": "prefetch"},
+    ],
+)
+async def test_what_no_shopper_followed_is_shown_and_not_recorded(shop, services, headers):
+    clicked = await shop.get("/go", params={"item": "pan", "token": "t"}, headers=headers)
+    assert (clicked.status_code, clicked.headers["location"]) == (303, "/p/pan?token=t")
+    assert (await shop.get("/search", params={"q": "pan"}, headers=headers)).status_code == 200
+    assert not services.record.requests
+
+
+async def test_a_click_takes_a_token_and_a_link_works_without(shop, services):
+    for token in ("", "é"):
+        answer = await shop.get("/go", params={"item": "pan", "token": token})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/p/pan?token=")
+    assert (await shop.head("/go", params={"item": "pan", "token": "t"})).status_code == 303
+    assert not services.record.requests
+    services.record.default = InvalidRequest("events[0].tracking_token", "t", "a token as it was handed out")
+    assert (await shop.get("/go", params={"item": "pan", "token": "t"})).status_code == 303
+    assert "You looked at" not in (await shop.get("/p/pan")).text
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("elsewhere.example", "elsewhere.example:7080", "shop.elsewhere", "localhost.elsewhere"),
+        *("", "shop@elsewhere", "elsewhere/shop", "elsewhere#shop", "[shop]", "127.0.0.1.elsewhere", "shop:x"),
+    ],
+)
+async def test_no_name_of_another_site_reads_or_drives_the_shop(shop, services, host):
+    for method, path in (("GET", "/"), ("GET", "/edit"), ("POST", "/cart/add"), ("GET", "/static/seen.js")):
+        headers = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
+        answer = await shop.request(method, path, headers=headers)
+        assert answer.status_code == 421 and "PLANOGRAM_STOREFRONT_ALLOWED_HOSTS" in answer.text
+    assert not services.compose.requests and not services.record.requests
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("shop", "SHOP:7080", "shop.", "localhost:7080", "127.0.0.1", "127.0.0.1:7080"),
+        *("[::1]:7080", "10.0.0.7:80"),
+    ],
+)
+async def test_the_shop_answers_to_its_own_names_and_to_addresses(shop, host):
+    assert (await shop.get("/cart", headers={"host": host})).status_code == 200
+
+
+def test_names_are_given_with_commas_between_and_nothing_else_is_taken_for_one(monkeypatch, capsys):
+    monkeypatch.setenv("PLANOGRAM_STOREFRONT_ALLOWED_HOSTS", "Shop.Example, shop")
+    assert StorefrontSettings(host="0.0.0.0").names == {"shop.example", "shop", "localhost", "0.0.0.0"}  # noqa: S104
+    monkeypatch.setenv("PLANOGRAM_STOREFRONT_ALLOWED_HOSTS", "http://shop.example")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and len(said.splitlines()) == 1
+    assert "PLANOGRAM_STOREFRONT_ALLOWED_HOSTS" in said and "'http://shop.example'" in said
 
 
 @pytest.mark.parametrize("at", ["/\t/elsewhere", "/\n/elsewhere", "/\t/[", "//elsewhere", "/\\elsewhere"])
