@@ -29,7 +29,17 @@ MAX_ITEM_COUNT = 2_000
 MAX_GROUPS_OF_ITEM = 8
 MAX_SUM = 1e6
 """Of a map of the session: what is beyond comes from no shopper, and overflows a network."""
+MAX_SHARES = 1.001
+"""In sum: shares are rounded."""
 
+_SESSION_COUNTS = (
+    *("page_index", "click_count", "dwell_count", "cart_count", "purchase_count"),
+    *("pages_without_click", "lifetime_event_count"),
+)
+_SESSION_COUNT_MAPS = (
+    *("category_click_counts", "category_dwell_counts", "family_click_counts", "family_stop_counts"),
+    "module_unclicked_counts",
+)
 _SESSION_MAPS = (
     *("category_affinities", "category_recent_interests", "category_passes"),
     *("family_recent_stops", "family_passes"),
@@ -195,10 +205,20 @@ def _column(request: policy_pb2.PlanPageRequest, name: str) -> Array:
 def _check_session(session: context_pb2.SessionState) -> None:
     if not 0 <= session.price_level <= 1:  # nor NaN
         raise InvalidRequest("session.price_level", session.price_level, "0 to 1")
+    for name in _SESSION_COUNTS:
+        count = getattr(session, name)
+        if count < 0:
+            raise InvalidRequest(f"session.{name}", count, "0 or more")
+    for name in _SESSION_COUNT_MAPS:
+        counts = getattr(session, name)
+        if counts and min(counts.values()) < 0:
+            key = min(counts, key=counts.get)
+            raise InvalidRequest(f"session.{name}[{key!r}]", counts[key], "0 or more")
     for name in _SESSION_MAPS:
         values = getattr(session, name).values()
-        if values and not (min(values) >= 0 and sum(values) <= MAX_SUM):  # a sum with NaN is below nothing
-            limit = f"0 or more, {MAX_SUM:g} at most in sum"
+        most = MAX_SHARES if name == "category_affinities" else MAX_SUM
+        if values and not (min(values) >= 0 and sum(values) <= most):  # a sum with NaN is below nothing
+            limit = f"0 or more, {most:g} at most in sum"
             raise InvalidRequest(f"session.{name}", f"{min(values):g} to {max(values):g}", limit)
 
 

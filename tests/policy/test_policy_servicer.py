@@ -8,16 +8,16 @@ import grpc
 import numpy as np
 import pytest
 
-from planogram.common.v1 import tensor_pb2
+from planogram.common.v1 import context_pb2, tensor_pb2
 from planogram.policy.v1 import policy_pb2, policy_pb2_grpc
 from services.common.client import GrpcUpstream, UpstreamError
-from services.common.errors import ConfigurationError
+from services.common.errors import ConfigurationError, InvalidRequest
 from services.common.executor import BoundedExecutor
 from services.common.server import serving
 from services.common.tensors import to_tensor
 from services.common.testing import serve
 from services.common.watching import Versions
-from services.policy import shadow, space
+from services.policy import page, shadow, space
 from services.policy.__main__ import SERVICE
 from services.policy.exploration import Exploration, Mode
 from services.policy.registry import UNIFORM, Policy
@@ -216,7 +216,7 @@ def change(path):
         ("relevance nan", "modules[1].relevance"),
         ("price level", "session.price_level: got nan, want 0 to 1"),
         ("affinity nan", "session.category_affinities"),
-        ("affinity", "session.category_affinities: got '3e+38 to 3e+38', want 0 or more, 1e+06"),
+        ("affinity", "session.category_affinities: got '3e+38 to 3e+38', want 0 or more, 1.001 at most"),
         ("stops", "session.family_recent_stops"),
         ("category", "modules[1].category"),
         ("source", "modules[1].source"),
@@ -228,6 +228,31 @@ def change(path):
 async def test_a_bad_field_is_named(day_zero, plan_request, what, said):
     change(what)(plan_request)
     assert said in await refused(day_zero, plan_request, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+def numbers_of_a_session():
+    """Each with what is out of its range."""
+    for field in context_pb2.SessionState.DESCRIPTOR.fields:
+        is_map = field.message_type is not None
+        number = field.message_type.fields_by_name["value"] if is_map else field
+        if number.cpp_type in (number.CPPTYPE_INT32, number.CPPTYPE_FLOAT):
+            beyond = (-1,) if number.cpp_type == number.CPPTYPE_INT32 else (-0.5, np.nan, np.inf)
+            yield from ((field.name, is_map, value) for value in beyond)
+
+
+@pytest.mark.parametrize(("name", "is_map", "value"), list(numbers_of_a_session()))
+def test_every_number_of_a_session_is_held_to_its_range(plan_request, name, is_map, value):
+    if is_map:
+        getattr(plan_request.session, name).update({"first": 0, "deep": value})
+    else:
+        setattr(plan_request.session, name, value)
+    with pytest.raises(InvalidRequest, match=rf"session\.{name}.*: got .*, want 0 "):
+        page.decode(plan_request)
+    if is_map:
+        getattr(plan_request.session, name).update({"deep": 1})
+    else:
+        setattr(plan_request.session, name, 1)
+    page.decode(plan_request)
 
 
 async def test_a_page_that_cannot_be_filled_is_a_failed_precondition(day_zero, build):
