@@ -101,7 +101,8 @@ class EventLog:
             raise ConfigurationError(f"LOG_PATH: cannot write the event log in {folder}: {error}") from None
         try:
             connection = connect(self.path)
-            self._numbers = Numbers(self.path.with_suffix(".sequence"))
+            reserved = counter(connection, "reserved")
+            self._numbers = Numbers(self.path.with_suffix(".sequence"), reserved)
         except (OSError, sqlite3.Error) as error:
             self._lock.close()
             is_damaged = isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.OperationalError)
@@ -111,7 +112,13 @@ class EventLog:
             ) from None
         self.writer = f"{socket.gethostname()}/{self.path.stem}"
         # A crash leaves numbers that were given and never committed; none is given twice.
-        self._sequence = max(counter(connection, "reserved"), self._numbers.last)
+        self._sequence = self._numbers.last
+        if self._numbers.is_damaged:
+            log.logger("layout").error(
+                "sequence_damaged",
+                path=str(self.path.with_suffix(".sequence")),
+                problem=f"goes on from {reserved}, as the segment has it; losses beyond it are not counted",
+            )
         set_counter(connection, "reserved", self._sequence)
         self.delivered_sequence = counter(connection, "delivered")
         self._thread = threading.Thread(target=self._write, args=(connection,), name="event-log", daemon=True)

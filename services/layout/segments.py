@@ -18,7 +18,11 @@ from services.common.erasure import overwrite_freed_space
 from services.common.errors import NotReady
 
 MAX_SEGMENTS = 256
+MAX_UNCOMMITTED = 10**9
+"""Numbers that no commit followed: twelve days of a full disk, at 1,000 records a second."""
 _NUMBER = struct.Struct("<q")
+_KEPT = struct.Struct("<qq")
+_PLACE_COUNT = 2
 _passed_over: set[Path] = set()
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exposures (
@@ -122,25 +126,52 @@ def lock_of(path: Path) -> IO[bytes] | None:
 class Numbers:
     """The last sequence number given, in a mapped file: kill -9 does not take it back.
 
-    Power loss may; what was committed is in the segment's counter.
+    Power loss may; what was committed is in the segment's counter. A number stands beside its complement,
+    which tells a damaged file, and in two places by turns: where a write was cut short, the other holds the
+    number before it, the last that anybody was given.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserved: int) -> None:
+        """Goes on from the file, or from the segment where that is more, or where the file is damaged.
+
+        Args:
+            reserved: the segment's counter, at least as large as every number that was committed.
+        """
         with path.open("a+b", buffering=0) as file:
+            file.seek(0)
+            content = file.read()
+            kept = _kept(content)
+            self.is_damaged = kept is None or not 0 <= kept <= reserved + MAX_UNCOMMITTED
+            last = reserved if kept is None or self.is_damaged else max(kept, reserved)
             # Written, not stretched: on a full disk, a hole that is mapped ends the process by SIGBUS.
-            missing = _NUMBER.size - path.stat().st_size
-            if missing > 0 and file.write(bytes(missing)) != missing:
+            missing = (_PLACE_COUNT * _KEPT.pack(last, ~last))[len(content) :]
+            if missing and file.write(missing) != len(missing):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            file.truncate(_NUMBER.size)
-            self._map = mmap.mmap(file.fileno(), _NUMBER.size)
+            file.truncate(_PLACE_COUNT * _KEPT.size)
+            self._map = mmap.mmap(file.fileno(), _PLACE_COUNT * _KEPT.size)
+        for place in range(_PLACE_COUNT):
+            _KEPT.pack_into(self._map, place * _KEPT.size, last, ~last)
+        self._last = last
 
     @property
     def last(self) -> int:
-        return int(_NUMBER.unpack_from(self._map)[0])
+        return self._last
 
     @last.setter
     def last(self, number: int) -> None:
-        _NUMBER.pack_into(self._map, 0, number)
+        self._last = number
+        _KEPT.pack_into(self._map, number % _PLACE_COUNT * _KEPT.size, number, ~number)
 
     def close(self) -> None:
         self._map.close()
+
+
+def _kept(content: bytes) -> int | None:
+    """The number that a file holds: 0 of a new one, None of a damaged one."""
+    if not content.strip(b"\0"):
+        return 0
+    if len(content) == _NUMBER.size:  # the form of earlier releases
+        return int(_NUMBER.unpack(content)[0])
+    if len(content) != _PLACE_COUNT * _KEPT.size:
+        return None
+    return max((number for number, other in _KEPT.iter_unpack(content) if other == ~number), default=None)

@@ -111,18 +111,79 @@ def test_a_start_on_a_damaged_segment_names_it(tmp_path, kind):
 
 def test_the_number_that_is_mapped_has_its_place_on_the_disk(tmp_path):
     """A hole in a file takes its place when it is written; on a full disk, the process ends by SIGBUS."""
-    (tmp_path / "written").write_bytes(bytes(8))
-    for name, content in (("new", b""), ("short", b"abc"), ("long", b"x" * 20)):
+    (tmp_path / "written").write_bytes(bytes(32))
+    for name, content in (("new", b""), ("short", b"abc"), ("long", b"x" * 40)):
         path = tmp_path / name
         if content:
             path.write_bytes(content)
-        numbers = segments.Numbers(path)
+        numbers = segments.Numbers(path, 0)
         assert path.stat().st_blocks == (tmp_path / "written").stat().st_blocks
         numbers.last = 7
         numbers.close()
-        again = segments.Numbers(path)
-        assert again.last == 7 and path.stat().st_size == 8
+        again = segments.Numbers(path, 0)
+        assert again.last == 7 and not again.is_damaged and path.stat().st_size == 32
         again.close()
+
+
+SEQUENCE_DAMAGE = {
+    "huge": lambda kept: (2**62 + 5).to_bytes(8, "little"),
+    "negative": lambda kept: (-5).to_bytes(8, "little", signed=True),
+    "cut": lambda kept: kept[:3],
+    "cut late": lambda kept: kept[:9],
+    "long": lambda kept: kept + kept,
+    "text": lambda kept: b"segment-000.sequence: 5, or so..",
+    "huge twice": lambda kept: 2 * (2**62).to_bytes(8, "little"),
+    "each bit": lambda kept: bytes(255 - byte for byte in kept)[::-1],
+}
+
+
+@pytest.mark.parametrize("kind", SEQUENCE_DAMAGE)
+async def test_a_damaged_number_is_taken_from_the_segment(tmp_path, kind, capsys):
+    log = EventLog(tmp_path, 10)
+    for place in range(5):
+        log.offer(events_pb2.Exposure(page_id=f"p{place}"))
+    await log.append([event("e0")])
+    log.close()
+    path = tmp_path / "segment-000.sequence"
+    path.write_bytes(SEQUENCE_DAMAGE[kind](path.read_bytes()))
+    capsys.readouterr()
+    again = EventLog(tmp_path, 10)
+    said = capsys.readouterr()
+    assert "sequence_damaged" in said.out + said.err and str(path) in said.out + said.err
+    assert (await again.append([event("e1")])).last_sequence == 7
+    again.close()
+    assert event_log.lost_count(tmp_path) == 0
+    EventLog(tmp_path, 10).close()
+    said = capsys.readouterr()
+    assert "sequence_damaged" not in said.out + said.err  # it was mended
+
+
+def test_a_number_that_was_cut_short_leaves_the_one_before_it(tmp_path):
+    """A process that is killed as it writes has given the number to nobody."""
+    path = tmp_path / "segment-000.sequence"
+    numbers = segments.Numbers(path, 0)
+    before = path.read_bytes()
+    for number in range(1, 300):
+        numbers.last = number
+        kept = path.read_bytes()
+        for size in range(1, 16):
+            place = 16 * (number % 2)
+            torn = kept[: place + size] + before[place + size : place + 16] + kept[place + 16 :]
+            (tmp_path / "torn").write_bytes(torn)
+            found = segments.Numbers(tmp_path / "torn", 0)
+            assert found.last in (number - 1, number) and not found.is_damaged
+            found.close()
+        before = kept
+    numbers.close()
+
+
+@pytest.mark.parametrize("kept", [0, 7, 10**6])
+def test_a_number_of_an_earlier_release_is_gone_on_from(tmp_path, kept):
+    path = tmp_path / "segment-000.sequence"
+    path.write_bytes(kept.to_bytes(8, "little"))
+    log = EventLog(tmp_path, 10)
+    assert log.next_sequence() == kept + 1
+    log.close()
 
 
 async def test_events_wait_for_a_slow_disk_up_to_a_limit_whoever_gave_up(tmp_path, monkeypatch):
