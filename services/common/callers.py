@@ -80,8 +80,8 @@ def load(path: Path | None) -> Callers:
     if path is None:
         return Callers()
     try:
-        entries = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        entries = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
     if not isinstance(entries, list) or not entries:
         raise ConfigurationError(f"{path}: want a list of {{name, role, sha256}}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,21 +20,27 @@ MAX_CHARACTERS = 10_000_000
 MAX_DEPTH = 100
 """Of what stands within each other: libyaml composes a tree on the stack of the process."""
 
+MAX_TOLD_CHARACTERS = 200
+"""Of a value that is refused."""
+
 
 class Document(BaseModel):
-    """Base of everything that is read from YAML: unknown keys are mistakes."""
+    """Base of everything that is read from YAML: unknown keys, and numbers without end, are mistakes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def read(path: Path, kind: type[M]) -> M:
+def read(path: Path, kind: type[M], filled: Callable[[str], str] = str) -> M:
     """The file's content as `kind`.
+
+    Args:
+        filled: what is read in place of the file's text, line by line the same.
 
     Raises:
         ConfigurationError: naming file, line, key, what was found and what is wanted.
     """
     try:
-        text = path.read_text("utf-8")
+        text = filled(path.read_text("utf-8"))
         node, data = _parsed(path, text)
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
@@ -92,9 +98,46 @@ def _parsed_by(kind: Any, path: Path, text: str) -> tuple[yaml.Node | None, Any]
                 f"{path}:1: file: its aliases stand for more than {MAX_CHARACTERS:,} characters"
             )
         _refuse_twice(path, node)
-        return node, None if node is None else loader.construct_document(node)
+        return node, None if node is None else _constructed(loader, path, node)
     finally:
         loader.dispose()
+
+
+def _constructed(loader: Any, path: Path, node: yaml.Node) -> Any:
+    """The content of a tree; YAML takes `2026-13-45` for a date, and fails at it as Python does."""
+    try:
+        return loader.construct_document(node)
+    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+        for scalar in _scalars(node, set()):
+            try:
+                yaml.SafeLoader("").construct_object(scalar)
+            except (ValueError, ArithmeticError, LookupError, TypeError) as problem:
+                line, kind = scalar.start_mark.line + 1, scalar.tag.rpartition(":")[2]
+                raise ConfigurationError(
+                    f"{path}:{line}: got {_told(scalar.value)}, which YAML takes for a value of type {kind}: "
+                    f"{problem}; a text stands in quotes"
+                ) from None
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+
+
+def _scalars(node: yaml.Node, seen: set[int]) -> Iterator[yaml.ScalarNode]:
+    """All single values of a tree, keys among them, each once."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.CollectionNode):
+        for child in node.value:
+            for one in child if isinstance(child, tuple) else (child,):
+                yield from _scalars(one, seen)
+
+
+def _told(value: Any) -> str:
+    """A value as messages show it, in so many characters."""
+    shown = repr(value)
+    is_long = len(shown) > MAX_TOLD_CHARACTERS
+    return f"{shown[:MAX_TOLD_CHARACTERS]}... ({len(shown)} characters)" if is_long else shown
 
 
 def mistake(path: Path, keys: Sequence[str | int], message: str) -> ConfigurationError:
@@ -106,7 +149,7 @@ def mistake(path: Path, keys: Sequence[str | int], message: str) -> Configuratio
 def _describe(path: Path, root: yaml.Node | None, problem: Any) -> str:
     keys = [str(part) for part in problem["loc"]]
     line = _line(root, problem["loc"])
-    found = "" if problem["type"] in ("missing", "extra_forbidden") else f" (got {problem['input']!r})"
+    found = "" if problem["type"] in ("missing", "extra_forbidden") else f" (got {_told(problem['input'])})"
     return f"{path}:{line}: {'.'.join(keys) or 'file'}: {problem['msg']}{found}"
 
 
@@ -147,6 +190,8 @@ def _refuse_twice(path: Path, node: yaml.Node | None) -> None:
         seen: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigurationError(f"{path}:{line}: file: got a list or mapping as a key, want a text")
             if key.value in seen:
                 raise ConfigurationError(
                     f"{path}:{line}: {key.value}: stands in line {seen[key.value]} already"

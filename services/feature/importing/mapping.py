@@ -21,21 +21,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from services.common import yaml_file
 from services.common.errors import ConfigurationError
+from services.common.yaml_file import Document
 
 M = TypeVar("M", bound="Document")
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
-
-
-class Document(BaseModel):
-    """Base of what is read from a mapping file: unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Source(Document):
@@ -119,23 +114,7 @@ def load(path: Path, kind: type[M], variables: Mapping[str, str] | None = None) 
     Raises:
         ConfigurationError: naming file, line and key, what was found and what is wanted.
     """
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    text = _filled(path, text, variables or {})
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError(f"{path}:{line}: {error.problem}") from None
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        raise ConfigurationError(
-            "\n".join(_described(path, node, problem) for problem in error.errors())
-        ) from None
+    return yaml_file.read(path, kind, lambda text: _filled(path, text, variables or {}))
 
 
 def _filled(path: Path, text: str, variables: Mapping[str, str]) -> str:
@@ -148,20 +127,3 @@ def _filled(path: Path, text: str, variables: Mapping[str, str]) -> str:
         return variables[match[1]]
 
     return _VARIABLE.sub(value, text)
-
-
-def _described(path: Path, root: yaml.Node | None, problem: Any) -> str:
-    """One of pydantic's problems, with the line that it is about."""
-    line, node = 1, root
-    for part in problem["loc"]:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    key = ".".join(map(str, problem["loc"])) or "file"
-    found = "" if problem["type"] in ("missing", "extra_forbidden") else f" (got {problem['input']!r})"
-    return f"{path}:{line}: {key}: {problem['msg']}{found}"

@@ -85,8 +85,8 @@ def load(path: Path = DEFAULT) -> Rewards:
         ConfigurationError: names the file, and the key or the line.
     """
     try:
-        document = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
     known = {*_NAMES, "page_types"}
     if not isinstance(document, dict):
