@@ -35,9 +35,9 @@ class StorefrontSettings(BaseSettings):
     """Address to listen on. The storefront has no login: keep it on loopback."""
     port: int = 7080
     """Port to listen on."""
-    allowed_hosts: Annotated[
-        frozenset[str], NoDecode, BeforeValidator(_apart), AfterValidator(_names)
-    ] = frozenset()
+    allowed_hosts: Annotated[frozenset[str], NoDecode, BeforeValidator(_apart), AfterValidator(_names)] = (
+        frozenset()
+    )
     """Names under which it answers, beside `localhost` and HOST, with commas between."""
     layout_target: str = "127.0.0.1:7070"
     """Address of the layout service."""

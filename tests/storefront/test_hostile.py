@@ -165,7 +165,15 @@ async def test_a_click_takes_a_token_and_a_link_works_without(shop, services):
     "host",
     [
         *("elsewhere.example", "elsewhere.example:7080", "shop.elsewhere", "localhost.elsewhere"),
-        *("", "shop@elsewhere", "elsewhere/shop", "elsewhere#shop", "[shop]", "127.0.0.1.elsewhere", "shop:x"),
+        *(
+            "",
+            "shop@elsewhere",
+            "elsewhere/shop",
+            "elsewhere#shop",
+            "[shop]",
+            "127.0.0.1.elsewhere",
+            "shop:x",
+        ),
     ],
 )
 async def test_no_name_of_another_site_reads_or_drives_the_shop(shop, services, host):
@@ -189,7 +197,7 @@ async def test_the_shop_answers_to_its_own_names_and_to_addresses(shop, host):
 
 def test_names_are_given_with_commas_between_and_nothing_else_is_taken_for_one(monkeypatch, capsys):
     monkeypatch.setenv("PLANOGRAM_STOREFRONT_ALLOWED_HOSTS", "Shop.Example, shop")
-    assert StorefrontSettings(host="0.0.0.0").names == {"shop.example", "shop", "localhost", "0.0.0.0"}  # noqa: S104
+    assert StorefrontSettings(host="0.0.0.0").names == {"shop.example", "shop", "localhost", "0.0.0.0"}
     monkeypatch.setenv("PLANOGRAM_STOREFRONT_ALLOWED_HOSTS", "http://shop.example")
     with pytest.raises(SystemExit) as ended:
         main()

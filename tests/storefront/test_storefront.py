@@ -103,8 +103,10 @@ async def shop(catalogue_path):
 async def browser(catalogue_path, layout_target, feature_target):
     app = create(
         StorefrontSettings(
-            layout_target=layout_target, feature_target=feature_target, allowed_hosts={"shop"},
- catalogue_path=catalogue_path
+            layout_target=layout_target,
+            feature_target=feature_target,
+            allowed_hosts={"shop"},
+            catalogue_path=catalogue_path,
         )
     )
     transport = httpx.ASGITransport(app)
