@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ import pytest
 from planogram.files import catalogue
 from services.common.errors import ConfigurationError
 from services.feature.importing import items
-from services.feature.importing.mapping import CatalogueMapping
+from services.feature.importing.mapping import CatalogueMapping, RatingsMapping, load
 
 ROOT = Path(__file__).parents[2]
 HEADER = "item_id,title,category"
@@ -71,6 +73,110 @@ def test_texts_in_bytes_are_read_as_texts(tmp_path):
     pq.write_table(pa.table({"item_id": ["a"], "title": [b"\xff\xfe"], "category": ["pots"]}), path)
     with pytest.raises(ConfigurationError, match=r"row 1: title .*got b'\\xff\\xfe', want 1 to 1000 bytes"):
         items.read(path, CatalogueMapping(), "m")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (f"{HEADER},".encode() + b"\xff\na,Tea,pots,1\n", r"line 1: got byte 0xff, which is no UTF-8"),
+        (f"{HEADER}\na,{'x' * 3_000_000},pots\n", r"a row is longer than 1 MiB; is a quote not closed\?$"),
+        (f'{HEADER}\na,"' + "Tea,pots\n" * 300_000, r"a row is longer than 1 MiB; is a quote not closed\?$"),
+        (
+            ",".join(f"c{place}" for place in range(20_000)) + "\n",
+            r"item_id: no column .* 'c49'\] and others$",
+        ),
+    ],
+    ids=["header", "row", "quote", "columns"],
+)
+def test_a_file_that_is_no_table_is_told_in_one_short_line(tmp_path, content, message):
+    with pytest.raises(ConfigurationError, match=rf"items\.csv: {message}") as caught:
+        read(tmp_path, content)
+    assert len(str(caught.value)) < 600 + len(str(tmp_path))
+
+
+def test_a_text_of_several_lines_may_stand_anywhere_in_a_large_file(tmp_path):
+    text = "first line\nsecond line, of many words\n" * 500
+    content = f"{HEADER},description\n" + "".join(f'a{place},Tea,pots,"{text}"\n' for place in range(200))
+    assert len(content) > 2 << 20
+    assert read(tmp_path, content).items.num_rows == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "message"),
+    [
+        ("price_micros", pa.array([datetime(2026, 1, 1)]), r"row 1: price_micros .*want a whole number"),
+        ("price_micros", pa.array([date(2026, 1, 1)]), r"row 1: price_micros .*want a whole number"),
+        ("quality", pa.array([timedelta(1)]), r"row 1: quality .*want a number from 0 up to 1$"),
+        ("first_seen", pa.array([2**62], pa.timestamp("us")), r"row 1: column 'first_seen': got no value of"),
+        (
+            "first_seen",
+            pa.array([2**40], pa.timestamp("us", tz="Nowhere")),
+            r"row 1: column 'first_seen': got no value of type timestamp\[us, tz=Nowhere\]",
+        ),
+        (
+            "title",
+            pa.array([b"\xff"]).view(pa.string()),
+            r"row 1: column 'title': got no value of type string",
+        ),
+        ("title", pa.array([["Tea"]]), r"column 'title': got list<.*want one value a cell"),
+    ],
+    ids=["time", "date", "duration", "far", "zone", "letters", "list"],
+)
+def test_a_column_of_another_type_is_told_with_its_row(tmp_path, name, column, message):
+    path = tmp_path / "items.parquet"
+    row = {"item_id": pa.array(["a"]), "title": pa.array(["Tea"]), "category": pa.array(["pots"])}
+    pq.write_table(pa.table({**row, name: column}), path)
+    with pytest.raises(ConfigurationError, match=rf"items\.parquet: {message}"):
+        items.read(path, CatalogueMapping(), "m")
+
+
+def test_a_parquet_file_that_was_cut_or_overwritten_is_named(tmp_path):
+    path = tmp_path / "items.parquet"
+    row = {
+        "item_id": [f"a{place}" for place in range(500)],
+        "title": ["Tea"] * 500,
+        "category": ["pots"] * 500,
+    }
+    pq.write_table(pa.table(row), path)
+    whole, refused = path.read_bytes(), 0
+    for size in (0, 3, 4, 100, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(ConfigurationError, match=r"items\.parquet: "):
+            read(tmp_path, whole[:size], "items.parquet")
+    generator = random.Random(1)
+    for _ in range(100):
+        content = bytearray(whole)
+        for _ in range(4):
+            content[generator.randrange(len(content))] = generator.randrange(256)
+        try:
+            read(tmp_path, bytes(content), "items.parquet")
+        except ConfigurationError as error:
+            refused += str(path) in str(error)
+    assert refused > 50
+
+
+@pytest.mark.parametrize("scale", [(-1e308, 1e308), (0, 1e10)])
+def test_a_scale_beyond_numbers_is_refused(scale):
+    with pytest.raises(ValueError, match=r"at most 1e\+09 between them"):
+        RatingsMapping(scale=scale)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("columns:\n  title: {value: 2026-13-45}", r":2: got '2026-13-45', .*timestamp"),
+        ("columns: " + "[" * 5_000, r":1: file: nested deeper than 100 levels"),
+        ("columns:\n  title: a\0b", r":2: character 0x00 is not allowed"),
+        ("columns:\n  title: a\n  title: b", r":3: title: stands in line 2 already"),
+        (b"columns:\n  title: \xff", r":2: byte 0xff is not UTF-8"),
+        ("columns:\n  price_micros: {column: p, times: .inf}", r":2: columns\.price_micros.*finite"),
+    ],
+    ids=["date", "deep", "nul", "twice", "letters", "infinity"],
+)
+def test_a_mapping_that_cannot_be_read_is_told_with_its_line(tmp_path, text, message):
+    path = tmp_path / "items.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigurationError, match=rf"items\.yaml{message}"):
+        load(path, CatalogueMapping)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from services.common.yaml_file import Document
 
 M = TypeVar("M", bound="Document")
 
+MAX_SCALE = 1e9
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 
@@ -89,6 +90,8 @@ class RatingsMapping(FileMapping):
     def _is_ordered(cls, scale: tuple[float, float]) -> tuple[float, float]:
         if scale[0] >= scale[1]:
             raise ValueError("want the lowest rating, then the highest")
+        if scale[1] - scale[0] > MAX_SCALE:
+            raise ValueError(f"want at most {MAX_SCALE:g} between them")
         return scale
 
 

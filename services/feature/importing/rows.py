@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ _UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0}
 _EARLIEST_US = 631_152_000_000_000  # 1990-01-01: an earlier time is a count in another unit
 _AHEAD_US = 86_400_000_000  # clocks differ; one future row would become the pipeline's "now"
 _MOST_US = 253_402_300_799_999_999  # the end of the year 9999, as far as times are written
+MAX_TOLD_COLUMNS = 50
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TRUE, _FALSE = ("1", "true", "yes", "y", "1.0"), ("0", "false", "no", "n", "0.0")
 
@@ -78,9 +80,9 @@ def read(path: Path, mapping: FileMapping, fields: Sequence[Field], mapped_by: s
         ConfigurationError: for a file that cannot be read, a missing column, or a value that cannot be used.
     """
     names = _columns_of(path)
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
-        raise ConfigurationError(f"{path}: column {repeated[0]!r} stands there twice; found {names}")
+        raise ConfigurationError(f"{path}: column {repeated[0]!r} stands there twice; found {_told(names)}")
     known = {field.name for field in fields}
     unknown = [name for name in mapping.columns if name not in known]
     if unknown:
@@ -95,13 +97,14 @@ def read(path: Path, mapping: FileMapping, fields: Sequence[Field], mapped_by: s
         elif field.is_required:
             raise ConfigurationError(
                 f"{path}: {field.name}: no column of that name, and no source under `columns` in "
-                f"{mapped_by}; found columns {names}"
+                f"{mapped_by}; found columns {_told(names)}"
             )
     for name, source in sources.items():
         missing = [column for column in source.names if column not in names]
         if missing:
             raise ConfigurationError(
-                f"{path}: {name}: column {missing[0]!r} is missing ({mapped_by} wants it); found {names}"
+                f"{path}: {name}: column {missing[0]!r} is missing ({mapped_by} wants it); "
+                f"found {_told(names)}"
             )
     wanted = list(dict.fromkeys(column for source in sources.values() for column in source.names))
     table = _load(path, wanted)
@@ -117,11 +120,11 @@ def read(path: Path, mapping: FileMapping, fields: Sequence[Field], mapped_by: s
 def _columns_of(path: Path) -> list[str]:
     try:
         if path.suffix == ".csv":
-            with pyarrow.csv.open_csv(path) as reader:
+            with pyarrow.csv.open_csv(path, parse_options=_PARSING) as reader:
                 return list(reader.schema.names)
         if path.suffix == ".parquet":
             return list(pq.read_schema(path).names)
-    except (OSError, pa.ArrowInvalid) as error:
+    except _UNREADABLE as error:
         raise ConfigurationError(f"{path}: {_unreadable(path, error)}") from None
     raise ConfigurationError(f"{path}: want a file that ends in .csv or .parquet")
 
@@ -140,16 +143,28 @@ def _load(path: Path, columns: list[str]) -> pa.Table:
             column_types={name: pa.string() for name in columns},
             strings_can_be_null=False,
         )
-        parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
-        return pyarrow.csv.read_csv(path, convert_options=options, parse_options=parsing)
-    except (OSError, pa.ArrowInvalid) as error:
+        return pyarrow.csv.read_csv(path, convert_options=options, parse_options=_PARSING)
+    except _UNREADABLE as error:
         raise ConfigurationError(f"{path}: {_unreadable(path, error)}") from None
+
+
+_PARSING = pyarrow.csv.ParseOptions(newlines_in_values=True)
+_UNREADABLE = (OSError, pa.ArrowException, UnicodeError, MemoryError)
+_TOO_LONG = ("straddling object", "out of sync")
+"""What pyarrow says of a row that does not fit into a block, which is 1 MiB."""
+
+
+def _told(names: list[str]) -> str:
+    """Names of columns as messages show them."""
+    return f"{names}" if len(names) <= MAX_TOLD_COLUMNS else f"{names[:MAX_TOLD_COLUMNS]} and others"
 
 
 def _unreadable(path: Path, error: Exception) -> str:
     """What is wrong with a file; of one in another encoding, the first line that shows it."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
+    if any(words in str(error) for words in _TOO_LONG):
+        return "a row is longer than 1 MiB; is a quote not closed?"
     if path.suffix == ".csv" and not isinstance(error, OSError):
         content = path.read_bytes()
         try:
@@ -164,7 +179,7 @@ def _values(path: Path, table: pa.Table, field: Field, source: Source) -> list[A
     parse = _PARSERS[field.kind]
     result: list[Any] = []
     remembered: dict[Any, Any] = {}
-    for row, cell in enumerate(_cells(table, source)):
+    for row, cell in enumerate(_cells(path, table, source)):
         # Few distinct cells stand in most columns, and parsing is what takes the time.
         value = remembered.get(cell, _NEW)
         if value is _NEW:
@@ -178,17 +193,35 @@ def _values(path: Path, table: pa.Table, field: Field, source: Source) -> list[A
 _NEW = object()
 
 
-def _cells(table: pa.Table, source: Source) -> Sequence[Any]:
+def _cells(path: Path, table: pa.Table, source: Source) -> Sequence[Any]:
     if source.value is not None:
         return [source.value] * table.num_rows
     if source.column:
-        cells: list[Any] = table.column(source.column).to_pylist()
-        return cells
-    columns = [table.column(name).to_pylist() for name in source.columns]
+        return _listed(path, table, source.column)
+    columns = [_listed(path, table, name) for name in source.columns]
     return [
         source.separator.join(str(cell) for cell in cells if cell not in (None, ""))
         for cells in zip(*columns, strict=True)
     ]
+
+
+def _listed(path: Path, table: pa.Table, name: str) -> list[Any]:
+    """The cells of a column; Parquet may hold texts and times that are none."""
+    column = table.column(name)
+    try:
+        cells: list[Any] = column.to_pylist()
+        return cells
+    except _NO_VALUE as error:
+        for row, cell in enumerate(column):
+            try:
+                cell.as_py()
+            except _NO_VALUE as problem:
+                where = f"{path}: row {row + 1}: column {name!r}"
+                raise ConfigurationError(f"{where}: got no value of type {column.type}: {problem}") from None
+        raise ConfigurationError(f"{path}: column {name!r}: {error}") from None
+
+
+_NO_VALUE = (ValueError, ArithmeticError, LookupError, TypeError, pa.ArrowException)
 
 
 def _parsed(
@@ -203,7 +236,7 @@ def _parsed(
     if found is not None:
         try:
             value = parse(found, source)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError):
             raise _refused(path, row, cell, field, source) from None
     if value is None:
         if field.is_required or field.is_complete:
