@@ -24,6 +24,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from services.common import callers, log, memory, metrics, reflection
 from services.common.boundary import Boundary, BoundaryInterceptor
 from services.common.callers import Role
+from services.common.certificates import mistake_of_dates
 from services.common.errors import ConfigurationError, NotReady
 from services.common.settings import ServiceSettings
 from services.common.written import as_taken, takes_written
@@ -129,6 +130,14 @@ def check_exposure(settings: ServiceSettings) -> None:
     for authority in ("tls_client_ca_path", "upstream_ca_path"):
         if (path := getattr(settings, authority)) is not None:
             _check_certificate(name(authority), path)
+    for field, needed in (
+        ("tls_client_ca_path", "tls_cert_path"),
+        ("upstream_cert_path", "upstream_ca_path"),
+    ):
+        if getattr(settings, field) is not None and getattr(settings, needed) is None:
+            raise ConfigurationError(
+                f"{name(field)} is of no use without {name(needed)}: there would be no TLS"
+            )
     if settings.is_loopback:
         return
     place = f"{name('listen')}: {settings.listen} is not loopback"
@@ -175,6 +184,9 @@ def _check_pair(settings: ServiceSettings, cert_field: str, key_field: str) -> N
         if reason == "KEY_VALUES_MISMATCH":
             raise ConfigurationError(f"{names[1]}: {key} is not the key of {names[0]}, {cert}") from None
         raise ConfigurationError(f"{names[1]}: {key}: no private key in PEM: {reason}") from None
+    mistake = mistake_of_dates(cert, key)
+    if mistake is not None:
+        raise ConfigurationError(f"{names[0]}: {cert}: {mistake}; nobody would take it")
 
 
 def _check_certificate(name: str, path: Path) -> None:

@@ -161,8 +161,8 @@ async def test_a_client_that_pings_every_ten_seconds_keeps_its_connection(echo_s
     assert set(states) == {grpc.ChannelConnectivity.READY}
 
 
-def certificate(name, issuer=None):
-    """A key and certificate, PEM: an authority where no issuer is given."""
+def certificate(name, issuer=None, days=(-1, 1)):
+    """A key and certificate, PEM: an authority where no issuer is given; good from and to so many days from now."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -173,8 +173,8 @@ def certificate(name, issuer=None):
         .issuer_name(issuer_name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .sign(issuer_key, hashes.SHA256())
@@ -229,6 +229,9 @@ def pem(tmp_path):
     _, key, cert = certificate("localhost")
     _, other, _ = certificate("other")
     contents = {"key": key, "cert": cert, "other": other, "junk": b"\x00junk\xff", "empty": b""}
+    authority, _, _ = certificate("authority")
+    for name, days in (("past", (-3, -1)), ("next", (1, 3))):
+        _, contents[f"{name}_key"], contents[name] = certificate("localhost", authority, days)
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     return {name: tmp_path / name for name in (*contents, "missing")}
@@ -247,6 +250,26 @@ def pem(tmp_path):
         ({"upstream_ca_path": "key"}, "UPSTREAM_CA_PATH: .*key: no certificate in PEM"),
         ({"upstream_key_path": "key"}, "UPSTREAM_CERT_PATH and PLANOGRAM_ECHO_UPSTREAM_KEY_PATH go together"),
         ({"tokens_path": "missing"}, "TOKENS_PATH: .*missing: No such file"),
+        (
+            {"tls_cert_path": "past", "tls_key_path": "past_key"},
+            "TLS_CERT_PATH: .*past: .* has expired; nobody",
+        ),
+        (
+            {"tls_cert_path": "next", "tls_key_path": "next_key"},
+            "TLS_CERT_PATH: .*next: .* not yet valid; nobody",
+        ),
+        (
+            {"upstream_cert_path": "past", "upstream_key_path": "past_key"},
+            "UPSTREAM_CERT_PATH: .*past: .* has expired; nobody",
+        ),
+        (
+            {"tls_client_ca_path": "cert"},
+            "TLS_CLIENT_CA_PATH is of no use without PLANOGRAM_ECHO_TLS_CERT_PATH",
+        ),
+        (
+            {"upstream_cert_path": "cert", "upstream_key_path": "key"},
+            "UPSTREAM_CERT_PATH is of no use without PLANOGRAM_ECHO_UPSTREAM_CA_PATH",
+        ),
     ],
 )
 def test_a_certificate_or_key_that_is_none_is_named(echo_settings, pem, given, message):
