@@ -46,6 +46,12 @@ def test_the_shipped_file_is_read():
         ("levels: [0.2, 0.1]\n", 1, "levels", "must rise"),
         ("levels: [0.1, 0.95]\n", 1, "levels.1", "less than or equal to 0.9"),
         ("levels: [0.1]\nmin_day: 3\n", 2, "min_day", "not permitted"),
+        ("levels: [.nan]\n", 1, "levels.0", "finite"),
+        ("levels: [0.1]\nlongest_days: .inf\n", 2, "longest_days", "finite"),
+        ("levels: [0.1]\nreference_days: 1e300\n", 2, "reference_days", "valid number"),
+        ("levels: [0.1]\nreference_days: 1.0e+300\n", 2, "reference_days", "less than or equal to 3650"),
+        ("levels: [0.1]\nmargin_floor: {amount: 1.0e+308}\n", 2, "margin_floor.amount", "less than or equal"),
+        ("levels: [0.1]\nlevels: [0.2]\n", 2, "levels", "stands in line 1 already"),
         ("levels: [0.1]\nlongest_days: 5\nmin_days: 6\n", 3, "min_days", "at most longest_days (5)"),
         (
             "levels: [0.1]\ncategories:\n  garden:\n    most_offers: -1\n",

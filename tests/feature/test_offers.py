@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import zlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -121,9 +123,59 @@ def test_a_list_is_kept_as_it_was_and_a_changed_one_is_refused(tmp_path):
 def test_a_store_without_lists_says_what_to_do(tmp_path):
     with pytest.raises(NotFound, match="offers choose"):
         price_list.newest(tmp_path)
-    (tmp_path / price_list.APPLIED).write_text('{"version": "v"}\n')
-    with pytest.raises(ConfigurationError, match=r"applied.jsonl:1"):
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"version": "v"}', ""),
+        (b'["v", 1]', ""),
+        (b'{"version": "v", "applied_us": "1"}', " applied_us: got '1', want 0 to 2534"),
+        (b'{"version": "v", "applied_us": -1}', " applied_us: got -1, want 0 to 2534"),
+        (b'{"version": "v", "applied_us": 1, "begun_us": NaN}', " begun_us: got nan, want 0 to 2534"),
+        (b'{"version": "v", "applied_us": ' + b"9" * 5_000 + b"}", " Exceeds the limit"),
+        (b'{"version": 1, "applied_us": 1}', " version: got 1, want a text"),
+        (b"[" * 100_000, ""),
+        (b"\xff\0", ""),
+    ],
+)
+def test_a_line_that_tells_of_no_list_is_named(tmp_path, line, said):
+    whole = b'{"version": "v", "applied_us": 1}\n'
+    (tmp_path / price_list.APPLIED).write_bytes(whole + line + b"\n" + whole)
+    with pytest.raises(ConfigurationError, match=rf"applied.jsonl:2:{said}"):
         price_list.applied(tmp_path)
+
+
+@pytest.mark.parametrize("cut", [1, 9, 20, 40])
+def test_a_line_that_was_cut_short_keeps_nobody_from_the_others(tmp_path, cut):
+    first, second = Application("one", 5, 4), Application("two", 9, 8)
+    path = tmp_path / price_list.APPLIED
+    price_list.note(tmp_path, replace(first, applied_us=0))
+    before = path.read_bytes()
+    price_list.note(tmp_path, replace(second, applied_us=0))
+    path.write_bytes(path.read_bytes()[: len(before) + cut])
+    assert price_list.applied(tmp_path) == [replace(first, applied_us=0)]
+    price_list.note(tmp_path, replace(second, applied_us=0))
+    assert price_list.applied(tmp_path) == [replace(first, applied_us=0), replace(second, applied_us=0)]
+    path.write_bytes(path.read_bytes().rstrip())  # as editors leave files
+    price_list.note(tmp_path, replace(first, begun_us=10, applied_us=0))
+    assert len(price_list.applied(tmp_path)) == 3
+
+
+def test_a_full_disk_leaves_the_list_of_applied_lists_as_it_was(tmp_path):
+    price_list.note(tmp_path, Application("one", 0, 4))
+    path = tmp_path / price_list.APPLIED
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            price_list.note(tmp_path, Application("two", 0, 8))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    price_list.note(tmp_path, Application("two", 0, 8))
+    assert [one.version for one in price_list.applied(tmp_path)] == ["one", "two"]
 
 
 def test_applied_lists_are_part_of_what_prices_were(tmp_path):

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def choose(
     store: Store = STORE,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws; with the day, it decides.")] = 0,
-    days: Annotated[float, typer.Option(min=0.01, help="After which the next list is due.")] = 7.0,
+    days: Annotated[float, typer.Option(min=0.01, max=3_650, help="After which the next list is due.")] = 7.0,
     at: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M:%S"], help="Moment, UTC. Default: now.")
     ] = None,

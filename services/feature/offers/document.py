@@ -20,7 +20,7 @@ class Floor(Document):
 
     share: float = Field(0.0, ge=0, lt=1)
     """Of the price."""
-    amount: float = Field(0.0, ge=0)
+    amount: float = Field(0.0, ge=0, le=1e9)
     """In units of the currency."""
 
     def holds(self, price_micros: int, cost_micros: int) -> bool:
@@ -49,9 +49,9 @@ class Rules(Document):
     price_step: float = Field(0.01, gt=0, le=1_000)
     margin_floor: Floor = Floor(share=0.0, amount=0.0)
     most_offers: int = Field(20, ge=0)
-    min_days: float = Field(7, ge=0)
-    longest_days: float = Field(28, gt=0)
-    reference_days: float = Field(30, ge=0)
+    min_days: float = Field(7, ge=0, le=3_650)
+    longest_days: float = Field(28, gt=0, le=3_650)
+    reference_days: float = Field(30, ge=0, le=3_650)
     exploration_share: float = Field(0.05, ge=0, le=1)
     window_days: int = Field(90, ge=1, le=3_650)
     categories: Mapping[str, CategoryRules] = Field(default_factory=dict)

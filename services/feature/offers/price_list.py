@@ -10,6 +10,7 @@ A list holds items and times, and nothing of shoppers.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,8 @@ from services.feature.offers.choosing import Decision
 from services.feature.offers.evidence import PriceHistory
 
 PRICES, APPLIED = "prices.csv", "applied.jsonl"
+MOST_US = 253_402_300_799_999_999
+"""The end of the year 9999, as far as times are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +125,15 @@ def read(store: Path, version: str) -> list[Row]:
     path = artifacts.load(store, version).file(PRICES)
     kinds = {"int": int, "float": float, "str": str}
     readers = {field.name: kinds[str(field.type)] for field in fields(Row)}
-    rows = []
-    with path.open(newline="") as file:
-        for number, given in enumerate(csv.DictReader(file), 1):
-            try:
-                rows.append(Row(**{name: reader(given[name]) for name, reader in readers.items()}))
-            except (KeyError, TypeError, ValueError) as error:
-                raise ConfigurationError(f"{path}: row {number}: {error}") from None
+    rows: list[Row] = []
+    with path.open(newline="", encoding="utf-8") as file:
+        try:
+            rows.extend(
+                Row(**{name: reader(given[name]) for name, reader in readers.items()})
+                for given in csv.DictReader(file)
+            )
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise ConfigurationError(f"{path}: row {len(rows) + 1}: {error}") from None
     return rows
 
 
@@ -145,10 +150,23 @@ def newest(store: Path) -> str:
 
 
 def note(store: Path, application: Application) -> None:
-    """Notes that a list is being sent; once it was, points to it as well."""
-    with (store / APPLIED).open("a") as file:
-        file.write(json.dumps(asdict(application)) + "\n")
-        file.flush()
+    """Notes that a list is being sent; once it was, points to it as well.
+
+    Raises:
+        OSError: where the disk refuses; nothing was noted.
+    """
+    path = store / APPLIED
+    path.touch()
+    with path.open("r+b", buffering=0) as file:
+        content = file.read()
+        whole = _whole(content)
+        end = min(len(content), len(whole))
+        file.truncate(end)
+        file.seek(end)
+        line = whole[end:] + json.dumps(asdict(application)).encode() + b"\n"
+        if file.write(line) != len(line):
+            file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(file.fileno())
     if application.applied_us:
         artifacts.point(store, application.version)
@@ -157,6 +175,8 @@ def note(store: Path, application: Application) -> None:
 def applied(store: Path) -> list[Application]:
     """All lists that were sent, to their end or not, in order of time.
 
+    A last line that was cut short, as the disk was full or the power went, was told to nobody.
+
     Raises:
         ConfigurationError: for a line that cannot be read.
     """
@@ -164,13 +184,29 @@ def applied(store: Path) -> list[Application]:
     if not path.is_file():
         return []
     found: dict[tuple[str, int], Application] = {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(_whole(path.read_bytes()).splitlines(), 1):
         try:
             one = Application(**json.loads(line))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ConfigurationError(f"{path}:{number}: {error}") from None
+        for field in ("applied_us", "begun_us"):
+            us = getattr(one, field)
+            if type(us) is not int or not 0 <= us <= MOST_US:
+                raise ConfigurationError(f"{path}:{number}: {field}: got {us!r}, want 0 to {MOST_US}")
+        if not isinstance(one.version, str):
+            raise ConfigurationError(f"{path}:{number}: version: got {one.version!r}, want a text")
         found[one.version, one.begun_us or one.applied_us] = one  # its end takes the place of its begin
     return sorted(found.values(), key=lambda one: one.begun_us or one.applied_us)
+
+
+def _whole(content: bytes) -> bytes:
+    """The lines of a file without a last one that was cut short."""
+    end = content.rfind(b"\n") + 1
+    try:
+        json.loads(content[end:])
+    except ValueError:
+        return content[:end]
+    return content + b"\n"
 
 
 def with_applied(history: PriceHistory, store: Path) -> PriceHistory:
