@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from services.common.errors import ConfigurationError, NotReady
 from services.feature.reviews.ledger import Judged, ReviewLedger
 from services.feature.storage import durable
 from services.feature.storage.journal import Journal, Offer
+from services.feature.storage.repo.configuration import write_configuration
 
 TABLES = """
 PRAGMA foreign_keys = ON;
@@ -110,3 +113,65 @@ async def test_items_that_a_full_disk_refused_are_pushed_again_later(service: An
     journal._connection.execute("PRAGMA query_only = OFF")
     answer = await service.stub.UpdateItems(feature_pb2.UpdateItemsRequest(items=[change]))
     assert answer.applied_count == 1
+
+
+@contextlib.contextmanager
+def no_room() -> Iterator[None]:
+    """Lets this process write to no file, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_start_on_a_full_disk_keeps_the_configuration_that_is_there(tmp_path: Path) -> None:
+    write_configuration(tmp_path, "", {"type": "duckdb"})
+    before = (tmp_path / "feature_store.yaml").read_bytes()
+    with no_room():
+        write_configuration(tmp_path, "", {"type": "duckdb"})
+        with pytest.raises(ConfigurationError, match=r"STATE_PATH: .*feature_store\.yaml: "):
+            write_configuration(tmp_path, "", {"type": "dask"})
+    assert [path.name for path in tmp_path.iterdir()] == ["feature_store.yaml"]
+    assert (tmp_path / "feature_store.yaml").read_bytes() == before
+    write_configuration(tmp_path, "", {"type": "dask"})
+    assert b"dask" in (tmp_path / "feature_store.yaml").read_bytes()
+
+
+async def test_profiles_that_a_full_disk_refused_are_written_later_and_none_is_lost(
+    settings: Any, running: Any, make_event: Any, shop: Any
+) -> None:
+    def update(number: int) -> feature_pb2.UpdateProfilesRequest:
+        event = make_event(
+            "CLICK",
+            shop.now,
+            event_id=f"full-{number}",
+            shopper_key=shop.pseudonyms.of("shopper", f"newcomer-{number}"),
+            session_key=shop.pseudonyms.of("session", "visit"),
+            item_id=f"item-{number:03d}",
+        )
+        return feature_pb2.UpdateProfilesRequest(events=[event])
+
+    updates = [update(number) for number in range(120)]
+    async with running(settings) as service:
+        connection = service.servicer._updater._store._writer.online_store._conn
+        for place, one in enumerate(updates[:20]):
+            assert (await service.stub.UpdateProfiles(one)).applied_count == 1, place
+        fill(connection)
+        refused = []
+        for place, one in enumerate(updates[20:], 20):
+            try:
+                await service.stub.UpdateProfiles(one)
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.UNAVAILABLE and "full" in str(error.details())
+                refused.append(place)
+        assert refused
+        asked = feature_pb2.GetProfileRequest(user_id="newcomer-3")
+        assert (await service.stub.GetProfile(asked)).lines  # reading needs no room
+        make_room(connection)
+        for place in refused:
+            assert (await service.stub.UpdateProfiles(updates[place])).applied_count == 1
+    async with running(settings) as service:
+        for one in updates:
+            assert (await service.stub.UpdateProfiles(one)).duplicate_count == 1

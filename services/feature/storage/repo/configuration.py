@@ -11,6 +11,7 @@ from feast.infra.provider import Provider, get_provider
 from feast.repo_config import RepoConfig, load_repo_config
 
 from services.common import erasure
+from services.common.errors import ConfigurationError
 
 PROJECT = "planogram"
 
@@ -21,6 +22,9 @@ def write_configuration(state_path: Path, redis_url: str, offline: Mapping[str, 
     Args:
         redis_url: empty for SQLite.
         offline: Feast's configuration of the offline store.
+
+    Raises:
+        ConfigurationError: where the file cannot be written.
     """
     online = (
         f"{{type: redis, connection_string: {redis_url!r}}}"
@@ -37,10 +41,22 @@ def write_configuration(state_path: Path, redis_url: str, offline: Mapping[str, 
         "entity_key_serialization_version: 3\n"
     )
     path = state_path / "feature_store.yaml"
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    staging.write_text(text)
-    staging.replace(path)
+    try:
+        if not path.is_file() or path.read_bytes() != text.encode():  # on a full disk the old one serves
+            _replace(path, text)
+    except OSError as error:
+        raise ConfigurationError(f"STATE_PATH: {path}: {error.strerror}") from None
     return load_repo_config(state_path, path)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all."""
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staging.write_text(text)
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)
 
 
 def open_provider(config: RepoConfig) -> Provider:
