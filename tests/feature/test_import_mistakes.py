@@ -180,6 +180,46 @@ def test_a_mapping_that_cannot_be_read_is_told_with_its_line(tmp_path, text, mes
 
 
 @pytest.mark.parametrize(
+    ("name", "column", "message"),
+    [
+        ("title", pa.array([b"\xff"]).view(pa.string()), r"Invalid UTF8"),
+        ("item_id", pa.array([b"\xff"]).view(pa.string()), r"Invalid UTF8"),
+        (
+            "price_micros",
+            pa.array([2**62]),
+            r"row 1: price_micros: got 4611686018427387904, want 0 to 10{15}$",
+        ),
+        ("margin_micros", pa.array([-(2**63)]), r"row 1: margin_micros: got -9\d+, want -10{15} to 10{15}$"),
+        ("first_seen", pa.array([2**62], pa.timestamp("us")), r"row 1: first_seen: got 4\d+, want a time of"),
+        (
+            "first_seen",
+            pa.array([-(2**62)], pa.timestamp("us")),
+            r"row 1: first_seen: got -4\d+, want a time",
+        ),
+    ],
+)
+def test_a_catalogue_holds_nothing_that_its_readers_could_not_take(tmp_path, name, column, message):
+    path = tmp_path / "items.parquet"
+    row = {"item_id": pa.array(["a"]), "title": pa.array(["Tea"]), "category": pa.array(["pots"])}
+    pq.write_table(pa.table({**row, name: column}), path)
+    with pytest.raises(catalogue.CatalogueError, match=rf"items\.parquet: .*{message}"):
+        catalogue.read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (f"{HEADER},".encode() + b"\xff\na,Tea,pots,1\n", r"codec can't decode"),
+        (f"{HEADER},title\na,Tea,pots,x\n".encode(), r"column 'title' stands there twice"),
+    ],
+)
+def test_columns_of_a_catalogue_that_have_no_name_or_one_twice_are_told(tmp_path, content, message):
+    (tmp_path / "items.csv").write_bytes(content)
+    with pytest.raises(catalogue.CatalogueError, match=rf"items\.csv: .*{message}"):
+        catalogue.read(tmp_path / "items.csv")
+
+
+@pytest.mark.parametrize(
     ("row", "message"),
     [
         ({"item_id": "a\nb"}, r"row 1: item_id: got 'a\\nb', want an id without control characters"),

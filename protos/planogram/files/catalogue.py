@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 REQUIRED = ("item_id", "title", "category")
 MAX_ID_BYTES = 128
 MAX_TITLE_BYTES = 1_000
+MAX_MICROS = 10**15
+"""Of prices and margins, a thousand million of the currency: what events and facts of items may hold."""
 
 COLUMNS = pa.schema(
     [
@@ -42,6 +44,7 @@ COLUMNS = pa.schema(
     ]
 )
 
+_TIMES_US = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 _CONTROL = r"[\x00-\x1f\x7f]"
 _DEFAULTS: dict[str, Any] = {
     "kind": "product",
@@ -98,16 +101,23 @@ def _load(path: Path) -> pa.Table:
     try:
         if path.suffix == ".csv":
             text = {name: pa.string() for name in REQUIRED}
-            return pyarrow.csv.read_csv(
+            table = pyarrow.csv.read_csv(
                 path, convert_options=pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
             )
-        if path.suffix == ".parquet":
-            return pq.read_table(path)
+        elif path.suffix == ".parquet":
+            table = pq.read_table(path)
+        else:
+            raise CatalogueError(f"{path}: want a file that ends in .parquet or .csv")
+        table.validate(full=True)  # texts that are no UTF-8 would fail whoever reads them
+        names = table.column_names
+        twice = [name for place, name in enumerate(names) if name in names[:place]]
+        if twice:
+            raise CatalogueError(f"{path}: column {twice[0]!r} stands there twice; found {names}")
+        return table
     except FileNotFoundError:
         raise CatalogueError(f"{path}: no such file") from None
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException, UnicodeError) as error:
         raise CatalogueError(f"{path}: {error}") from None
-    raise CatalogueError(f"{path}: want a file that ends in .parquet or .csv")
 
 
 def _column(path: Path, table: pa.Table, field: pa.Field) -> pa.Array:
@@ -154,8 +164,16 @@ def _check(path: Path, table: pa.Table) -> None:
     for name in ("item_id", "category"):
         has_control = pc.match_substring_regex(table.column(name), _CONTROL)
         _refuse(path, table, name, has_control, "an id without control characters")
-    for name in ("price_micros", "list_price_micros", "stock", "age_rating", "bid_micros"):
+    for name in ("stock", "age_rating"):
         _refuse(path, table, name, pc.less(table.column(name), 0), "0 or more")
+    for name in ("price_micros", "list_price_micros", "bid_micros"):
+        _refuse(path, table, name, _outside(table, name, 0, MAX_MICROS), f"0 to {MAX_MICROS}")
+    margin = _outside(table, "margin_micros", -MAX_MICROS, MAX_MICROS)
+    _refuse(path, table, "margin_micros", margin, f"{-MAX_MICROS} to {MAX_MICROS}")
+    # As numbers: what is outside is no time that Python could show.
+    first_seen = pa.table({"first_seen": table.column("first_seen").cast(pa.int64())})
+    outside = _outside(first_seen, "first_seen", *_TIMES_US)
+    _refuse(path, first_seen, "first_seen", outside, "a time of the years 1 to 9999, in us since 1970")
     quality = table.column("quality")
     outside = pc.invert(pc.and_(pc.greater_equal(quality, 0), pc.less_equal(quality, 1)))
     _refuse(path, table, "quality", outside, "0 to 1")
@@ -168,6 +186,12 @@ def _check(path: Path, table: pa.Table) -> None:
                 f"{path}: row {row + 1}: item_id: {item_id!r} stands in row {first_row[item_id] + 1} already"
             )
         first_row[item_id] = row
+
+
+def _outside(table: pa.Table, name: str, low: int, high: int) -> pa.ChunkedArray:
+    """Which numbers of a column are not from low to high."""
+    column = table.column(name)
+    return pc.or_(pc.less(column, low), pc.greater(column, high))
 
 
 def _refuse(path: Path, table: pa.Table, name: str, is_bad: pa.ChunkedArray, want: str) -> None:

@@ -245,7 +245,8 @@ def _read(folder: Path, kind: str, schema: pa.Schema, key: str) -> pa.Table:
 def _read_file(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+        table.validate(full=True)  # texts that are no UTF-8 would fail whoever reads them
+    except (OSError, pa.ArrowException, UnicodeError) as error:
         raise LogFileError(f"{path}: {error}") from None
     for name in schema.names:
         if name in _LATER_COLUMNS and name not in table.column_names:
