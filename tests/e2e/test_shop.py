@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 
@@ -25,7 +26,7 @@ from planogram.events.v1 import events_pb2
 from planogram.policy.v1 import policy_pb2
 from planogram.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 from services.common.tensors import from_tensor
-from services.layout import event_log
+from services.layout import event_log, segments
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +144,45 @@ def kill_and_restart(shop, victim):
     shop.kill(victim)
     time.sleep(0.5)
     shop.start(victim)
+
+
+@pytest.mark.parametrize("victim", ["feature", "scoring", "policy"])
+async def test_pages_flow_while_a_service_stands_still_and_goes_on(shop, victim):
+    async with AsyncLayoutClient(shop.target) as layout:
+        page = await layout.compose(home("shopper-00007", "v"), deadline_s=3)
+        item = next(item for slot in page.slots for item in slot.items)
+        degraded, stored_count, end_s = Counter(), 0, time.monotonic() + 10
+        shop.processes[victim].send_signal(signal.SIGSTOP)
+        try:
+            while time.monotonic() < end_s:
+                page = await layout.compose(home("shopper-00007", "v"), deadline_s=1)
+                assert shown(page)
+                degraded.update(entry.upstream for entry in page.degraded)
+                stored_count += (await layout.record([item_event(item, CLICK)])).stored_count
+                await asyncio.sleep(0.05)
+        finally:
+            shop.processes[victim].send_signal(signal.SIGCONT)
+        assert degraded[victim] > 0
+        await until(lambda: is_whole(layout), "pages stay degraded")
+        await until(lambda: is_delivered(shop, stored_count), "events never reached the profiles")
+
+
+async def is_whole(layout):
+    return not (await layout.compose(home("shopper-00007", "v"), deadline_s=1)).degraded
+
+
+async def is_delivered(shop, count):
+    """Whether so many events, and all that were stored, reached the profiles."""
+    with segments.reading(shop.state / "var/log/segments/segment-000.sqlite") as db:
+        found, last = db.execute("SELECT count(*), max(sequence) FROM events").fetchone()
+        return found >= count and segments.counter(db, "delivered") >= last
+
+
+async def until(holds, problem):
+    end_s = time.monotonic() + 30
+    while not await holds():
+        assert time.monotonic() < end_s, problem
+        await asyncio.sleep(0.2)
 
 
 async def test_with_all_three_dead_there_is_a_page_and_events_are_kept(shop):
