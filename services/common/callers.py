@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,6 +12,8 @@ from pathlib import Path
 import yaml
 
 from services.common.errors import ConfigurationError, Forbidden, Unauthenticated
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Role(IntEnum):
@@ -82,7 +85,7 @@ def load(path: Path | None) -> Callers:
     try:
         entries = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        raise ConfigurationError(f"{path}: {' '.join(str(error).split())}") from None
     if not isinstance(entries, list) or not entries:
         raise ConfigurationError(f"{path}: want a list of {{name, role, sha256}}")
     by_digest = {}
@@ -90,10 +93,12 @@ def load(path: Path | None) -> Callers:
         where = f"{path}: entry {index + 1}"
         if not isinstance(entry, dict) or set(entry) != {"name", "role", "sha256"}:
             raise ConfigurationError(f"{where}: want exactly the keys name, role, sha256")
-        role, sha256 = str(entry["role"]).upper(), str(entry["sha256"])
+        role, sha256 = str(entry["role"]).upper(), str(entry["sha256"]).lower()
         if role not in Role.__members__:
             raise ConfigurationError(f"{where}: role: got {entry['role']!r}, want public, internal or admin")
-        if len(sha256) != 64:
+        if not _SHA256.fullmatch(sha256):
             raise ConfigurationError(f"{where}: sha256: want 64 hex digits")
+        if sha256 in by_digest:
+            raise ConfigurationError(f"{where}: sha256: the token of {by_digest[sha256].name!r} already")
         by_digest[sha256] = Caller(str(entry["name"]), Role[role])
     return Callers(by_digest)

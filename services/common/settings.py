@@ -47,17 +47,17 @@ class ServiceSettings(BaseSettings):
     is_plaintext_allowed: bool = False
     """Permits listening off loopback without TLS."""
     tls_cert_path: Path | None = None
-    """Server certificate chain, PEM."""
+    """Server certificate chain, PEM; refused where it has expired."""
     tls_key_path: Path | None = None
     """Server private key, PEM."""
     tls_client_ca_path: Path | None = None
-    """Certificate authority of callers, PEM; where set, callers must show a certificate."""
+    """Certificate authority of callers, PEM: they must show a certificate then. Needs tls_cert_path."""
     upstream_token: SecretStr = SecretStr("")
     """Token that this service shows to the services it calls."""
     upstream_ca_path: Path | None = None
     """Certificate authority of the services it calls, PEM; without it calls are plaintext."""
     upstream_cert_path: Path | None = None
-    """Certificate that this service shows to the services it calls, PEM."""
+    """Certificate that this service shows to the services it calls, PEM. Needs upstream_ca_path."""
     upstream_key_path: Path | None = None
     """Private key of upstream_cert_path, PEM."""
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")

@@ -29,14 +29,23 @@ def test_a_token_is_known_by_its_digest_alone(tmp_path):
         ("{}", "want a list"),
         ("- {name: a, role: king, sha256: x}", "entry 1: role"),
         ("- {name: a, role: admin, sha256: short}", "entry 1: sha256"),
+        (f"- {{name: a, role: admin, sha256: {'g' * 64}}}", "entry 1: sha256: want 64 hex digits"),
+        (
+            f"- {{name: a, role: public, sha256: {'a' * 64}}}\n- {{name: b, role: admin, sha256: {'A' * 64}}}",
+            "entry 2: sha256: the token of 'a' already",
+        ),
+        ("- {name: 2026-13-45, role: admin, sha256: x}", "month must be in 1..12"),
+        ("- {name: !!bool king, role: admin, sha256: x}", "king"),
+        ("- name: \udcff", "codec can't decode byte 0xff"),
+        ("[" * 5_000, "recursion"),
         ("- {name: a, role: admin}", "entry 1: want exactly"),
-        ("[", "tokens.yaml"),
+        ("[", "expected the node content"),
     ],
 )
 def test_a_mistake_in_the_tokens_file_names_file_and_entry(tmp_path, content, named):
     path = tmp_path / "tokens.yaml"
-    path.write_text(content)
-    with pytest.raises(ConfigurationError, match=named):
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(ConfigurationError, match=f"^{path}: .*{named}"):
         callers.load(path)
 
 

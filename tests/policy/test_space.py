@@ -137,8 +137,9 @@ def test_no_fact_makes_a_feature_that_is_no_number(build, text, count, number, e
     request.session.family_recent_stops["deep"] = number
     request.session.last_outcome = min(enum, 3)
     request.context.page_type = min(enum, 5)
-    if not 0 <= number <= page.MAX_SUM:
-        with pytest.raises(InvalidRequest, match=r"session\.(category_passes|family_recent_stops)"):
+    if count < 0 or not 0 <= number <= page.MAX_SUM:
+        fields = "click_count" if count < 0 else "category_passes|family_recent_stops"
+        with pytest.raises(InvalidRequest, match=rf"session\.({fields})"):
             encode(request)
         return
     state, actions = encode(request)

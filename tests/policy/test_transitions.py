@@ -271,6 +271,8 @@ def test_a_file_of_before_without_page_types_is_read(tmp_path):
         (lambda text: text.replace("margin_limit: 40.0", "margin_limit: -1"), "margin_limit"),
         (lambda text: "[1, 2]", "want a mapping"),
         (lambda text: "a: [", "line"),
+        (lambda text: "click: 2026-13-45", "month must be in 1..12"),
+        (lambda text: "click: !!bool many", "many"),
     ],
 )
 def test_a_bad_rewards_file_is_named_with_its_key(tmp_path, change, said):
