@@ -88,7 +88,7 @@ def load(path: Path | None) -> Callers:
         raise ConfigurationError(f"{path}: {' '.join(str(error).split())}") from None
     if not isinstance(entries, list) or not entries:
         raise ConfigurationError(f"{path}: want a list of {{name, role, sha256}}")
-    by_digest = {}
+    by_digest: dict[str, Caller] = {}
     for index, entry in enumerate(entries):
         where = f"{path}: entry {index + 1}"
         if not isinstance(entry, dict) or set(entry) != {"name", "role", "sha256"}:
