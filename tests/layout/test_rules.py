@@ -142,6 +142,17 @@ async def test_what_was_done_with_sensitive_categories_enters_no_plan_and_no_log
     assert not session.last_click_category and not session.is_last_click_dwelled
 
 
+async def test_shares_that_are_nothing_beside_sensitive_categories_stay_nothing(ruled):
+    def change(response):
+        half_garden(response)
+        response.session.category_affinities["kitchen"] = 0.0
+
+    async with ruled(SENSITIVE, change=change) as shop:
+        page = await compose(shop)
+        assert shop.plan.requests[-1].session.category_affinities == {"kitchen": 0.0}
+    assert not page.degraded
+
+
 @pytest.mark.parametrize(
     ("match", "is_meant"),
     [

@@ -50,7 +50,7 @@ def _forget(session: context_pb2.SessionState, categories: Collection[str]) -> N
     ):
         for category in categories:
             counts.pop(category, None)
-    total = sum(session.category_affinities.values())
+    total = sum(session.category_affinities.values()) or 1.0
     for category, share in list(session.category_affinities.items()):
         session.category_affinities[category] = share / total
     if session.last_click_category in categories:
