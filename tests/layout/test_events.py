@@ -189,7 +189,7 @@ async def test_a_changed_token_is_refused(open_shop):
 
 async def test_an_exposure_holds_what_was_shown_and_what_the_models_saw(open_shop):
     async with open_shop() as shop:
-        page = await shop.layout.compose(home("ada", "visit"), deadline_s=2)
+        page = await shop.layout.compose(home("shopper-zoe", "visit"), deadline_s=2)
         (asked,) = shop.plan.requests
     (exposure,) = event_log.read_exposures(shop.settings.log_path)
     assert [slot.module_id for slot in exposure.slots] == [slot.module_id for slot in page.slots]
@@ -206,8 +206,8 @@ async def test_an_exposure_holds_what_was_shown_and_what_the_models_saw(open_sho
             assert item.item_id == f"i{item.plan_row}"
             tensor = exposure.scoring_inputs.item_tensors["numbers"]
             assert np.frombuffer(tensor.data, np.float32)[item.scoring_row] == item.plan_row
-    assert exposure.shopper_key == load(shop.settings.shopper_key_path).of("shopper", "ada")
-    assert b"ada" not in exposure.SerializeToString()
+    assert exposure.shopper_key == load(shop.settings.shopper_key_path).of("shopper", "shopper-zoe")
+    assert b"shopper-zoe" not in exposure.SerializeToString()
 
 
 async def test_the_export_holds_every_exposure_and_event_once(open_shop, tmp_path):
